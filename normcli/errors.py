@@ -1,0 +1,55 @@
+"""What can go wrong, in words for the person who reads them.
+
+``str(error)`` is the whole message: what happened, where, and what to try, in
+one or two lines. Errors are made at the library's border, `from` their cause;
+`normcli.cli` turns them into exit codes, in one place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NormcliError(Exception):
+    """The data, a file or the system stands in the way (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(NormcliError):
+    """The command asks for something that makes no sense (exit code 2)."""
+
+    exit_code = 2
+
+
+class DataError(NormcliError):
+    """The table is not what it has to be: says which file, line and column."""
+
+
+class SidecarError(NormcliError):
+    """The statistics are not a valid sidecar: says which column and field."""
+
+
+class LimitError(NormcliError):
+    """An input is larger than a limit: says which one, and the option that lifts it."""
+
+
+def printable(text: str, limit: int = 60) -> str:
+    r"""`text` quoted for a message: control characters escaped, long text cut.
+
+    >>> printable("a\x1b[31m")
+    "'a\\x1b[31m'"
+    """
+    shown = repr(text if len(text) <= limit else text[: limit - 1] + "…")
+    return shown if shown.isprintable() else ascii(text[:limit])
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A sentence that offers the nearest of `names`, or nothing.
+
+    >>> did_you_mean("heigth", ["height", "weight"])
+    " Did you mean 'height'?"
+    """
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {printable(near[0])}?" if near else ""

@@ -1,0 +1,37 @@
+"""One column of one chunk, as exact numbers: what formats give and methods take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """n numbers of a column, exactly as they were read.
+
+    ``value[i] == sum(parts[:, i]) * 10**-scale`` in exact arithmetic. A float64 column
+    has one part and scale 0; int64 beyond 2**53 has two parts (high and low), a decimal
+    column has as many parts as its width needs and its own scale.
+
+    parts: float64, shape (p, n), p >= 1. Where a cell is missing, NaN or infinite,
+        ``parts[0]`` holds NaN (missing, NaN) or the infinity, and the other parts hold 0.
+    missing: bool, shape (n,), True where there is no number to read (empty cell, null,
+        missing token); None where nothing is missing. A NaN that is not missing is a NaN
+        in the data.
+    scale: decimal places of a decimal column, else 0.
+    """
+
+    parts: Floats
+    missing: Mask | None = None
+    scale: int = 0
+
+    def __len__(self) -> int:
+        return int(self.parts.shape[1])
