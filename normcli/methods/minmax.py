@@ -1,0 +1,173 @@
+"""Min-max: the fitted minimum and maximum become the ends of a range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
+
+from normcli.errors import DataError, UsageError, printable
+from normcli.methods.affine import (
+    Affine,
+    AffineMethod,
+    ends,
+    finished,
+    kept,
+    minus,
+    shown,
+    unchanged,
+)
+from normcli.methods.arithmetic import (
+    blockwise,
+    fraction,
+    in_units,
+    nearest,
+    part,
+    rounded_difference,
+)
+from normcli.methods.base import Fitted, Option, Scaled, finite_number, one_of
+from normcli.numbers import Numbers
+
+if TYPE_CHECKING:
+    from normcli.numbers import Floats, Mask
+
+POLICIES = ("keep", "clip", "null", "error")
+
+
+@dataclass(frozen=True)
+class MinMax(AffineMethod):
+    """y = A + (B - A) * (x - min) / (max - min); in a constant column A + (x - min) * (B - A).
+
+    min becomes A and max becomes B exactly, no number between them leaves [A, B], and y
+    never decreases where x increases. Missing, NaN and infinite cells are kept.
+
+    range: A and B, A < B.
+    out_of_range: what happens to a number below min or above max. They are counted as
+        "out_of_range" under each policy, those that are clipped as "clipped" too.
+    """
+
+    name: ClassVar[str] = "minmax"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            "range",
+            "range",
+            "Where the minimum and the maximum go.",
+            field="range",
+            fits=True,
+            default="0 1",
+        ),
+        Option(
+            "out-of-range",
+            POLICIES,
+            "What to do with numbers outside the fitted minimum and maximum: keep them outside "
+            "the range, clip them to its ends, make them missing, or stop with an error.",
+            field="out_of_range",
+            default="keep",
+        ),
+    )
+
+    range: tuple[float, float] = (0.0, 1.0)
+    out_of_range: str = "keep"
+
+    def __post_init__(self) -> None:
+        ends = self.range
+        if not isinstance(ends, tuple | list) or len(ends) != 2:
+            raise UsageError(f"--range takes two numbers, LOW HIGH, not {printable(str(ends))}.")
+        # + 0.0 turns -0.0 into 0.0, so that equal ranges are written alike
+        low, high = (finite_number(end, "an end of --range") + 0.0 for end in ends)
+        if not low < high:
+            raise UsageError(f"--range {shown(low)} {shown(high)}: LOW must be less than HIGH.")
+        object.__setattr__(self, "range", (low, high))
+        one_of(self.out_of_range, POLICIES, "--out-of-range")
+
+    def transform(self, x: Numbers, column: Fitted) -> Scaled:
+        """`x` in the range."""
+        keep = kept(x, column)
+        if column.statistics.count == 0:
+            return unchanged(x, keep)
+        values, below, above = self._values(x, column)
+        if keep is not None:
+            below &= ~keep
+            above &= ~keep
+        outside = below | above
+        counts = {"out_of_range": int(outside.sum())}
+        null = None
+        if self.out_of_range == "error" and outside.any():
+            raise self._out_of_range(x, int(outside.argmax()), column)
+        if self.out_of_range == "clip":
+            values[below], values[above] = self.range
+            counts["clipped"] = counts["out_of_range"]
+        elif self.out_of_range == "null":
+            values[outside], null = 0.0, outside
+        return Scaled(finished(values, x, keep, column, self.affine(column)), keep, null, counts)
+
+    def affine(self, column: Fitted) -> Affine:
+        """(x - min) * (B - A) / (max - min) + A; in a constant column without the divisor."""
+        low, high = map(Fraction, self.range)
+        least, greatest = map(Fraction, ends(column.statistics))
+        return Affine(least, (high - low) / ((greatest - least) or 1), low)
+
+    def formula(self, column: Fitted) -> str:
+        """``-1 + 2 * (x - 0) / 10``."""
+        if column.statistics.count == 0:
+            return "x"
+        low, high = map(Fraction, self.range)
+        least, greatest = ends(column.statistics)
+        y = f"{shown(low)} + {shown(high - low)} * (x{minus(least)})"
+        span = Fraction(greatest) - Fraction(least)
+        return f"{y} / {shown(span)}" if span else y
+
+    def _values(self, x: Numbers, column: Fitted) -> tuple[Floats, Mask, Mask]:
+        """Scaled numbers, and which lie below the minimum and above the maximum.
+
+        Every step rounds an increasing function of the step before, so the whole increases.
+        t >= 0 makes y >= A; at the other end y is held on its side of B. Differences that
+        overflow are taken of halves.
+        """
+        import numpy as np
+
+        least, greatest = map(Fraction, ends(column.statistics))
+        span = (greatest - least or Fraction(1)) * Fraction(10) ** x.scale
+        if math.isinf(nearest(span)):
+            x, least, greatest, span = (
+                Numbers(x.parts / 2, scale=x.scale),
+                least / 2,
+                greatest / 2,
+                span / 2,
+            )
+        divisor = nearest(span)
+        low, high = self.range
+        unit = 0.5 if math.isinf(high - low) else 1.0
+        width = high * unit - low * unit
+        origin, top = in_units(least, x.scale), in_units(greatest, x.scale)
+        floats = len(x.parts) == len(origin) == len(top) == 1
+        lands = floats and low + width == high  # then t <= 1 makes y <= B, and t = 1 makes it B
+        hold = not column.statistics.constant and not lands
+        below, above = np.empty((2, len(x)), np.bool_)
+
+        def kernel(cells: slice) -> Floats:
+            block = part(x, cells)
+            from_least = rounded_difference(block, origin)
+            from_greatest = rounded_difference(block, top)
+            below[cells], above[cells] = from_least < 0, from_greatest > 0
+            y = low * unit + width * (from_least / divisor)
+            if unit != 1.0:
+                y /= unit
+            if not hold:
+                return y
+            y = np.where(from_greatest <= 0, np.minimum(y, high), y)
+            return np.where(from_greatest >= 0, np.maximum(y, high), y)
+
+        return blockwise(kernel, len(x)), below, above
+
+    def _out_of_range(self, x: Numbers, cell: int, column: Fitted) -> DataError:
+        least, greatest = ends(column.statistics)
+        return DataError(
+            f"column {printable(column.name)}: {shown(fraction(x, cell))} is outside the fitted "
+            f"range, {shown(least)} to {shown(greatest)}. "
+            "--out-of-range keep, clip or null lets such numbers pass."
+        )
+
+
+METHOD = MinMax
