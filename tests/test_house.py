@@ -1,0 +1,102 @@
+"""The rules of the architecture, as small programs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "normcli"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# The reading order: a module imports from those before it, and from its own group.
+ORDER = [
+    ("errors",),
+    ("numbers",),
+    ("exact",),
+    ("statistics",),
+    ("methods",),
+    ("model",),
+    ("compression",),
+    ("files",),
+    ("sidecar",),
+    ("formats",),
+    ("engines", "select"),
+    ("report", "progress"),
+    ("pipeline",),
+    ("check", "show", "frames"),
+    ("api",),
+    ("cli",),
+    ("__main__",),
+]
+RANK = {name: rank for rank, group in enumerate(ORDER) for name in group}
+
+
+def unit(module: Path) -> str:
+    """The part of the package that a module belongs to."""
+    first = module.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported(module: Path) -> Iterator[str]:
+    """The parts of the package that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "normcli":
+                names = [f"normcli.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "normcli" and len(parts) > 1:
+                yield parts[1]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_imports_run_one_way(module: Path) -> None:
+    here = unit(module)
+    if here == "__init__":  # the front door opens on everything
+        return
+    assert here in RANK, f"{here} has no place in the reading order"
+    for name in imported(module):
+        assert name in RANK, name
+        assert name == here or RANK[name] < RANK[here], f"{here} imports {name}"
+
+
+def test_nothing_is_unpickled_or_evaluated() -> None:
+    forbidden = re.compile(
+        r"\b(import (pickle|marshal|shelve|joblib|dill|cloudpickle)|allow_pickle|read_pickle"
+        r"|from (pickle|marshal|shelve|joblib|dill|cloudpickle) import)\b|(?<![\w.])(eval|exec)\("
+    )
+    for module in MODULES:
+        assert not forbidden.search(module.read_text()), module
+
+
+@pytest.mark.parametrize("package", ["methods", "formats"])
+def test_a_new_method_or_format_is_one_file(package: str) -> None:
+    """Nothing names a method or a format but its own module."""
+    names = {"methods": ["zscore", "minmax", "batch"], "formats": ["parquet", "jsonl", "arrow"]}
+    for name in names[package]:
+        pattern = re.compile(rf"^\s*(from|import) normcli\.{package}\.{name}\b", re.MULTILINE)
+        for module in MODULES:
+            if module.parent.name != package:
+                assert not pattern.search(module.read_text()), module
+
+
+def test_reading_the_package_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, normcli, normcli.methods, normcli.formats\n"
+        "normcli.methods.methods(), normcli.formats.formats()\n"
+        "print(sorted({'numpy', 'pyarrow', 'pandas', 'rich', 'orjson'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"

@@ -1,0 +1,614 @@
+"""The sidecar, and the value that it keeps."""
+
+import copy
+import itertools
+import json
+import math
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from normcli import sidecar
+from normcli.errors import DataError, LimitError, NormcliError, SidecarError
+from normcli.exact import Total
+from normcli.methods import methods
+from normcli.methods.base import Running
+from normcli.model import Statistics
+from normcli.numbers import Numbers
+from normcli.statistics import ColumnStatistics
+from tests.corpora import corpus
+
+METHODS = methods()
+ZSCORE, SAMPLE = (METHODS["zscore"].from_parameters({"ddof": ddof}) for ddof in (0, 1))
+MINMAX = METHODS["minmax"].from_parameters({})
+
+
+def column(values: Sequence[float | None], scale: int = 0) -> ColumnStatistics:
+    """The statistics of some cells; None is missing."""
+    parts = np.array([[math.nan if v is None else v for v in values]], dtype=float)
+    missing = np.array([v is None for v in values], dtype=bool)
+    return ColumnStatistics.of(Numbers(parts, missing, scale))
+
+
+def table(columns: dict[str, Sequence[float | None]], **more: Any) -> Statistics:
+    rows = len(next(iter(columns.values()), ()))
+    return Statistics(rows, {name: column(values) for name, values in columns.items()}, **more)
+
+
+TINY = {"age": [1.0, 2.0, None, 4.5], "ratio": [0.1, 0.2, math.nan, math.inf]}
+
+
+def tiny() -> Any:
+    """The document of a small valid sidecar that has every field."""
+    statistics = Statistics(
+        4,
+        {**table(TINY).columns, "price": column([11.0, 25.0, 31.0, None], scale=1)},
+        ZSCORE,
+        {"age": MINMAX},
+        {"ratio": Running(0.5, 1.25, 7)},
+    )
+    return json.loads(sidecar.dumps(statistics))
+
+
+def loads(document: Any) -> Statistics:
+    return sidecar.loads(json.dumps(document).encode(), "s.json")
+
+
+def refusal(data: bytes, **options: Any) -> str:
+    """What is said against a sidecar: printable, one or two lines."""
+    with pytest.raises((SidecarError, LimitError)) as caught:
+        sidecar.loads(data, "s.json", **options)
+    message = str(caught.value)
+    assert message.startswith("s.json: ")
+    assert all(line.isprintable() for line in message.split("\n"))
+    assert message.count("\n") <= 1
+    assert len(message) < 400
+    return message
+
+
+# ---------------------------------------------------------------------- strategies
+
+floats = st.floats(allow_subnormal=True)
+cells = st.one_of(st.none(), floats, st.integers(-(10**6), 10**6).map(float))
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+# The type says that columns named so exist, not that any method takes each parameter.
+some_methods = st.sampled_from([ZSCORE, MINMAX])
+
+
+@st.composite
+def long_integers(draw: st.DrawFn, rows: int) -> ColumnStatistics:
+    """Integers beyond 2**53, as two parts."""
+    values = draw(st.lists(st.integers(-(2**63), 2**64 - 1), min_size=rows, max_size=rows))
+    high = [float(v >> 32 << 32) for v in values]
+    low = [float(v & 0xFFFFFFFF) for v in values]
+    return ColumnStatistics.of(Numbers(np.array([high, low], dtype=float).reshape(2, rows)))
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Statistics:
+    """Statistics of a few rows with all kinds of columns."""
+    rows = draw(st.integers(0, 4))
+    a_list = st.lists(cells, min_size=rows, max_size=rows)
+    decimals = st.builds(
+        column,
+        st.lists(st.none() | st.integers(-999, 999), min_size=rows, max_size=rows),
+        st.integers(1, 40),
+    )
+    kinds = st.one_of(st.builds(column, a_list), decimals, long_integers(rows))
+    columns = draw(st.dictionaries(names, kinds, max_size=4))
+    own = draw(st.dictionaries(st.sampled_from([*columns]), some_methods)) if columns else {}
+    finite = st.floats(allow_nan=False, allow_infinity=False)
+    runs = st.builds(Running, finite, finite.map(abs), st.integers(0, 2**70))
+    running = draw(st.dictionaries(st.sampled_from([*columns]), runs)) if columns else {}
+    return Statistics(rows, columns, draw(some_methods), own, running)
+
+
+# ---------------------------------------------------------------------- there and back
+
+
+@given(tables())
+def test_loads_undoes_dumps_and_dumps_undoes_loads(statistics):
+    data = sidecar.dumps(statistics)
+    loaded = sidecar.loads(data)
+    assert loaded == statistics
+    assert list(loaded.columns) == list(statistics.columns)
+    assert sidecar.dumps(loaded) == data
+
+
+@given(tables())
+def test_every_sidecar_is_valid_by_the_shipped_schema(statistics):
+    document = json.loads(sidecar.dumps(statistics))
+    jsonschema_rs.validate(sidecar.schema(), document)
+
+
+def test_the_schema_is_a_draft_2020_12_schema_and_describes_every_field():
+    schema = sidecar.schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema_rs.meta.validate(schema)
+    of_column = schema["$defs"]["column"]["properties"]
+    assert set(schema["properties"]) == set(tiny())
+    assert set(of_column) == {f for entry in tiny()["columns"].values() for f in entry}
+    assert all("description" in field for field in (schema["properties"] | of_column).values())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [None, None],
+        [1.7976931348623157e308, -1.7976931348623157e308, 1.7976931348623157e308],
+        [5e-324, -5e-324, 1e-200],
+        [1e300, 1e-300, -1e300],
+        [-0.0],
+        [1e15, 1e15 + 0.125],
+        [math.inf, math.nan, None],
+    ],
+)
+def test_extreme_columns_come_back_bit_for_bit(values):
+    statistics = table({"x": values})
+    assert sidecar.loads(sidecar.dumps(statistics)) == statistics
+
+
+def test_counts_beyond_2_to_the_53_come_back():
+    statistics = table({"x": [1.0, 3.0, None]})
+    for _ in range(60):
+        statistics = statistics.merge(statistics)
+    loaded = sidecar.loads(sidecar.dumps(statistics))
+    assert loaded == statistics
+    assert (loaded.rows, loaded.columns["x"].count) == (3 << 60, 2 << 60)
+
+
+def test_exact_extremes_have_all_their_digits():
+    low, high = 9007199254740993, Decimal("9007199254740993.1")
+    total = Total.of(low * 10 + 90071992547409931, scale=1)
+    squares = Total.of((low * 10) ** 2 + 90071992547409931**2, scale=2)
+    statistics = Statistics(2, {"x": ColumnStatistics(2, 0, 0, 0, low, high, total, squares)})
+    data = sidecar.dumps(statistics)
+    assert b'"min": 9007199254740993,' in data
+    assert b'"max": "9007199254740993.1",' in data
+    assert sidecar.loads(data) == statistics
+
+
+def test_std_has_the_ddof_that_the_file_states():
+    statistics = table({"x": [1.0, 3.0]}, method=SAMPLE)
+    document = json.loads(sidecar.dumps(statistics))
+    assert (document["ddof"], document["columns"]["x"]["std"]) == (1, math.sqrt(2))
+    document = json.loads(sidecar.dumps(replace(statistics, method=MINMAX)))
+    assert (document["ddof"], document["columns"]["x"]["std"]) == (0, 1.0)
+
+
+def test_columns_may_have_any_name():
+    lines = json.loads((corpus("naughty_strings") / "blns.json").read_text("utf-8"))
+    statistics = table({name: [1.0, 2.0] for name in [*lines, "", "\x00", "\x1b[31m", "a\nb"]})
+    assert sidecar.loads(sidecar.dumps(statistics)) == statistics
+
+
+def test_a_name_that_is_not_unicode_is_refused_on_writing():
+    with pytest.raises(DataError, match=r"not valid Unicode.*rename that column"):
+        sidecar.dumps(table({"a\ud800": [1.0]}))
+
+
+def test_a_std_beyond_float64_is_refused_on_writing_by_name():
+    largest = sys.float_info.max
+    statistics = table({"big": [-largest, largest]}, method=SAMPLE)
+    with pytest.raises(DataError, match="column 'big': its standard deviation"):
+        sidecar.dumps(statistics)
+    assert sidecar.dumps(replace(statistics, method=ZSCORE))
+
+
+@given(st.binary(max_size=6), st.data())
+def test_a_damaged_sidecar_is_loaded_whole_or_refused(noise, data):
+    whole = sidecar.dumps(table(TINY))
+    start = data.draw(st.integers(0, len(whole)))
+    stop = data.draw(st.integers(start, min(start + 6, len(whole))))
+    damaged = whole[:start] + noise + whole[stop:]
+    try:
+        statistics = sidecar.loads(damaged)
+    except SidecarError:
+        refusal(damaged)
+    else:
+        assert sidecar.loads(sidecar.dumps(statistics)) == statistics
+
+
+def test_json_tools_may_respell_a_sidecar():
+    document = tiny()
+    respelled = json.dumps(document, sort_keys=True).replace(".0,", ",").replace(".0]", "]")
+    assert respelled.count(".0") < json.dumps(document).count(".0")
+    assert sidecar.loads(respelled.encode()) == loads(document)
+    document["rows"] = 4.0
+    assert loads(document) == loads(tiny())
+
+
+# ---------------------------------------------------------------------- from where
+
+
+def test_a_sidecar_is_loaded_from_a_path_and_from_stdin(tmp_path):
+    path = tmp_path / "s.json"
+    data = sidecar.dumps(table(TINY))
+    path.write_bytes(data)
+    assert sidecar.load(path) == sidecar.load(str(path)) == table(TINY)
+    script = "import sys; from normcli import sidecar as s; "
+    script += "sys.stdout.buffer.write(s.dumps(s.load('-')))"
+    run = subprocess.run([sys.executable, "-c", script], input=data, capture_output=True)
+    assert (run.stdout, run.stderr) == (data, b"")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(NormcliError, match=r"absent\.json"):
+        sidecar.load(tmp_path / "absent.json")
+    with pytest.raises(NormcliError, match="directory"):
+        sidecar.load(tmp_path)
+
+
+def test_a_sidecar_beyond_the_limit_is_refused_before_it_is_parsed(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_bytes(b"[" * 101)
+    with pytest.raises(LimitError, match=r"more than 100 bytes.*--max-sidecar"):
+        sidecar.load(path, limit=100)
+    with pytest.raises(SidecarError):
+        sidecar.load(path, limit=101)
+
+
+# ---------------------------------------------------------------------- hostile files
+
+
+def test_every_hostile_json_file_is_refused_in_plain_words():
+    folder = corpus("json_hostile") / "JSONTestSuite"
+    files = sorted(path for path in folder.rglob("*.json"))
+    assert len(files) > 100
+    for path in files:
+        refusal(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not valid JSON: Expecting value (line 1 column 1)"),
+        (b"\xef\xbb\xbf{}", "starts with a byte order mark"),
+        ("{}".encode("utf-16"), "not UTF-8 text (byte 0)"),
+        (b'{"a": "\xff"}', "not UTF-8 text (byte 7)"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"method":' * 100_000, "nested too deeply"),
+        (b"[" * 900 + b"]" * 900, "nested too deeply"),
+        (b'{"rows": 1, "a": 2, "rows": 3}', "the name 'rows' stands twice in one object"),
+        (b'{"a\\u001b": 1, "a\\u001b": 3}', r"the name 'a\x1b' stands twice in one object"),
+        (b'{"normcli": 2}', "made by a newer normcli: version 2; this one reads 1"),
+        (b"[]", "a list is not an object"),
+        (b"{}", "the field 'normcli' is missing"),
+        (b'{"normcli": 1, "\\ud800": 1}', "not valid Unicode"),
+        (b"1" * 5000, "is not an object"),
+    ],
+)
+def test_what_is_no_sidecar_is_refused_in_its_own_words(data, words):
+    assert words in refusal(data)
+
+
+# ---------------------------------------------------------------------- hostile fields
+
+HOSTILE = [
+    "null", "true", "false", '""', '"x"', '"NaN"', '"\\u001b[31m"', "[]", "{}", "[[]]", "[null]",
+    "NaN", "Infinity", "-Infinity", "1e999", "-1e999", "-1", "-1e308", "1e308", "0.5", "1e-320",
+    "9" * 309, "9" * 5000, "-" + "9" * 5000, "9" * 390, "0." + "1" * 5000, "[NaN]", "[1e999]",
+    '["0x1p+9999"]', '["0x1p+99999999"]', '["1.5"]', "[1, 1]", "[0.0]", "[" + "1," * 500 + "1]",
+    '"9007199254740993.1"', '"1e999"', f'"{"9" * 5000}"', f'"{"9" * 390}"', '"0x1p+1"',
+    '{"name": "pickle"}', '{"name": 5}', '{"name": NaN}', '{"name": "zscore", "ddof": 2}',
+    '{"name": "zscore", "x": 1}', '{"name": "minmax", "range": [1e999, 2]}', "1000000000",
+    '{"mean": 1, "var": -1, "batches": 1}', '{"mean": NaN, "var": 1, "batches": 1}',
+]  # fmt: skip
+
+
+def fields_of(document: Any) -> list[tuple[str, ...]]:
+    """The path to every field of a sidecar."""
+    top = [(field,) for field in document]
+    entries = document["columns"].items()
+    inner = [("columns", name, field) for name, entry in entries for field in entry]
+    return [*top, *inner]
+
+
+def substituted(document: Any, path: Sequence[str], text: str) -> bytes:
+    """The document with raw JSON text in the place of one field."""
+    document = copy.deepcopy(document)
+    holder = document
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = "@@@"
+    return json.dumps(document).replace('"@@@"', text).encode()
+
+
+@pytest.mark.parametrize("path", fields_of(tiny()), ids="/".join)
+def test_a_hostile_value_is_refused_by_column_and_field_or_means_the_same(path):
+    original = loads(tiny())
+    for text in HOSTILE:
+        data = substituted(tiny(), path, text)
+        if acceptable(path, text):
+            assert sidecar.loads(data) != original
+            continue
+        message = refusal(data)
+        if path == ("columns",):
+            assert "column" in message
+        else:
+            assert path[-1] in message, (text, message)
+            assert len(path) == 1 or f"column {path[1]!r}" in message, (text, message)
+
+
+def acceptable(path: Sequence[str], text: str) -> bool:
+    """Is this value a good one, though another?"""
+    return path == ("columns",) and text == "{}"
+
+
+@pytest.mark.parametrize("path", fields_of(tiny()), ids="/".join)
+def test_a_field_that_is_missing_or_unknown_is_named(path):
+    document = tiny()
+    holder = document
+    for step in path[:-1]:
+        holder = holder[step]
+    value = holder.pop(path[-1])
+    if len(path) == 1 or path[-1] not in ("method", "running"):
+        assert path[-1].removesuffix("_scale") in refusal(json.dumps(document).encode())
+    holder |= {path[-1]: value, "unheard\x1b": 1}
+    message = refusal(json.dumps(document).encode())
+    assert r"unknown field 'unheard\x1b'" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "words"),
+    [
+        (("columns", "age", "count"), "-1",
+         "s.json: column 'age', field 'count': -1 is less than the minimum of 0"),
+        (("columns", "age", "count"), "2",
+         "s.json: column 'age', field 'count': "
+         "count, missing, nan and inf make 3 cells, but there are 4 rows"),
+        (("columns", "age", "mean"), "2.6",
+         "s.json: column 'age', field 'mean': 2.6 is not what the exact sums give, 2.5: "
+         "was it edited? Fit again to change the statistics"),
+        (("columns", "age", "min"), "4.75",
+         "s.json: column 'age', field 'min': the min is greater than the max"),
+        (("columns", "age", "min"), "null",
+         "s.json: column 'age', field 'min': null in a column with count 3"),
+        (("columns", "age", "max"), "1e999",
+         "s.json: column 'age', field 'max': '1e999' is not a number"),
+        (("columns", "age", "std"), "NaN",
+         "s.json: column 'age', field 'std': 'NaN' is not a finite number or null"),
+        (("columns", "age", "sum"), "[1.0, \"x\"]",
+         "s.json: column 'age', field 'sum', item 2: 'x' is not a number"),
+        (("columns", "age", "sum"), "[99.0]",
+         "s.json: column 'age', field 'sum': the mean that it gives lies outside of min and max"),
+        (("columns", "age", "sum"), "[7.0, 0.5]",
+         "s.json: column 'age', field 'sum': not the canonical form of an exact total"),
+        (("columns", "age", "sum_of_squares"), "[18.0]",
+         "s.json: column 'age', field 'sum_of_squares': "
+         "no numbers have this together with the count, min, max and sum"),
+        (("columns", "ratio", "running", "var"), "-1",
+         "s.json: column 'ratio', field 'running.var': -1 is less than the minimum of 0"),
+        (("columns", "age", "method", "name"), '"minmx"',
+         "s.json: column 'age', field 'method.name': "
+         "unknown method 'minmx'. Did you mean 'minmax'?"),
+        (("normcli",), "0", "s.json: field 'normcli': 0 is not 1"),
+        (("normcli",), "true", "s.json: field 'normcli': true is not 1"),
+        (("normcli",), '"1"', "s.json: field 'normcli': '1' is not 1"),
+        (("ddof",), "1", "s.json: field 'ddof': 1 does not go with 'method': not 0"),
+    ],
+)  # fmt: skip
+def test_an_error_names_file_column_and_field(path, text, words):
+    assert refusal(substituted(tiny(), path, text)) == words
+
+
+def test_a_column_without_numbers_has_no_statistics():
+    document = json.loads(sidecar.dumps(table({"x": [None]})))
+    assert loads(document) == table({"x": [None]})
+    for field, value in [("min", 0), ("max", 0), ("sum", [1.0]), ("mean", 0), ("std", 0)]:
+        wrong = copy.deepcopy(document)
+        wrong["columns"]["x"][field] = value
+        assert f"column 'x', field '{field}'" in refusal(json.dumps(wrong).encode())
+
+
+def test_numbers_beyond_float64_are_refused_however_consistent():
+    value = int("9" * 390)
+    total, squares = Total.of(value), Total.of(value * value)
+    document = json.loads(sidecar.dumps(table({"x": [1.0]})))
+    document["columns"]["x"] |= {"min": str(value), "max": str(value)}
+    document["columns"]["x"] |= {"sum": total.to_floats(), "sum_of_squares": squares.to_floats()}
+    assert "'x', field 'min': '999" in refusal(json.dumps(document).encode())
+
+
+finite = st.floats(-1e6, 1e6) | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(finite, min_size=1, max_size=5), st.integers(1, 60))
+@example([0.1, 0.2, 0.3], 52)
+def test_no_other_sum_of_squares_passes_for_a_constant_column(values, bit):
+    constant = column([values[0]] * 3)
+    squares = constant.sum_of_squares + Total.of(1, constant.sum_of_squares.exponent - bit)
+    statistics = Statistics(3, {"x": replace(constant, sum_of_squares=squares)})
+    message = refusal(sidecar.dumps(statistics))
+    assert "column 'x', field 'sum_of_squares'" in message
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_parameters_of_every_method_are_kept_and_hostile_ones_refused(name):
+    method = METHODS[name].from_parameters({})
+    statistics = table({"x": [1.0, 2.0], "y": [1.0, 2.0]}, method=method)
+    mixed = replace(statistics, method=ZSCORE, column_methods={"x": method})
+    assert sidecar.loads(sidecar.dumps(statistics)) == statistics
+    assert sidecar.loads(sidecar.dumps(mixed)) == mixed
+    document = json.loads(sidecar.dumps(statistics))
+    for parameter, text in itertools.product(method.parameters(), HOSTILE):
+        data = substituted(document, ("method", parameter), text)
+        try:
+            loaded = sidecar.loads(data, "s.json")
+        except SidecarError:
+            assert "method" in refusal(data) or "ddof" in refusal(data)
+        else:
+            assert sidecar.loads(sidecar.dumps(loaded)) == loaded
+
+
+# ---------------------------------------------------------------------- merging
+
+
+def outcome(merged: Callable[[], Statistics]) -> bytes | None:
+    """The bytes of a merge, or None where it is refused."""
+    try:
+        return sidecar.dumps(merged())
+    except DataError:
+        return None
+
+
+@st.composite
+def shards(draw: st.DrawFn) -> Statistics:
+    """Statistics of one part of a table, with columns in any order, some blank, some absent."""
+    rows = draw(st.integers(0, 2))
+    blank, filled = st.just([None] * rows), st.lists(finite, min_size=rows, max_size=rows)
+    absent = st.none()
+    columns = {
+        "a": draw(filled),
+        "b": draw(filled | blank),
+        "t": draw(blank | absent),
+        "s": draw(blank | absent | blank | absent | filled),
+    }
+    present = [name for name in columns if columns[name] is not None]
+    order = draw(st.permutations(present) | st.just(present))
+    own = draw(st.sampled_from([{}] * 6 + [{"a": MINMAX}, {"b": ZSCORE}]))
+    found = {name: column(columns[name]) for name in order}
+    running = {"a": Running(0.5, 1.0, 2)} if draw(st.integers(0, 20)) == 20 else {}
+    return Statistics(rows, found, ZSCORE, own, running)
+
+
+@given(shards(), shards(), shards())
+def test_merging_is_associative_refusals_included(a, b, c):
+    left = outcome(lambda: a.merge(b).merge(c))
+    assert left == outcome(lambda: a.merge(b.merge(c)))
+
+
+@given(shards(), shards())
+def test_merging_is_commutative(a, b):
+    assert outcome(lambda: a.merge(b)) == outcome(lambda: b.merge(a))
+
+
+@given(shards())
+def test_a_table_without_rows_is_the_identity(a):
+    if a.rows:
+        empty = Statistics(method=a.method, column_methods=a.column_methods)
+        assert outcome(lambda: a.merge(empty)) == sidecar.dumps(a)
+        header_only = replace(a, rows=0, columns={n: ColumnStatistics() for n in a.columns})
+        assert outcome(lambda: header_only.merge(a)) == sidecar.dumps(a)
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=12), st.data())
+def test_shards_merged_in_any_order_give_the_sidecar_of_the_whole(rows, data):
+    def fit(part: Sequence[tuple[Any, Any]]) -> Statistics:
+        x, y = ([row[i] for row in part] for i in (0, 1))
+        return table({"y": y, "x": x})
+
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=4)))
+    bounds = itertools.pairwise([0, *cuts, len(rows)])
+    parts = data.draw(st.permutations([fit(rows[i:j]) for i, j in bounds]))
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = part.merge(merged) if data.draw(st.booleans()) else merged.merge(part)
+    assert sidecar.dumps(merged) == sidecar.dumps(fit(rows))
+
+
+def test_merged_statistics_are_those_of_all_rows_by_an_outside_oracle():
+    halves = [table({"x": [1e300, 3.0]}), table({"x": [-1e300, 4.0, None]})]
+    x = halves[0].merge(halves[1]).columns["x"]
+    assert x.sum.as_fraction() == sum(map(Fraction, [1e300, 3.0, -1e300, 4.0]))
+    assert (x.count, x.missing, x.mean) == (4, 1, 1.75)
+
+
+def test_a_column_all_missing_here_and_absent_there_is_left_out():
+    merged = table({"x": [1.0], "note": [None]}).merge(table({"x": [2.0]}))
+    assert list(merged.columns) == ["x"]
+    assert merged.rows == 2
+
+
+@pytest.mark.parametrize("value", [1.0, math.nan, math.inf])
+def test_a_column_with_numbers_here_and_absent_there_is_refused_by_name(value):
+    with pytest.raises(DataError, match="cannot merge: column 'y' has numbers in one table"):
+        table({"x": [1.0], "y": [value]}).merge(table({"x": [2.0]}))
+
+
+def test_columns_keep_a_common_order_and_are_sorted_otherwise():
+    ba, ab = table({"b": [1.0], "a": [2.0]}), table({"a": [1.0], "b": [2.0]})
+    assert list(ba.merge(ba).columns) == ["b", "a"]
+    assert list(ba.merge(ab).columns) == ["a", "b"] == list(ab.merge(ba).columns)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"method": SAMPLE}, "fitted for zscore with ddof 0 in one, 1 in the other"),
+        ({"method": MINMAX}, "fitted for zscore in one, for minmax in the other"),
+        ({"column_methods": {"x": SAMPLE}},
+         "column 'x' fitted for zscore with ddof 0 in one, 1 in the other"),
+        ({"running": {"x": Running(0.0, 1.0, 1)}},
+         "column 'x' has a running mean and variance, which depend on the order"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_merged_is_named(other, words):
+    with pytest.raises(DataError) as caught:
+        table({"x": [1.0]}).merge(table({"x": [2.0]}, **other))
+    assert str(caught.value).startswith("cannot merge: " + words)
+
+
+# ---------------------------------------------------------------------- the value
+
+
+def test_statistics_are_values_that_nothing_changes():
+    columns = {"x": column([1.0, 2.0])}
+    statistics = Statistics(2, columns)
+    columns.clear()
+    assert list(statistics.columns) == ["x"]
+    with pytest.raises(TypeError):
+        statistics.columns["y"] = ColumnStatistics()
+
+
+@given(tables())
+def test_statistics_can_be_sent_to_other_processes(statistics):
+    there = pickle.loads(pickle.dumps(statistics))
+    assert there == statistics == copy.deepcopy(statistics)
+    assert sidecar.dumps(there) == sidecar.dumps(statistics)
+
+
+def test_a_table_without_rows_has_no_running_statistics():
+    assert Statistics(0, {"x": ColumnStatistics()}, running={"x": Running(0, 1, 0)}).running == {}
+
+
+def test_a_column_has_its_own_method_or_the_default():
+    statistics = table({"x": [1.0], "y": [2.0]}, column_methods={"x": MINMAX, "y": ZSCORE})
+    assert statistics.method_for("x") == MINMAX
+    assert statistics.method_for("y") == ZSCORE
+    assert statistics.column_methods == {"x": MINMAX}
+
+
+# ---------------------------------------------------------------------- the documentation
+
+
+def block(page: str, language: str) -> str:
+    return page.split(f"```{language}\n")[1].split("```")[0]
+
+
+def test_the_example_of_the_documentation_is_what_the_program_writes():
+    page = (Path(__file__).parents[1] / "docs" / "sidecar.md").read_text("utf-8")
+    header, *lines = block(page, "csv").splitlines()
+    rows = [[float(cell) if cell else None for cell in line.split(",")[1:]] for line in lines]
+    columns = dict(zip(header.split(",")[1:], zip(*rows, strict=True), strict=True))
+    assert sidecar.dumps(table(columns)).decode() == block(page, "json")
+
+
+def test_the_documentation_tells_of_every_field():
+    page = (Path(__file__).parents[1] / "docs" / "sidecar.md").read_text("utf-8")
+    schema = sidecar.schema()
+    for field in [*schema["properties"], *schema["$defs"]["column"]["properties"]]:
+        assert f"`{field}`" in page
