@@ -182,6 +182,11 @@ class Method:
         """Does `transform` take anything from the statistics of the column?"""
         return True
 
+    @property
+    def makes_missing(self) -> bool:
+        """May `transform` make cells missing that hold numbers?"""
+        return False
+
     def batching(self) -> Batching | None:
         """Which rows `transform` has to be given together; None where that is no matter."""
         return None

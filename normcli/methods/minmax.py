@@ -81,6 +81,11 @@ class MinMax(AffineMethod):
         object.__setattr__(self, "range", (low, high))
         one_of(self.out_of_range, POLICIES, "--out-of-range")
 
+    @property
+    def makes_missing(self) -> bool:
+        """Yes, with the policy "null"."""
+        return self.out_of_range == "null"
+
     def transform(self, x: Numbers, column: Fitted) -> Scaled:
         """`x` in the range."""
         keep = kept(x, column)

@@ -1,0 +1,59 @@
+"""The formats, by name: every module of this package that has FORMATS."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import TYPE_CHECKING
+
+from normcli.errors import UsageError, did_you_mean, printable
+from normcli.formats.base import Format, ReadOptions, Table
+
+if TYPE_CHECKING:
+    from normcli.files import Source
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """All formats by their name."""
+    modules = (
+        importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
+    )
+    found = (each for module in modules for each in getattr(module, "FORMATS", ()))
+    return {each.name: each for each in found}
+
+
+def format_named(name: str) -> Format:
+    """The format of that name; raises UsageError where there is none."""
+    known = formats()
+    if name not in known:
+        raise UsageError(
+            f"no format {printable(name)}: there is {', '.join(known)}.{did_you_mean(name, known)}"
+        )
+    return known[name]
+
+
+def format_of_suffix(suffix: str) -> Format | None:
+    """The format of files that end so (``.csv``), or None."""
+    return next((each for each in formats().values() if suffix.lower() in each.suffixes), None)
+
+
+def format_of(source: Source) -> Format:
+    """The format of an input: what its first bytes say for sure, else its suffix, else CSV."""
+    head = source.head()
+    sure = next((each for each in formats().values() if each.sniff(head)), None)
+    return sure or format_of_suffix(source.suffix) or format_named("csv")
+
+
+def open_table(source: Source, options: ReadOptions, forced: str | None = None) -> Table:
+    """`source` as a table, in the `forced` format or in the one it seems to have."""
+    return (format_named(forced) if forced else format_of(source)).open(source, options)
+
+
+def format_of_output(suffix: str, table: Table, forced: str | None = None) -> Format:
+    """The format to write: the `forced` one, else the suffix's, else that of the input."""
+    if forced:
+        return format_named(forced)
+    return format_of_suffix(suffix) or format_named(table.format)

@@ -1,0 +1,101 @@
+"""The Arrow schema of a table whose columns are scaled, with metadata that tells the truth."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from normcli.formats.base import Style
+
+
+def scaled_schema(schema: pa.Schema, replaced: Sequence[int], style: Style) -> pa.Schema:
+    """`schema` with the columns `replaced` as floats; all else as it was.
+
+    Where pandas, Spark, Avro or Hugging Face noted a column's type in the metadata of the
+    schema, the note changes with the type: they believe it more than the type.
+    """
+    import pyarrow as pa
+
+    fields = list(schema)
+    for i in replaced:
+        fields[i] = fields[i].with_type(_float_type(fields[i].type, style))
+        if style.nulls:
+            fields[i] = fields[i].with_nullable(True)
+    types = {fields[i].name: fields[i].type.to_pandas_dtype().__name__ for i in replaced}
+    return pa.schema(fields, _true_metadata(schema.metadata, types))
+
+
+def _float_type(type_: pa.DataType, style: Style) -> pa.DataType:
+    """float32 columns stay float32, all else is float64 unless float32 is asked for."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    value = type_.value_type if t.is_dictionary(type_) else type_
+    return pa.float32() if style.float32 or t.is_float32(value) else pa.float64()
+
+
+def _true_metadata(
+    metadata: Mapping[bytes, bytes] | None, types: Mapping[str, str]
+) -> dict[bytes, bytes] | None:
+    """`metadata` with the columns `types` (name -> "float32" or "float64") noted as such."""
+    if metadata is None:
+        return None
+    return {k: _noted(v, NOTES[k], types) if k in NOTES else v for k, v in metadata.items()}
+
+
+def _noted(text: bytes, note: Note, types: Mapping[str, str]) -> bytes:
+    """The JSON `text` after `note`; as it was where nothing changes or it is not understood."""
+    try:
+        value = json.loads(text)
+        before = copy.deepcopy(value)
+        note(value, types)
+        return text if value == before else json.dumps(value).encode()
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        return text
+
+
+def _note_for_pandas(value: Any, types: Mapping[str, str]) -> None:
+    """https://pandas.pydata.org/docs/development/developer.html"""
+    for column in value["columns"]:
+        type_ = types.get(column.get("field_name", column["name"]))
+        # "Float64" is pandas' nullable type over the same Arrow type.
+        if type_ and column["numpy_type"].lower() != type_:
+            column.update(pandas_type=type_, numpy_type=type_, metadata=None)
+
+
+def _note_for_spark(value: Any, types: Mapping[str, str]) -> None:
+    """StructType.json of org.apache.spark.sql.types"""
+    for column in value["fields"]:
+        if column["name"] in types:
+            column["type"] = WORDS[types[column["name"]]]
+
+
+def _note_for_avro(value: Any, types: Mapping[str, str]) -> None:
+    """https://avro.apache.org/docs/1.12.0/specification/"""
+    for column in value["fields"]:
+        if column["name"] in types:
+            word, union = WORDS[types[column["name"]]], column["type"]
+            nullable = isinstance(union, list)
+            column["type"] = ["null" if t == "null" else word for t in union] if nullable else word
+
+
+def _note_for_hugging_face(value: Any, types: Mapping[str, str]) -> None:
+    """https://huggingface.co/docs/datasets/about_dataset_features"""
+    features = value["info"]["features"]
+    for name in types.keys() & features.keys():
+        features[name] = {"dtype": types[name], "_type": "Value"}
+
+
+Note: TypeAlias = Callable[[Any, Mapping[str, str]], None]
+WORDS = {"float32": "float", "float64": "double"}
+NOTES: dict[bytes, Note] = {
+    b"pandas": _note_for_pandas,
+    b"org.apache.spark.sql.parquet.row.metadata": _note_for_spark,
+    b"parquet.avro.schema": _note_for_avro,
+    b"huggingface": _note_for_hugging_face,
+}

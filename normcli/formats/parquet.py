@@ -1,0 +1,368 @@
+"""Parquet: row groups come back as they were cut, columns in the codecs that they had."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from normcli.errors import DataError, printable
+from normcli.files import shown
+from normcli.formats.arrow_chunk import (
+    ROWS,
+    ArrowChunk,
+    ArrowEncoder,
+    ArrowTable,
+    GroupWriter,
+    Segment,
+    arrow_errors,
+    gather,
+    rows_of_a_chunk,
+)
+from normcli.formats.arrow_schema import scaled_schema
+from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.parquet_footer import MAGIC, ColumnChunkLayout, first_row_group
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from normcli.files import Source
+
+ENCRYPTED = b"PARE"  # magic of a file with an encrypted footer
+BUFFERS = 64 << 20  # bytes, for reading all columns of a row group side by side
+CODEC = "ZSTD"  # where the input has none to keep
+
+
+class ParquetFormat(Format):
+    """Apache Parquet."""
+
+    name = "parquet"
+    suffixes = (".parquet", ".pq")
+    text = False
+
+    def sniff(self, head: bytes) -> bool:
+        """Parquet files start with PAR1, or PARE where they are encrypted."""
+        return head.startswith((MAGIC, ENCRYPTED))
+
+    def open(self, source: Source, options: ReadOptions) -> ParquetTable:
+        """The table in `source`, which is spooled to a file where it cannot be sought."""
+        if source.head(4) == ENCRYPTED:
+            raise DataError(
+                f"{shown(source.name)}: is encrypted; normcli has no keys, decrypt it first"
+            )
+        with arrow_errors(shown(source.name)):
+            file = _open(source.seekable())
+            schema = _schema(file)
+            leaves = _leaves_by_column(schema, file.metadata.num_columns)
+            return ParquetTable.of(
+                self.name,
+                shown(source.name),
+                schema,
+                source=source,
+                leaves=leaves,
+                chunk_rows=options.chunk_rows,
+            )
+
+    def encoder(
+        self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
+    ) -> ArrowEncoder:
+        """The encoder; a column whose type Parquet does not have is a DataError."""
+        schema = table.schema(replaced, style)
+        written = _written_schema(table.name, schema)
+        if not isinstance(table, ParquetTable):
+            return ArrowEncoder(schema, style, regroup=True, options={"compression": CODEC})
+        table.refuse_lost_types(replaced, written)
+        kept = _writer_options(schema, [leaf.path for leaf in written], table.layout())
+        return ArrowEncoder(schema, style, regroup=False, options=kept)
+
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> ParquetWriter:
+        """The writer of what the encoder makes."""
+        return ParquetWriter(stream, cast("ArrowEncoder", encoder))
+
+
+@dataclass
+class ParquetTable(ArrowTable):
+    """A Parquet file.
+
+    leaves: for each column, which of Parquet's (leaf) columns it is made of.
+    """
+
+    source: Source
+    leaves: list[range]
+    chunk_rows: int | None
+
+    def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
+        """The Arrow schema that `ArrowChunk.to_arrow` will have."""
+        return scaled_schema(self._schema, replaced, style)
+
+    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
+        """The rows, in order: one row group is open at a time, only `columns` are read."""
+        wanted = None if columns is None else tuple(sorted(set(columns)))
+        with arrow_errors(self.name):
+            file = _open(self._path, self._int96_unit if wanted is None else "ns")
+            rows = self.chunk_rows or self._rows_of_a_chunk(file, wanted)
+        segments = self._segments(file, wanted, rows)
+        for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
+            yield ArrowChunk(self.name, tuple(chunk), wanted)
+
+    def refuse_lost_types(
+        self, replaced: Sequence[int], written: Sequence[pq.ColumnSchema]
+    ) -> None:
+        """Raise DataError where Arrow would drop the Parquet type of a column it is to carry."""
+        parquet = _open(self._path).schema
+        for column in set(range(len(self.columns))).difference(replaced):
+            for leaf in self.leaves[column]:
+                type_ = parquet.column(leaf).logical_type.type
+                # INT of 32 or 64 bits is what Parquet's integers are without saying so.
+                if type_ not in ("NONE", "INT", written[leaf].logical_type.type):
+                    raise DataError(
+                        f"{self.name}: column {printable(self.columns[column])} is of the Parquet"
+                        f" type {type_}, which cannot be kept; write to another format, such as"
+                        " .arrow"
+                    )
+
+    def layout(self) -> list[ColumnChunkLayout]:
+        """How the leaf columns are stored, going by the first row group."""
+        with arrow_errors(self.name):
+            return first_row_group(self._path)
+
+    @property
+    def _path(self) -> Path:
+        return self.source.seekable()
+
+    def _rows_of_a_chunk(self, file: pq.ParquetFile, wanted: tuple[int, ...] | None) -> int:
+        """Rows of all columns are as large as the footer says, numbers eight bytes a cell."""
+        if wanted is not None:
+            return rows_of_a_chunk(len(wanted))
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        row_bytes = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=0)
+        return rows_of_a_chunk(len(self.columns), row_bytes)
+
+    def _segments(
+        self, file: pq.ParquetFile, wanted: tuple[int, ...] | None, rows: int
+    ) -> Iterator[Segment]:
+        """Every row group in pieces of at most `rows` rows; one without rows is a piece too."""
+        import pyarrow as pa
+
+        schema = self._schema if wanted is None else self.arrow_schema
+        # Where no column is wanted, the first one counts the rows.
+        read = wanted or range(len(schema) if wanted is None else min(1, len(schema)))
+        schema = pa.schema([schema.field(i) for i in read], schema.metadata)
+        leaves = [leaf for i in read for leaf in self.leaves[i]]
+        for group in range(file.num_row_groups):
+            if file.metadata.row_group(group).num_rows == 0:
+                yield Segment(group, schema.empty_table())
+            with arrow_errors(f"{self.name}, row group {group + 1}"):
+                for columns in _read(file, group, leaves, rows):
+                    yield Segment(group, pa.Table.from_arrays(columns, schema=schema))
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        return _schema(_open(self._path, self._int96_unit))
+
+    @cached_property
+    def _int96_unit(self) -> str:
+        """The unit of timestamp that holds what is in the INT96 columns.
+
+        Arrow reads INT96, which has nanoseconds and 11 million years, as nanoseconds, and
+        years before 1677 or after 2262 (Spark's 9999-12-31) as some other time; or as
+        microseconds, without what is finer. So both are read and compared.
+        """
+        units = {"ns", "us"}
+        for column in self._int96_columns():
+            with arrow_errors(self.name):
+                fitting = _fitting_units(self._path, self.leaves[column])
+            if not units & fitting:
+                raise DataError(
+                    f"{self.name}: column {printable(self.columns[column])} has INT96 timestamps"
+                    " that Arrow cannot read without loss; remove the column, or write it anew"
+                )
+            units &= fitting
+        return "ns" if "ns" in units else "us"
+
+    def _int96_columns(self) -> list[int]:
+        parquet = _open(self._path).schema
+        return [
+            column
+            for column, leaves in enumerate(self.leaves)
+            if len(leaves) == 1 and parquet.column(leaves[0]).physical_type == "INT96"
+        ]
+
+
+class ParquetWriter(GroupWriter):
+    """Writes each group as a row group, with page checksums and the Arrow schema."""
+
+    def __init__(self, stream: IO[bytes], encoder: ArrowEncoder) -> None:
+        import pyarrow.parquet as pq
+
+        super().__init__(stream, encoder)
+        with self.passing():
+            self._writer = pq.ParquetWriter(
+                self.outlet, encoder.schema, write_page_checksum=True, **encoder.options
+            )
+
+    def write_group(self, group: Segment) -> None:
+        """Write a row group."""
+        self._writer.write_table(group.table, max(group.rows, 1))
+
+    def write_end(self) -> None:
+        """Write the footer."""
+        self._writer.close()
+
+
+def _open(path: Path, int96_unit: str = "ns") -> pq.ParquetFile:
+    import pyarrow.parquet as pq
+
+    columns = max(1, pq.read_metadata(path).num_columns)
+    return pq.ParquetFile(
+        path,
+        buffer_size=max(4096, min(1 << 20, BUFFERS // columns)),
+        pre_buffer=False,  # it would hold a whole row group
+        coerce_int96_timestamp_unit=int96_unit,
+        page_checksum_verification=True,
+    )
+
+
+def _schema(file: pq.ParquetFile) -> pa.Schema:
+    """The Arrow schema with all key-value metadata of the file.
+
+    `schema_arrow` lacks it in a file of which Arrow stored the schema without metadata.
+    """
+    metadata = {**(file.schema_arrow.metadata or {}), **(file.metadata.metadata or {})}
+    metadata.pop(b"ARROW:schema", None)  # which Arrow adds again when it writes
+    return file.schema_arrow.with_metadata(metadata or None)
+
+
+def _read(
+    file: pq.ParquetFile, group: int, leaves: list[int], rows: int
+) -> Iterator[list[pa.Array]]:
+    """The columns of a row group, in pieces of at most `rows` rows.
+
+    Raises: ValueError where the footer and the columns do not agree about the number of
+    rows. A negative one would end the process in Arrow, as would a row group of no column.
+    """
+    expected = file.metadata.row_group(group).num_rows
+    if expected == 0:
+        return
+    if expected < 0 or not leaves:
+        raise ValueError(f"it says that it has {expected} rows and {len(leaves)} columns")
+    # The reader below ParquetFile takes columns by number: names may be double.
+    for batch in file.reader.iter_batches(rows, [group], leaves, True):
+        batch.validate()
+        expected -= batch.num_rows
+        yield batch.columns
+    if expected:
+        raise ValueError(f"it lacks {expected} of its rows")
+
+
+def _fitting_units(path: Path, leaf: range) -> set[str]:
+    """Which of "ns" and "us" say exactly what the INT96 column `leaf` says."""
+    import numpy as np
+
+    fitting = {"ns", "us"}
+    readers = [_open(path, unit).reader for unit in ("ns", "us")]
+    streams = [r.iter_batches(ROWS, range(r.num_row_groups), leaf, True) for r in readers]
+    for batches in zip(*streams, strict=True):
+        ns, us = (batch.column(0).cast("int64").drop_null().to_numpy() for batch in batches)
+        if not np.array_equal(ns // 1000, us):
+            fitting.discard("ns")
+        if not np.array_equal(ns, us * 1000):  # both wrap around
+            fitting.discard("us")
+    return fitting
+
+
+def _leaf_types(type_: pa.DataType) -> list[pa.DataType]:
+    """The types of Parquet's columns that a column of this type is made of."""
+    import pyarrow as pa
+
+    if isinstance(type_, pa.BaseExtensionType):
+        return _leaf_types(type_.storage_type)
+    if type_.num_fields == 0:
+        return [type_]
+    return [leaf for i in range(type_.num_fields) for leaf in _leaf_types(type_.field(i).type)]
+
+
+def _leaves_by_column(schema: pa.Schema, leaves: int) -> list[range]:
+    """For each column of `schema`, which of the file's `leaves` it is made of."""
+    ranges, first = [], 0
+    for field in schema:
+        ranges.append(range(first, first + len(_leaf_types(field.type))))
+        first = ranges[-1].stop
+    if first != leaves:
+        raise DataError(f"the schema has {first} leaf columns, the file {leaves}")
+    return ranges
+
+
+def _written_schema(name: str, schema: pa.Schema) -> list[pq.ColumnSchema]:
+    """Parquet's (leaf) columns for `schema`; a column that Parquet lacks is a DataError."""
+    try:
+        return _written(schema)
+    except Exception:  # whatever it was, it comes again below, with the column's name
+        for field in schema:
+            with arrow_errors(f"{name}: column {printable(field.name)} cannot be Parquet"):
+                _written([field])
+        raise
+
+
+def _written(fields: Any) -> list[pq.ColumnSchema]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = io.BytesIO()
+    pq.ParquetWriter(file, pa.schema(fields), use_compliant_nested_type=False).close()
+    return list(pq.ParquetFile(file).schema)
+
+
+def _writer_options(
+    schema: pa.Schema, paths: list[str], layout: list[ColumnChunkLayout]
+) -> dict[str, Any]:
+    """Options that store the leaf columns `paths` as they are in `layout`.
+
+    What is not in it stays Arrow's choice: encodings other than dictionary and byte stream
+    split, compression levels, the size of pages, bloom filters, indexes.
+    """
+    if not layout:  # no row group
+        return {"compression": CODEC}
+    columns = list(zip(paths, layout, strict=True))
+    leaves = [leaf for field in schema for leaf in _leaf_types(field.type)]
+    return {
+        "compression": {path: column.codec for path, column in columns},
+        "use_dictionary": [path for path, column in columns if column.dictionary],
+        "use_byte_stream_split": [path for path, c in columns if c.byte_stream_split],
+        "data_page_version": "2.0" if any(c.data_page_v2 for c in layout) else "1.0",
+        # Names of list elements as they are: "compliant" ones would be "element".
+        "use_compliant_nested_type": False,
+        # Arrow has one choice for all timestamps of a file, and one for all decimals.
+        "use_deprecated_int96_timestamps": _all(leaves, layout, _is_timestamp, "int96"),
+        "store_decimal_as_integer": _all(leaves, layout, _is_short_decimal, "integer"),
+    }
+
+
+def _all(
+    leaves: Sequence[pa.DataType],
+    layout: Sequence[ColumnChunkLayout],
+    kind: Callable[[pa.DataType], bool],
+    property_: str,
+) -> bool:
+    """Are there leaf columns of this kind, and is each stored so?"""
+    stored = [getattr(c, property_) for t, c in zip(leaves, layout, strict=True) if kind(t)]
+    return bool(stored) and all(stored)
+
+
+def _is_timestamp(type_: pa.DataType) -> bool:
+    import pyarrow.types as t
+
+    return bool(t.is_timestamp(type_))
+
+
+def _is_short_decimal(type_: pa.DataType) -> bool:
+    import pyarrow.types as t
+
+    return bool(t.is_decimal(type_) and type_.precision <= 18)
+
+
+FORMATS = (ParquetFormat(),)
