@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from normcli.errors import DataError, printable
 from normcli.methods import methods
@@ -57,7 +57,16 @@ class Statistics:
         """The method that scales the column `name`, with that column's parameters."""
         return self.column_methods.get(name, self.method).for_column(name)
 
-    def merge(self, other: Statistics) -> Statistics:
+    @property
+    def ddof(self) -> int:
+        """Of every std that is told: that of the default method, or 0 if it has none."""
+        return int(self.method.parameters().get("ddof", 0))
+
+    def std(self, name: str) -> float | None:
+        """The standard deviation of a column, with `ddof`; None where count <= ddof."""
+        return self.columns[name].std(self.ddof)
+
+    def merge(self, other: Self) -> Self:
         """The statistics of both tables' rows together, exactly.
 
         A table without rows is the identity. A column that is all missing in one table and
@@ -75,7 +84,7 @@ class Statistics:
             return self
         _refuse_running(self, other)
         columns = _merged_columns(self.columns, other.columns)
-        return Statistics(self.rows + other.rows, columns, self.method, self.column_methods)
+        return replace(self, rows=self.rows + other.rows, columns=columns)
 
 
 def _merged_columns(

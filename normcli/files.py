@@ -1,0 +1,557 @@
+"""Where bytes come from and where they go: files, pipes, directories of parts.
+
+A `Source` is one input, opened lazily and as often as it is needed. `output` gives a
+stream to write to, and puts a file in its place only when all of it is on the disk.
+Every error of the system is raised as a `NormcliError` that names the file as the user
+wrote it. Object stores will be further kinds of source: `_sources` is where they branch off.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import io
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from normcli.compression import MAGIC_BYTES, compressed, decompressed, detect, split_suffix
+from normcli.errors import DataError, NormcliError, UsageError, did_you_mean, printable
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+__all__ = ["Source", "output", "sources", "split_suffix", "write_atomic"]
+
+_BUFFER = 1 << 18
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+# -- reading -------------------------------------------------------------------------------
+
+
+class Source:
+    """One input. Cheap to make: nothing is opened before it is asked for.
+
+    The first bytes decide whether it is decompressed and how, whatever its name says:
+    ``data.csv`` may be gzip. A name that promises compression is held to it, though: an
+    uncompressed ``data.csv.gz`` is an error, for it may as well be a damaged one.
+
+    name: as the user wrote it; "stdin" for ``-``.
+    size: bytes in the file (compressed ones if it is), for progress and splitting; None
+        for a pipe.
+    """
+
+    def __init__(self, name: str, file: Path | None, promised: str | None = None) -> None:
+        """A source of bytes in `file`, or in stdin's descriptor where that is None.
+
+        promised: the compression that the file's name tells of.
+        """
+        self.name = name
+        self._file = file
+        self._promised = promised
+        with _words("read", name):
+            self._status = os.fstat(_STDIN) if file is None else os.stat(file)
+        # What is no regular file can be read only once: a pipe, a terminal, a device.
+        self._once = file is None or not stat.S_ISREG(self._status.st_mode)
+        self.size = None if self._once else self._status.st_size
+        self._raw: _Reader | None = None  # the undecompressed bytes of the last opening
+        self._waiting: _Reader | None = None  # an opened pipe of which only the head was seen
+        self._taken = False  # has `open` given the pipe away?
+        self._is_spooled = False
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
+
+    @property
+    def suffix(self) -> str:
+        """The suffix that tells the format: ".csv" of "a.csv.gz"."""
+        return split_suffix(self.name)[0]
+
+    @cached_property
+    def path(self) -> Path | None:
+        """The file, if it is a regular one that is read as it is: any process may open it."""
+        if self._once or self._file is None:
+            return None
+        with self._open_raw() as raw:
+            return None if self._compression(raw) else self._file
+
+    def open(self) -> BinaryIO:
+        """The decompressed bytes from the first one on. A pipe can be opened only once.
+
+        Reading raises NormcliError where the system fails, DataError where compressed data
+        are truncated, damaged or followed by rubbish.
+        """
+        reader = self._reader()
+        self._taken = self._once
+        return io.BufferedReader(reader, _BUFFER)
+
+    def head(self, n: int = 4096) -> bytes:
+        """The first `n` decompressed bytes, or all of fewer; `open` will give them again."""
+        reader = self._reader()
+        try:
+            return reader.look_ahead(n)
+        finally:
+            if not self._once:
+                reader.close()
+
+    def seekable(self) -> Path:
+        """A file with the decompressed bytes: the source's own, or a temporary one.
+
+        What is a pipe, or compressed, is spooled to a temporary file without a name, which
+        is gone with this process however it ends.
+        """
+        if self.path is None:
+            self._spool_to_disk()
+        assert self._file is not None
+        return self._file
+
+    def spooled(self) -> Source:
+        """Itself, and from now on it can be opened many times: what is a pipe is spooled."""
+        if self._once:
+            self._spool_to_disk()
+        return self
+
+    def position(self) -> int:
+        """Bytes of the file (compressed ones if it is) read since it was last opened."""
+        return 0 if self._raw is None else self._raw.taken
+
+    def is_file(self, status: os.stat_result) -> bool:
+        """Is this the file of `status`, under whatever name?"""
+        return os.path.samestat(self._status, status)
+
+    def _reader(self) -> _Reader:
+        if not self._once:
+            return self._decompressed()
+        if self._taken:
+            raise NormcliError(f"{shown(self.name)} is a pipe, which can be read only once")
+        if self._waiting is None:
+            self._waiting = self._decompressed()
+        return self._waiting
+
+    def _decompressed(self) -> _Reader:
+        raw = self._raw = self._open_raw()
+        try:
+            compression = self._compression(raw)
+        except BaseException:
+            raw.close()
+            raise
+        if compression is None:
+            return raw
+        name = shown(self.name)
+        return _Reader(decompressed(raw, compression, name), self.name)
+
+    def _open_raw(self) -> _Reader:
+        with _words("read", self.name):
+            if self._file is None:
+                return _Reader(io.FileIO(_STDIN, closefd=False), self.name)
+            return _Reader(io.FileIO(self._file), self.name)
+
+    def _compression(self, raw: _Reader) -> str | None:
+        if self._is_spooled:
+            return None
+        head = raw.look_ahead(MAGIC_BYTES)
+        found = detect(head)
+        if found is None and self._promised is not None:
+            begins = f"it begins with {head[:4]!r}" if head else "it is empty"
+            raise DataError(
+                f"{shown(self.name)}: this is no {self._promised} data ({begins})\n"
+                "If it is not compressed, rename it or pipe it in."
+            )
+        return found
+
+    def _spool_to_disk(self) -> None:
+        """Make this a source that reads an uncompressed temporary file."""
+        with (
+            self.open() as stream,
+            _words("spool", self.name, f" to {tempfile.gettempdir()} (TMPDIR)"),
+        ):
+            spool, path = _temporary_file()
+            weakref.finalize(self, _drop, spool)  # at the end of the process at the latest
+            shutil.copyfileobj(stream, spool, _BUFFER)
+            spool.flush()
+        self.path = self._file = path
+        self.size = os.stat(path).st_size
+        self._is_spooled, self._once = True, False
+
+
+def sources(inputs: Sequence[str]) -> list[Source]:
+    """The sources that `inputs` name, in order.
+
+    An input is ``-`` (stdin), a file, a directory of parts, or a glob where no file of
+    that name exists. A directory stands for all files in it and below, in the order of
+    their paths, a glob for what it matches, in order; both without ``*.stats.json``, a
+    directory also without what begins with ``.`` or ``_``.
+
+    Raises:
+        NormcliError: an input does not exist or holds nothing.
+        UsageError: stdin is named twice, or is a terminal.
+    """
+    if inputs.count("-") > 1:
+        raise UsageError("stdin (-) can be read only once")
+    return [source for name in inputs for source in _sources(name)]
+
+
+def _sources(name: str) -> Iterator[Source]:
+    if name == "-":
+        yield _stdin()
+        return
+    for path in _files(name):
+        yield Source(path, Path(path), split_suffix(path)[1])
+
+
+def _stdin() -> Source:
+    if sys.__stdin__ is None:  # it was closed when Python started
+        raise NormcliError("stdin is closed: name an INPUT file, or pipe the data in")
+    with _words("read", "stdin"):
+        status = os.fstat(_STDIN)
+    if os.isatty(_STDIN):
+        raise UsageError("stdin is a terminal: name an INPUT file, or pipe the data in")
+    redirected = stat.S_ISREG(status.st_mode) and os.lseek(_STDIN, 0, os.SEEK_CUR) == 0
+    return Source("stdin", _path_of(_STDIN) if redirected else None)
+
+
+def _path_of(descriptor: int) -> Path | None:
+    """A path under which any process of this user can open what `descriptor` has open.
+
+    Linux has one even for a file without a name. Elsewhere there is none.
+    """
+    path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    return path if os.access(path, os.R_OK) else None
+
+
+def _temporary_file() -> tuple[BinaryIO, Path]:
+    """A temporary file, and the path of it; gone when it is closed."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with its Source
+    path = _path_of(file.fileno())
+    if path is not None:
+        return file, path
+    file.close()
+    named = tempfile.NamedTemporaryFile(prefix="normcli-")  # noqa: SIM115  # as above
+    return cast(BinaryIO, named), Path(named.name)
+
+
+def _drop(file: BinaryIO) -> None:
+    with suppress(OSError):  # it could not be written, which was told, and cannot be now
+        file.close()
+
+
+def _files(name: str) -> list[str]:
+    """The files that `name` stands for, sorted."""
+    with _words("read", name):
+        try:
+            mode = os.stat(name).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            mode = None
+        if mode is None:
+            return _matches(name)
+        return _parts(name) if stat.S_ISDIR(mode) else [name]
+
+
+def _matches(pattern: str) -> list[str]:
+    if not glob.has_magic(pattern):
+        raise NormcliError(f"no such file: {shown(pattern)}.{_similar(pattern)}")
+    found = [path for path in glob.glob(pattern, recursive=True) if not _is_sidecar(path)]
+    if not found:
+        raise NormcliError(f"no file matches {shown(pattern)}")
+    found.sort(key=_components)
+    return [file for path in found for file in (_parts(path) if os.path.isdir(path) else [path])]
+
+
+def _parts(directory: str) -> list[str]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    parts = []
+    for folder, folders, files in os.walk(directory, onerror=fail):
+        folders[:] = [f for f in folders if not f.startswith((".", "_"))]
+        wanted = (f for f in files if not f.startswith((".", "_")) and not _is_sidecar(f))
+        parts += [path for f in wanted if os.path.isfile(path := os.path.join(folder, f))]
+    if not parts:
+        raise NormcliError(f"there is no file to read in the directory {shown(directory)}")
+    return sorted(parts, key=_components)
+
+
+def _components(path: str) -> list[str]:
+    return path.split(os.sep)
+
+
+def _is_sidecar(path: str) -> bool:
+    return path.endswith(".stats.json")
+
+
+def _similar(path: str) -> str:
+    """The name in the same directory that may have been meant, as a sentence."""
+    folder, name = os.path.split(path)
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        return did_you_mean(name, [entry.name for entry in islice(entries, 1000)])
+    return ""
+
+
+class _Reader(io.RawIOBase):
+    """A raw stream that counts, can look ahead, and speaks of errors in our words."""
+
+    def __init__(self, inner: io.RawIOBase, name: str) -> None:
+        self._inner, self._name = inner, name
+        self._ahead = b""
+        self.taken = 0  # bytes read from `inner`
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        if not self._ahead:
+            return self._pull(buffer)
+        view = memoryview(buffer)
+        count = min(len(view), len(self._ahead))
+        view[:count], self._ahead = self._ahead[:count], self._ahead[count:]
+        return count
+
+    def look_ahead(self, n: int) -> bytes:
+        """The next `n` bytes, or all of fewer; reading will give them again."""
+        while len(self._ahead) < n:
+            more = bytearray(n - len(self._ahead))
+            count = self._pull(more)
+            if count == 0:
+                break
+            self._ahead += more[:count]
+        return self._ahead[:n]
+
+    def _pull(self, buffer: WriteableBuffer) -> int:
+        with _words("read", self._name):
+            count = self._inner.readinto(buffer)
+            if count is None:  # a descriptor in non-blocking mode: not the end of the data
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self.taken += count
+        return count
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+# -- writing -------------------------------------------------------------------------------
+
+
+@contextmanager
+def output(
+    target: str, *, inputs: Sequence[Source] = (), compression: str | None = None
+) -> Iterator[BinaryIO]:
+    """A stream to write `target` with: on success it holds all of it, else what it held.
+
+    A file is written beside its place under an unpredictable name, with the mode (and, where
+    that is permitted, owner and group) of the file it will replace or those of a new one,
+    fsynced, and renamed; a link stays a link, and the file it leads to is replaced. So a
+    target may also be an input. Pipes, devices, and descriptors (``-`` is stdout) are
+    written directly.
+
+    compression: "gzip", "zstd", "bzip2", "xz" or "lz4"; None: as the target's suffix says.
+    inputs: a descriptor that leads to one of them is refused.
+
+    Raises NormcliError, on entry for all that can be known before; BrokenPipeError where
+    the reader of a pipe has gone, with which the command should end quietly.
+    """
+    descriptor = _descriptor(target)
+    if descriptor is not None:
+        opened = _open_descriptor(descriptor, inputs)
+    else:
+        real, old = _destination(target)
+        special = old is not None and not stat.S_ISREG(old.st_mode)
+        opened = _open_special(target) if special else _replacing(target, real, old)
+    with opened as writer:
+        buffer = io.BufferedWriter(writer, _BUFFER)
+        stream = compressed(buffer, compression or split_suffix(target)[1])
+        try:
+            yield stream
+            stream.close()
+            buffer.close()
+        except BaseException:
+            writer.abandoned = True
+            stream.close()
+            buffer.close()
+            raise
+
+
+def write_atomic(path: Path | str, data: bytes) -> None:
+    """Make `path` a file that holds `data`, as `output` does."""
+    with output(os.fspath(path)) as stream:
+        stream.write(data)
+
+
+class _Writer(io.RawIOBase):
+    """A raw stream to a descriptor that others own; errors in our words."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor, self._name = descriptor, name
+        self.abandoned = False  # drop what is still in buffers: it will not be needed
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer) -> int:
+        if self.abandoned:
+            return memoryview(data).nbytes
+        with _words("write", self._name):
+            return os.write(self._descriptor, data)
+
+
+def _descriptor(target: str) -> int | None:
+    """The number of the open descriptor that `target` is a name of, or None."""
+    names = {"-": _STDOUT, "/dev/stdout": _STDOUT, "/dev/stderr": _STDERR}
+    numbered = re.fullmatch(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)", target)
+    return int(numbered[1] or numbered[2]) if numbered else names.get(target)
+
+
+@contextmanager
+def _open_descriptor(descriptor: int, inputs: Sequence[Source]) -> Iterator[_Writer]:
+    name = {_STDOUT: "stdout", _STDERR: "stderr"}.get(descriptor, f"/dev/fd/{descriptor}")
+    if descriptor == _STDOUT and sys.__stdout__ is None:  # it was closed when Python started
+        raise NormcliError("stdout is closed: give a file with -o, or redirect stdout")
+    with _words("write", name):
+        _refuse_input(os.fstat(descriptor), name, inputs)
+        copy = os.dup(descriptor)
+    try:
+        with _closing(copy, name) as writer:
+            yield writer
+    except BrokenPipeError:
+        if descriptor == _STDOUT:  # else Python complains when it flushes stdout at its end
+            _point_at_null(descriptor)
+        raise
+
+
+def _refuse_input(status: os.stat_result, name: str, inputs: Sequence[Source]) -> None:
+    for source in inputs if stat.S_ISREG(status.st_mode) else ():
+        if source.is_file(status):
+            raise NormcliError(
+                f"{name} goes to the input {shown(source.name)}, which it would spoil before it "
+                "is read\nName the file with -o, which replaces it when all is done."
+            )
+
+
+def _point_at_null(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+@contextmanager
+def _open_special(target: str) -> Iterator[_Writer]:
+    """A fifo, a terminal, a device: nothing to replace."""
+    with _words("write", target):
+        descriptor = os.open(target, os.O_WRONLY)
+    with _closing(descriptor, target) as writer:
+        yield writer
+
+
+@contextmanager
+def _closing(descriptor: int, name: str) -> Iterator[_Writer]:
+    """A writer on `descriptor`, which is closed at the end; some errors show only then."""
+    try:
+        yield _Writer(descriptor, name)
+    except BaseException:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+    with _words("write", name):
+        os.close(descriptor)
+
+
+def _destination(target: str) -> tuple[Path, os.stat_result | None]:
+    """The file that `target` leads to through all links, and what it is if it exists."""
+    real = Path(os.path.realpath(target))
+    with _words("write", target):
+        try:
+            old = os.stat(real)
+        except FileNotFoundError:
+            old = None
+    if target.endswith(os.sep) or target == "" or (old and stat.S_ISDIR(old.st_mode)):
+        raise NormcliError(f"cannot write {shown(target)}: it is a directory; name a file in it")
+    if old is None and not real.parent.is_dir():
+        folder = shown(os.path.dirname(target) or str(real.parent))
+        raise NormcliError(f"cannot write {shown(target)}: there is no directory {folder}")
+    if old is not None and not os.access(real, os.W_OK):
+        raise NormcliError(f"cannot write {shown(target)}: it is write-protected")
+    return real, old
+
+
+@contextmanager
+def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[_Writer]:
+    """A writer on a new file that takes the place of `real` if all goes well."""
+    temporary = real.parent / f".normcli-{secrets.token_hex(8)}.tmp"
+    try:
+        descriptor = _create(temporary, target, old)
+        with _closing(descriptor, target) as writer:
+            yield writer
+            with _words("write", target):
+                os.fsync(descriptor)
+        with _words("write", target):
+            os.replace(temporary, real)
+            _sync_directory(real.parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _create(temporary: Path, target: str, old: os.stat_result | None) -> int:
+    """A descriptor of the new file `temporary`, which has the owner and mode of `old`."""
+    # The umask (and the directory's default ACL) shape the mode of a really new file. One
+    # that replaces another is open to nobody else before it has the other's owner and mode.
+    mode, flags = 0o666 if old is None else 0o600, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with _words("write", target, " (it is written to a new file beside its place first)"):
+        descriptor = os.open(temporary, flags, mode)
+    try:
+        with _words("write", target):
+            if old is not None:
+                _inherit(descriptor, old)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _inherit(descriptor: int, old: os.stat_result) -> None:
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# -- words ---------------------------------------------------------------------------------
+
+
+def shown(name: str) -> str:
+    """`name` of a file as it stands in messages: quoted where it has control characters."""
+    return name if name.isprintable() else printable(name, limit=200)
+
+
+@contextmanager
+def _words(verb: str, name: str, where: str = "") -> Iterator[None]:
+    """Turn an error of the system into a NormcliError: what cannot be done, and why."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise NormcliError(f"cannot {verb} {shown(name)}{where}: {reason}") from error
