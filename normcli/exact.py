@@ -11,31 +11,35 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from normcli.digits import carry, join, quotients, scaled_variance
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from normcli.digits import Ints
+    from normcli.numbers import Floats, Mask
 
-    from normcli.numbers import Floats
-
-    Ints = NDArray[np.int64]
-
-SLAB = 1 << 17  # values added up in 64-bit integers
-BLOCK = 1 << 16  # values worked on at once: with their pieces they fit in a cache
-ROW = 1 << 13  # values in one dot product
-BITS = 20  # of a piece: the dot product of two rows of pieces stays within 2 * 20 + 13 = 53 bits
-SPARSE = 1024  # numbers that do not end in three pieces go the slow way if fewer than one in SPARSE
+BLOCK = 1 << 16  # values worked on at once: they fit in a cache, their sums in 64 bits
+SLAB = 1 << 17  # values in many rows at once
+ROW = 1 << 13  # values in a row beside others
+DOT = 1 << 9  # values in one dot product of a single row
+BITS = 22  # of a piece, at most: 2 * 22 + 9 bits of a dot product are 53, as for longer rows
+SPARSE = 256  # numbers that do not end in the pieces go the slow way if fewer than one in SPARSE
+SPARSE_ROWS = 4096  # the same beside other rows, where every such number is work for its row
+SAMPLE = 128  # numbers that show most of the time that a piece is not the last
 MAX_PIECES = 14  # which is enough for 256-bit decimals
 MAX_EXPONENT = 200  # beyond it, products of pieces might overflow or lose bits by underflow
 MIN_EXPONENT = -1074  # every float64 is a multiple of 2**-1074
 LIMB = 18  # bits: three limbs hold a float64
 LIMB_ROW = 1 << 15  # numbers whose limbs are added at once
+FEW = 64  # numbers that are not worth cutting into limbs
 
 MAX_FLOATS = 120  # of an expansion; the sum of squares over all of float64's range has 80
 MAX_SCALE = 400  # decimal places; a 256-bit decimal has 76, its square twice as many
@@ -210,144 +214,195 @@ class Moments(NamedTuple):
         )
 
 
-def moments(x: Floats, bound: Floats) -> list[Moments]:
+@dataclass(frozen=True, slots=True, eq=False)
+class RowMoments:
+    """The exact moments of m rows, as digits (see `normcli.digits`) and numbers left out.
+
+    sums, squares: digits of the sums and of the sums of squares, shapes (k, m), (2k - 1, m).
+    exponent: shape (m,), of the last digit of the sum; that of the squares is twice that.
+    others: numbers that are not in the digits, shapes (p, l), and their rows, shapes (l,).
+    """
+
+    sums: Ints
+    squares: Ints
+    exponent: Ints
+    step: int
+    others: list[tuple[Floats, Ints]]
+
+    def in_rows(self, rows: Ints) -> list[Moments]:
+        """The moments of some rows."""
+        sums, squares = (join(d[:, rows], self.step) for d in (self.sums, self.squares))
+        found = list(map(Moments, sums, squares, self.exponent[rows].tolist()))
+        if self.others:
+            place = {r: i for i, r in enumerate(rows.tolist())}
+            for r, more in chain.from_iterable(_moments_of_few(x, row) for x, row in self.others):
+                if r in place:
+                    found[place[r]] = found[place[r]].plus(more)
+        return found
+
+    def mean_and_variance(self, count: Ints) -> tuple[Floats, Floats, Mask]:
+        """Mean and variance of the rows, and where both are sure to be rounded correctly.
+
+        count: numbers in the rows, at most `ROW`. Rows without are sure, and NaN.
+        """
+        n = np.maximum(count, 1)
+        sums, squares = carry(self.sums, self.step, 1), carry(self.squares, self.step, 2)
+        deviations = scaled_variance(n, sums, squares, self.step)
+        mean, mean_sure = quotients(sums, self.step, n * 1.0, self.exponent)
+        var, var_sure = quotients(deviations, self.step, n * n * 1.0, 2 * self.exponent)
+        sure = mean_sure & var_sure
+        for _, row in self.others:
+            sure[row] = False
+        mean[count == 0] = var[count == 0] = math.nan
+        return mean, var, sure
+
+
+def moments(x: Floats, bound: Floats) -> RowMoments:
     """The exact moments of every row of x.
 
     x: float64, finite, shape (p, m, n), n > 0: m rows of n numbers, each the exact sum of p
-        parts. Either m is 1 or n at most `ROW`; m * n is at most `SLAB`.
+        parts. Either m is 1, or n at most `ROW`; m * n is at most `SLAB`.
     bound: float64, shape (p, m): no part of a number of the row has a greater absolute value.
-    """
-    exponent = np.frexp(bound.max(axis=0))[1].astype(np.int64) + (len(x) - 1).bit_length()
-    usual = np.abs(exponent) <= MAX_EXPONENT
-    if usual.all():
-        return _by_pieces(x, exponent)
-    result = [Moments()] * len(usual)
-    rows, unusual = np.flatnonzero(usual), np.flatnonzero(~usual)
-    if len(rows):
-        for row, found in zip(rows, _by_pieces(x[:, usual], exponent[usual]), strict=True):
-            result[row] = found
-    _add_others(result, x[:, unusual].reshape(len(x), -1), np.repeat(unusual, x.shape[2]))
-    return result
 
-
-def _by_pieces(x: Floats, exponent: Ints) -> list[Moments]:
-    """`moments` where 2**exponent bounds the numbers of a row, and is in the usual range.
-
-    Every number is cut into pieces: integers of at most `BITS` bits in units that are the
-    same all over the row. Sums of pieces and of their products are integers of at most 53
-    bits, so the float additions that make them are exact, in whatever order.
+    Every number is cut into pieces: integers of at most 22 bits in units that are the same
+    all over the row. Sums of pieces and of their products are integers of at most 53 bits,
+    so the float additions that make them are exact, in whatever order.
     """
     p, m, n = x.shape
-    step = BITS + 1 - (p - 1).bit_length()  # rounding to nearest saves a bit, p parts cost some
-    units = exponent - BITS - step * np.arange(MAX_PIECES)[:, None]
-    sums = np.zeros((MAX_PIECES, m), np.int64)
-    squares = np.zeros((2 * MAX_PIECES - 1, m), np.int64)
-    room, spare = np.empty((MAX_PIECES, min(m * n, BLOCK))), np.empty((p, min(m * n, BLOCK)))
-    others: list[tuple[Floats, Ints]] = []
-    used = 1
+    exponent = np.frexp(bound.max(axis=0))[1].astype(np.int64) + (p - 1).bit_length()
+    others = []
+    unusual = np.flatnonzero(np.abs(exponent) > MAX_EXPONENT)
+    if len(unusual):
+        others.append((x[:, unusual].reshape(p, -1), np.repeat(unusual, n)))
+        x = x.copy()
+        x[:, unusual], exponent[unusual] = 0.0, 0
+    top = exponent.max()
+    exponent[exponent == top - 1] = top  # rows with the same units are faster
+    dot = min(n, DOT) if m == 1 else n
+    bits = min(BITS, (53 - (dot - 1).bit_length()) // 2)
+    step = bits + 1 - (p - 1).bit_length()  # rounding to nearest saves a bit, p parts cost some
+    units = exponent - bits - step * np.arange(MAX_PIECES)[:, None]
+    digits = []
     for rows, block in _blocks(x):
-        pieces, left = _cut(block, units[:, rows], room, spare)
-        used = max(used, len(pieces))
+        pieces, left = _cut(block, units[:, rows], dot, SPARSE if m == 1 else SPARSE_ROWS)
+        digits.append(_sums(pieces, units[: len(pieces), rows]))
         if len(left):
-            row = rows.start + left // block[0, 0].size
-            others.append((block.reshape(p, -1)[:, left], row))
-        _add_up(pieces, units[:, rows], sums[:, rows], squares[:, rows])
-    joined = (
-        _join(sums[:used], step),
-        _join(squares[: 2 * used - 1], step),
-        units[used - 1].tolist(),
-    )
-    result = [Moments._make(row) for row in zip(*joined, strict=True)]
-    if others:
-        numbers, in_rows = zip(*others, strict=True)
-        _add_others(result, np.concatenate(numbers, axis=1), np.concatenate(in_rows))
-    return result
+            others.append((block.reshape(p, -1)[:, left], rows.start + left // block.shape[2]))
+    sums, squares = (_side_by_side(d) for d in zip(*digits, strict=True))
+    last = units[len(sums) - 1]
+    if m == 1 and len(digits) > 1:  # carried, so that adding up many does not overflow
+        sums = carry(sums, step, 1).sum(axis=1, keepdims=True)
+        squares = carry(squares, step, 2).sum(axis=1, keepdims=True)
+    return RowMoments(sums, squares, last, step, others)
 
 
 def _blocks(x: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Blocks of x: at most `BLOCK` numbers, shape (p, m, k, l), l <= `ROW`; with their rows."""
-    p, m, n = x.shape
-    if n <= ROW:
+    """Blocks of up to `BLOCK` numbers of x, shape (p, m, n): whole rows, or some of one row."""
+    _, m, n = x.shape
+    if m == 1:
+        count = -(-n // BLOCK)
+        for i in range(count):
+            yield slice(0, 1), x[..., n * i // count : n * (i + 1) // count]
+    else:
         height = BLOCK // n
         for start in range(0, m, height):
-            rows = slice(start, min(start + height, m))
-            yield rows, x[:, rows, None, :]
-        return
-    whole = n - n % ROW
-    for start, stop in pairwise([*range(0, whole, BLOCK), whole]):
-        yield slice(0, 1), x[..., start:stop].reshape(p, 1, -1, ROW)
-    if whole < n:
-        yield slice(0, 1), x[:, :, None, whole:]
+            rows = slice(start, start + height)
+            yield rows, x[:, rows]
 
 
-def _cut(x: Floats, units: Ints, room: Floats, spare: Floats) -> tuple[Floats, Ints]:
-    """The pieces of x, shape (p, m, k, l), and the flat indexes of numbers left out of them.
-
-    units: exponents, shape (pieces, m). room, spare: memory for pieces, and for the rests.
-    Returns: pieces of shape (number of pieces, m, k, l).
-
-    sigma has the unit as its last place, so adding it rounds there: algorithm 3.1 of the paper.
-    """
-    p, *shape = x.shape
-    size = x[0].size
-    room, spare = room[:, :size].reshape(-1, *shape), spare[:, :size].reshape(x.shape)
-    rest = x
-    for i, sigma in enumerate(np.ldexp(1.5, units + 52)[..., None, None]):  # 3/2 * 2**52 units
-        q = room[i][None] if p == 1 else np.empty_like(x)
-        np.add(rest, sigma, out=q)
-        q -= sigma
-        inexact = (q != rest)[0] if p == 1 else (q != rest).any(axis=0)
-        left = np.count_nonzero(inexact)
-        enough = left == 0 or (i >= 2 and left * SPARSE < size) or i + 1 == len(room)
-        if not enough:
-            rest = np.subtract(rest, q, out=spare)
-        if p > 1:
-            q.sum(axis=0, out=room[i])
-        if enough:
-            break
-    pieces = room[: i + 1]
-    indexes = np.flatnonzero(inexact) if left else np.zeros(0, np.intp)
-    pieces.reshape(i + 1, size)[:, indexes] = 0.0
-    return pieces, indexes
-
-
-def _add_up(pieces: Floats, units: Ints, sums: Ints, squares: Ints) -> None:
-    """Add the sums of pieces to `sums`, those of their products to `squares`, in their units."""
-    k = len(pieces)
-    sums[:k] += _integers(pieces.sum(axis=-1), units[:k])
-    for i in range(k):
-        dots = _integers(np.vecdot(pieces[i], pieces[i:]), units[i] + units[i:k])
-        squares[2 * i] += dots[0]
-        squares[2 * i + 1 : i + k] += 2 * dots[1:]
-
-
-def _integers(values: Floats, unit: Ints) -> Ints:
-    """Values / 2**unit, integers of at most 53 bits, added up along the last axis."""
-    integers: Ints = np.ldexp(values, -unit[..., None]).astype(np.int64).sum(axis=-1)
-    return integers
-
-
-def _join(digits: Ints, step: int) -> list[int]:
-    """The m numbers whose digits, shape (d, m), are each worth 2**step times the next."""
-    joined = []
-    for row in digits.T.tolist():
-        number = 0
-        for digit in row:
-            number = (number << step) + digit
-        joined.append(number)
+def _side_by_side(digits: Sequence[Ints]) -> Ints:
+    """Arrays of digits beside each other, the shorter ones filled up with zeros at the end."""
+    if len(digits) == 1:
+        return digits[0]
+    ends = np.cumsum([0, *(d.shape[1] for d in digits)])
+    joined = np.zeros((max(map(len, digits)), ends[-1]), np.int64)
+    for part, start, end in zip(digits, ends, ends[1:], strict=False):
+        joined[: len(part), start:end] = part
     return joined
 
 
-def _add_others(result: list[Moments], x: Floats, row: Ints) -> None:
-    """Add numbers that `_by_pieces` has no use for to the moments of their rows.
+_memory = threading.local()
 
-    x: shape (p, l), any finite numbers. row: shape (l,), where each belongs in `result`.
+
+def _room(size: int) -> Floats:
+    """Memory of this thread for pieces and rests: fresh pages would cost as much as the work."""
+    if getattr(_memory, "size", 0) < size:
+        _memory.size = max(size, BLOCK + DOT)
+        _memory.room = np.empty((MAX_PIECES + 1) * _memory.size)
+    room: Floats = _memory.room[: (MAX_PIECES + 1) * size].reshape(-1, size)
+    return room
+
+
+def _cut(x: Floats, units: Ints, dot: int, sparse: int) -> tuple[Floats, Ints]:
+    """The pieces of x, shape (p, m, n), and the flat indexes of numbers left out of them.
+
+    units: exponents, shape (`MAX_PIECES`, m).
+    Returns: pieces of shape (number of pieces, m, n / dot, dot): rows filled up with zeros.
+
+    sigma has the unit as its last place, so adding it rounds there: algorithm 3.1 of the paper.
     """
-    add = _by_limbs if len(x) == 1 else _by_integers
+    p, m, n = x.shape
+    size = m * n
+    room = _room(-(-size // dot) * dot)
+    flat = room[:, :size].reshape(-1, m, n)
+    spare = flat[-1:] if p == 1 else np.empty_like(x)
+    rest = x
+    if m > 1 and (units[0] == units[0, 0]).all():
+        units = units[:, :1]
+    for i, sigma in enumerate(np.ldexp(1.5, units + 52)[..., None]):  # 3/2 * 2**52 units
+        q = np.add(rest, sigma, out=flat[i : i + 1] if p == 1 else np.empty_like(x))
+        q -= sigma
+        if p > 1:
+            q.sum(axis=0, out=flat[i])
+        last = i + 1 == MAX_PIECES
+        if last or not _far_from_done(q, rest):
+            inexact = (q != rest).any(axis=0) if p > 1 else q[0] != rest[0]
+            left = np.count_nonzero(inexact)
+            if last or left * sparse < size:
+                break
+        rest = np.subtract(rest, q, out=spare)
+    pieces = room[: i + 1]
+    pieces[:, size:] = 0.0
+    indexes = np.flatnonzero(inexact) if left else np.zeros(0, np.intp)
+    pieces[:, indexes] = 0.0
+    return pieces.reshape(i + 1, m, -1, dot), indexes
+
+
+def _far_from_done(q: Floats, rest: Floats) -> bool:
+    """Whether a look at a few numbers shows that many do not end in this piece."""
+    some = q[:, :1, :SAMPLE] != rest[:, :1, :SAMPLE]
+    return bool(8 * np.count_nonzero(some) > some.size)
+
+
+def _sums(pieces: Floats, units: Ints) -> tuple[Ints, Ints]:
+    """Digits of the sums of the numbers and of their squares, shapes (k, m) and (2k - 1, m).
+
+    pieces: shape (k, m, d, n), in units 2**units, shape (k, m).
+    """
+    k = len(pieces)
+    dots = [np.vecdot(pieces, np.ones(pieces.shape[-1]))]
+    dots += [np.vecdot(pieces[i], pieces[i:]) for i in range(k)]
+    unit = [units, *(units[i] + units[i:] for i in range(k))]
+    whole = np.ldexp(np.concatenate(dots), -np.concatenate(unit)[..., None])
+    digits = whole.astype(np.int64).sum(axis=-1)
+    sums, digits = digits[:k], digits[k:]
+    squares = np.zeros((2 * k - 1, digits.shape[1]), np.int64)
+    for i in range(k):
+        squares[2 * i : i + k] += digits[: k - i]
+        squares[2 * i + 1 : i + k] += digits[1 : k - i]  # every product of two pieces comes twice
+        digits = digits[k - i :]
+    return sums, squares
+
+
+def _moments_of_few(x: Floats, row: Ints) -> Iterator[tuple[int, Moments]]:
+    """Moments and rows of numbers, any finite ones, that do not fit in pieces; rows may recur.
+
+    x: shape (p, l). row: shape (l,), where each belongs.
+    """
+    by = _by_limbs if len(x) == 1 and len(row) > FEW else _by_integers
     for start in range(0, len(row), LIMB_ROW):
         some = slice(start, start + LIMB_ROW)
-        for i, found in add(x[:, some], row[some]):
-            result[i] = result[i].plus(found)
+        yield from by(x[:, some], row[some])
 
 
 def _by_limbs(x: Floats, row: Ints) -> Iterator[tuple[int, Moments]]:
@@ -367,7 +422,7 @@ def _by_limbs(x: Floats, row: Ints) -> Iterator[tuple[int, Moments]]:
     keys, group = np.unique(row << 12 | exponent + 2048, return_inverse=True)
     digits = (a, b, c, a * a, 2 * a * b, 2 * a * c + b * b, 2 * b * c, c * c)
     totals = np.array([np.bincount(group, weights=d) for d in digits]).astype(np.int64)
-    sums, squares = _join(totals[:3], LIMB), _join(totals[3:], LIMB)
+    sums, squares = join(totals[:3], LIMB), join(totals[3:], LIMB)
     for key, s, q in zip(keys.tolist(), sums, squares, strict=True):
         yield key >> 12, Moments(s, q, (key & 4095) - 2048 - 3 * LIMB)
 
@@ -385,4 +440,4 @@ def integers(x: Floats) -> list[int]:
 
 def _in_smallest_units(value: float) -> int:
     numerator, denominator = value.as_integer_ratio()
-    return (numerator << -MIN_EXPONENT) // denominator
+    return numerator << 1 - MIN_EXPONENT - denominator.bit_length()

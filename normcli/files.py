@@ -19,7 +19,7 @@ import stat
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
@@ -32,7 +32,7 @@ from normcli.errors import DataError, NormcliError, UsageError, did_you_mean, pr
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Source", "output", "sources", "split_suffix", "write_atomic"]
+__all__ = ["Source", "output", "refuse_targets", "sources", "split_suffix", "write_atomic"]
 
 _BUFFER = 1 << 18
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -383,7 +383,25 @@ def output(
             raise
 
 
-def write_atomic(path: Path | str, data: bytes) -> None:
+def refuse_targets(targets: Mapping[str, str]) -> None:
+    """Raise what writing to `targets` (option -> target) would raise, as far as that is known.
+
+    Raises: UsageError where two of them are the same file, NormcliError where one cannot be
+    written.
+    """
+    places: dict[int | Path, str] = {}
+    for option, target in targets.items():
+        place: int | Path | None = _descriptor(target)
+        if place is None:
+            place, old = _destination(target)
+            if old is not None and not stat.S_ISREG(old.st_mode):
+                continue  # /dev/null may take anything
+        first = places.setdefault(place, option)
+        if first != option:
+            raise UsageError(f"{first} and {option} both write to {shown(target)}")
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Make `path` a file that holds `data`, as `output` does."""
     with output(os.fspath(path)) as stream:
         stream.write(data)
@@ -482,6 +500,9 @@ def _destination(target: str) -> tuple[Path, os.stat_result | None]:
         raise NormcliError(f"cannot write {shown(target)}: there is no directory {folder}")
     if old is not None and not os.access(real, os.W_OK):
         raise NormcliError(f"cannot write {shown(target)}: it is write-protected")
+    replaced = old is None or stat.S_ISREG(old.st_mode)
+    if replaced and not os.access(real.parent, os.W_OK | os.X_OK):
+        raise NormcliError(f"cannot write {shown(target)}: its directory is write-protected")
     return real, old
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from itertools import chain, groupby, pairwise
+from functools import reduce
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from normcli.exact import (
     ROW,
     SLAB,
     Moments,
+    RowMoments,
     Total,
     divide,
     divide_sqrt,
@@ -32,7 +34,7 @@ from normcli.exact import (
 )
 
 if TYPE_CHECKING:
-    from normcli.exact import Ints
+    from normcli.digits import Ints
     from normcli.numbers import Floats, Mask, Numbers
 
 Exact = float | int | Decimal
@@ -176,18 +178,26 @@ def _of_alike(columns: list[Numbers], p: int, n: int, scale: int) -> list[Column
             x[:, i] = column.parts
     tally = _Tally.of(x)
     missing = [0 if c.missing is None else int(np.count_nonzero(c.missing)) for c in columns]
-    nan = tally.nan.tolist()
+    found = zip(
+        tally.count.tolist(),
+        missing,
+        tally.nan.tolist(),
+        tally.extremes(x, scale),
+        tally.moments(np.arange(len(columns))),
+        strict=True,
+    )
     return [
         ColumnStatistics(
             count,
-            missing[i],
-            nan[i] - missing[i],
-            n - count - nan[i],
-            *tally.extremes(x, i, scale),
+            gone,
+            nan - gone,
+            n - count - nan,
+            low,
+            high,
             Total.of(m.sum, m.exponent, scale),
             Total.of(m.squares, 2 * m.exponent, 2 * scale),
         )
-        for i, (count, m) in enumerate(zip(tally.count.tolist(), tally.moments, strict=True))
+        for count, gone, nan, (low, high), m in found
     ]
 
 
@@ -203,17 +213,29 @@ def batch_statistics(x: Numbers, size: int) -> tuple[Ints, Floats, Floats]:
     whole = n - n % size
     stride = size * (SLAB // size if size <= ROW else 1)
     cuts = [*range(0, whole, stride), whole, n]
-    tallies = [
-        _Tally.of(x.parts[:, start:stop].reshape(p, -1, min(size, stop - start)))
+    found = [
+        _of_batches(x.parts[:, start:stop].reshape(p, -1, min(size, stop - start)), 10**x.scale)
         for start, stop in pairwise(cuts)
         if stop > start
     ]
-    count = np.concatenate([np.zeros(0, np.int64), *(t.count for t in tallies)])
-    found = chain.from_iterable(t.moments for t in tallies)
-    unit = 10**x.scale
-    pairs = [_mean_and_variance(c, *m, unit) for c, m in zip(count.tolist(), found, strict=True)]
-    mean, var = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    none = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+    count, mean, var = (np.concatenate(a) for a in zip(none, *found, strict=True))
     return count, mean, var
+
+
+def _of_batches(x: Floats, unit: int) -> tuple[Ints, Floats, Floats]:
+    """`batch_statistics` of x, shape (p, b, size), in units of 1 / unit."""
+    tally = _Tally.of(x)
+    if unit == 1 and x.shape[2] <= ROW:
+        mean, var, sure = tally.found[0].mean_and_variance(tally.count)
+        unsure = np.flatnonzero(~sure)
+    else:
+        mean, var = np.empty((2, x.shape[1]))
+        unsure = np.arange(x.shape[1])
+    rows = zip(unsure.tolist(), tally.count[unsure].tolist(), tally.moments(unsure), strict=True)
+    for i, count, m in rows:
+        mean[i], var[i] = _mean_and_variance(count, *m, unit)
+    return tally.count, mean, var
 
 
 def _mean_and_variance(
@@ -242,52 +264,61 @@ class _Tally:
     nan: Ints
     low: Floats
     high: Floats
-    moments: list[Moments]
+    found: list[RowMoments]
 
     @classmethod
     def of(cls, x: Floats) -> _Tally:
         """The tally of x, shape (p, m, n): m is 1, or n at most `ROW` and m * n at most `SLAB`."""
         zero, inf = np.zeros(x.shape[1], np.int64), np.full(x.shape[1], np.inf)
-        tally = cls(zero, zero.copy(), inf, -inf, [Moments()] * len(zero))
+        tally = cls(zero, zero.copy(), inf, -inf, [])
         for start in range(0, x.shape[2], SLAB):
             tally.add(x[..., start : start + SLAB])
         return tally
 
     def add(self, x: Floats) -> None:
-        """Add a slab: numbers of a shape that `exact.moments` takes."""
+        """Add numbers of a shape that `exact.moments` takes."""
         low, high = x.min(axis=-1), x.max(axis=-1)
-        if np.isfinite(low).all() and np.isfinite(high).all():
+        bound = np.maximum(high, -low)
+        if np.isfinite(bound).all():
             self.count += x.shape[-1]
         else:
             finite = np.isfinite(x[0])
             self.count += np.count_nonzero(finite, axis=-1)
             self.nan += np.count_nonzero(np.isnan(x[0]), axis=-1)
-            numbers = np.where(finite, x, np.nan)
-            low, high = np.fmin.reduce(numbers, axis=-1), np.fmax.reduce(numbers, axis=-1)
-            x = np.where(finite, x, 0.0)
+            low, high = np.fmin.reduce(x, axis=-1), np.fmax.reduce(x, axis=-1)
+            if np.isinf(low).any() or np.isinf(high).any():
+                x = np.where(finite, x, np.nan)
+                low, high = np.fmin.reduce(x, axis=-1), np.fmax.reduce(x, axis=-1)
+            x, bound = np.where(finite, x, 0.0), np.fmax(np.fmax(high, -low), 0.0)
         np.fmin(self.low, low[0], out=self.low)
         np.fmax(self.high, high[0], out=self.high)
-        found = moments(x, np.fmax(np.fmax(high, -low), 0.0))
-        self.moments = [a.plus(b) for a, b in zip(self.moments, found, strict=True)]
+        self.found.append(moments(x, bound))
 
-    def extremes(self, x: Floats, i: int, scale: int) -> tuple[Exact | None, Exact | None]:
-        """Exact minimum and maximum of column i of x; None where it has no number."""
-        if self.count[i] == 0:
-            return None, None
-        if len(x) > 1:
-            low, high = _extremes(np.compress(np.isfinite(x[0, i]), x[:, i], axis=1))
-        elif scale == 0:
-            return float(self.low[i]) + 0.0, float(self.high[i]) + 0.0  # -0.0 + 0.0 is 0.0
-        else:
-            low, high = Fraction(float(self.low[i])), Fraction(float(self.high[i]))
-        return exact_value(low / 10**scale), exact_value(high / 10**scale)
+    def moments(self, rows: Ints) -> list[Moments]:
+        """The exact moments of some columns."""
+        shards = [found.in_rows(rows) for found in self.found]
+        return [reduce(Moments.plus, row) for row in zip(*shards, strict=True)] or [
+            Moments()
+        ] * len(rows)
+
+    def extremes(self, x: Floats, scale: int) -> Iterator[tuple[Exact | None, Exact | None]]:
+        """Exact minima and maxima of the columns of x; None where there is no number."""
+        low, high = (self.low + 0.0).tolist(), (self.high + 0.0).tolist()  # -0.0 + 0.0 is 0.0
+        for i, count in enumerate(self.count.tolist()):
+            if count == 0:
+                yield None, None
+            elif len(x) == 1 and scale == 0:
+                yield low[i], high[i]
+            else:
+                yield _extremes(np.compress(np.isfinite(x[0, i]), x[:, i], axis=1), scale)
 
 
-def _extremes(parts: Floats) -> tuple[Fraction, Fraction]:
-    """Smallest and greatest sum of the parts of a number; parts: shape (p, n), finite, n > 0."""
+def _extremes(parts: Floats, scale: int) -> tuple[Exact, Exact]:
+    """Smallest and greatest number; parts: shape (p, n), finite, n > 0."""
     low = min(integers(parts[:, _may_be_minimum(parts)]))
     high = max(integers(parts[:, _may_be_minimum(-parts)]))
-    return low * Fraction(2) ** MIN_EXPONENT, high * Fraction(2) ** MIN_EXPONENT
+    unit = Fraction(2) ** MIN_EXPONENT / 10**scale
+    return exact_value(low * unit), exact_value(high * unit)
 
 
 def _may_be_minimum(parts: Floats) -> Mask:

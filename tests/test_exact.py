@@ -34,9 +34,12 @@ def exact_moments(x):
 
 def found_moments(x):
     found = moments(x, np.abs(x).max(axis=2))
-    return [
-        (m.sum * Fraction(2) ** m.exponent, m.squares * Fraction(4) ** m.exponent) for m in found
-    ]
+    return as_fractions(found.in_rows(np.arange(x.shape[1])))
+
+
+def as_fractions(found):
+    two = Fraction(2)
+    return [(m.sum * two**m.exponent, m.squares * two ** (2 * m.exponent)) for m in found]
 
 
 # ------------------------------------------------------------------ moments
@@ -71,36 +74,45 @@ def test_rows_of_unlike_exponents_do_not_disturb_each_other():
 
 @pytest.mark.parametrize(
     "shape",
-    [(1, 1, n) for n in (1, 8191, 8192, 8193, 65536, 70001, 131072)]
-    + [(1, 300, 300), (2, 30, 8192)],
+    [(1, 1, n) for n in (1, 511, 512, 513, 8192, 65535, 65536, 65537, 70001, 131072)]
+    + [(2, 1, n) for n in (1, 513, 32768, 32769, 65536)]
+    + [(1, 300, 300), (2, 30, 8192), (1, 9, 8192), (1, 2, 1), (1, 70_000, 1)],
 )
 def test_moments_are_exact_for_every_shape_of_block(shape):
     x = np.random.default_rng(1).integers(-(2**40), 2**40, shape)
     # integers: NumPy's own arithmetic on objects is the oracle, and fast
     found = moments(x.astype(np.float64), np.abs(x).max(axis=2).astype(np.float64))
     numbers = x.sum(axis=0).astype(object)
-    assert [
-        m.sum * 2**m.exponent if m.exponent >= 0 else Fraction(m.sum, 2**-m.exponent) for m in found
-    ] == numbers.sum(axis=1).tolist()
-    squares = [m.squares * Fraction(4) ** m.exponent for m in found]
-    assert squares == (numbers * numbers).sum(axis=1).tolist()
+    expected = zip(numbers.sum(axis=1), (numbers * numbers).sum(axis=1), strict=True)
+    assert as_fractions(found.in_rows(np.arange(shape[1]))) == list(expected)
 
 
-@pytest.mark.parametrize("exponent", [0, -700])
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
-@pytest.mark.parametrize("shift", [0, 18, 19, 20, 21, 22])
-def test_the_largest_pieces_that_a_full_row_can_have_add_without_error(parts, shift, exponent):
+@pytest.mark.parametrize("shape", [(1, exact.SLAB), *((2, 1 << i) for i in (13, 12, 11, 10, 9, 0))])
+@pytest.mark.parametrize("shift", [0, *range(20, 25)])
+def test_the_largest_pieces_that_a_full_row_can_have_add_without_error(parts, shape, shift):
     # 2**-shift, less a little, is just below half a unit of the first piece for one of the
     # shifts, so that the next piece is as large as it can be, in all parts of all numbers
-    n = exact.SLAB if exponent and parts == 1 else exact.ROW if parts == 1 or not exponent else 300
+    assert_largest_are_exact(parts, shape, shift, 0)
+
+
+@pytest.mark.parametrize("n", [exact.FEW, exact.FEW + 1, exact.LIMB_ROW, exact.SLAB])
+def test_the_largest_limbs_that_a_full_row_can_have_add_without_error(n):
+    assert_largest_are_exact(1, (1, n), 0, -700)
+
+
+def assert_largest_are_exact(parts, shape, shift, exponent):
     top = 0 if shift == 0 else 3 << 51
-    little = np.random.default_rng(shift).integers(1, 2**30 if shift else 2**40, (parts, 1, n))
-    x = top + (1 << 53 - shift) - little
-    found = moments(np.ldexp(x, exponent - 53), np.full((parts, 1), 2.0**exponent))[0]
-    numbers = x.sum(axis=0)[0].astype(object)
-    unit = Fraction(2) ** (53 - exponent)
-    assert found.sum * Fraction(2) ** found.exponent * unit == numbers.sum()
-    assert found.squares * Fraction(4) ** found.exponent * unit**2 == (numbers * numbers).sum()
+    little = np.random.default_rng(shift).integers(1, 2**30 if shift else 2**40, shape[-1])
+    number = top + (1 << 53 - shift) - little
+    exponents = exponent - np.arange(shape[0])  # every row is half of the one before
+    x = np.broadcast_to(np.ldexp(number, exponents[:, None] - 53), (parts, *shape))
+    bound = np.broadcast_to(np.ldexp(1 - 2.0**-53, exponents), (parts, shape[0]))
+    found = moments(x, bound).in_rows(np.arange(shape[0]))
+    numbers = number.astype(object) * parts
+    units = [Fraction(2) ** (e - 53) for e in exponents.tolist()]
+    expected = [(numbers.sum() * u, (numbers * numbers).sum() * u**2) for u in units]
+    assert as_fractions(found) == expected
 
 
 def test_few_numbers_that_do_not_end_in_the_common_pieces_are_not_lost():
@@ -115,6 +127,8 @@ def test_a_number_left_out_of_a_later_block_is_added_to_its_own_row():
     found = found_moments(x)
     assert found[900] == exact_moments(x[:, 900:901])[0]
     assert set(found[:900] + found[901:]) == {(128, 128)}
+    alone = moments(x, np.abs(x).max(axis=2)).in_rows(np.array([900, 3]))
+    assert as_fractions(alone) == [found[900], (128, 128)]
 
 
 def test_the_order_of_numbers_changes_nothing():

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from normcli import statistics
 from normcli.exact import Total
 from normcli.numbers import Numbers
 from normcli.statistics import ColumnStatistics, batch_statistics, exact_value
@@ -369,6 +370,90 @@ def variance_or_infinity(x):
         return x.variance()
     except OverflowError:
         return math.inf
+
+
+def gaps(x, value=math.nan):
+    """x without every 7th number, and without any in the second batch of 100."""
+    x = x.copy()
+    x[::7] = x[100:200] = value
+    return x
+
+
+# Name -> 1000 numbers and the share of batches that may need Python's integers.
+BATCHES = {
+    "N(0, 1)": (lambda rng: rng.normal(size=1000), 0.3),
+    "uniform": (lambda rng: rng.random(1000), 0),
+    "float32": (lambda rng: rng.random(1000).astype(np.float32).astype(float), 0),
+    **{
+        f"N(1e{e}, 1)": (lambda rng, e=e: rng.normal(10.0**e, 1, 1000), 0)
+        for e in (3, 6, 9, 12, 15)
+    },
+    "one ulp": (lambda rng: 1e15 + rng.integers(0, 2, 1000) / 8, 0),
+    "equal": (lambda rng: np.full(1000, 0.1), 0),
+    "zeros": (lambda rng: np.full(1000, -0.0), 0),
+    "halves": (lambda rng: rng.integers(-9, 9, 1000) / 2, 0),
+    "integers of 53 bits": (lambda rng: rng.integers(-(2**53), 2**53, 1000).astype(float), 0),
+    "at 2**190": (lambda rng: np.ldexp(rng.random(1000), 190), 0),
+    "at 2**-190": (lambda rng: np.ldexp(rng.random(1000), -190), 0),
+    "gaps": (lambda rng: gaps(rng.normal(1e6, 1, 1000)), 0),
+    "infinite": (lambda rng: gaps(rng.normal(1e6, 1, 1000), -math.inf), 0),
+    "30 decades": (lambda rng: rng.normal(size=1000) * 10.0 ** rng.integers(-15, 15, 1000), 1),
+    "one tiny number": (lambda rng: np.append(rng.normal(1e6, 1, 999), 1e-300), 0.12),
+    "subnormal": (lambda rng: np.ldexp(rng.random(1000), -1060), 1),
+    "1e300": (lambda rng: rng.random(1000) * 1e300, 1),
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100, 999])
+@pytest.mark.parametrize(("make", "unsure"), BATCHES.values(), ids=BATCHES)
+def test_batches_of_all_kinds_are_correctly_rounded(make, unsure, size, monkeypatch):
+    x = make(np.random.default_rng(size))
+    slowly = []
+    by_integers = statistics._mean_and_variance
+    monkeypatch.setattr(
+        statistics, "_mean_and_variance", lambda *a: slowly.append(a) or by_integers(*a)
+    )
+    found = batch_statistics(Numbers(x[None]), size)
+    for b, (count, mean, var) in enumerate(zip(*map(np.ndarray.tolist, found), strict=True)):
+        assert_batch(x[b * size : (b + 1) * size].tolist(), count, mean, var)
+    if size >= 100:  # the mean of two floats often is in the middle of two floats
+        assert len(slowly) <= unsure * len(found[0]) + 1
+
+
+def assert_batch(batch, count, mean, var):
+    values = [Fraction(v) for v in batch if math.isfinite(v)]
+    assert count == len(values)
+    if count == 0:
+        assert math.isnan(mean)
+        assert math.isnan(var)
+        return
+    exact = sum(values) / count
+    assert_nearest(mean, exact)
+    variance = sum((v - exact) ** 2 for v in values) / count
+    if variance < 2**1024 - 2**970:
+        assert_nearest(var, variance)
+    else:
+        assert var == math.inf
+
+
+@given(st.integers(2**52, 2**53 - 2), st.integers(-1, 1), st.integers(0, 40), st.integers(1, 9))
+def test_means_and_variances_near_the_middle_of_two_floats_are_correctly_rounded(
+    n, off, shift, copies
+):
+    # the mean of n and n + 1 is a tie; 2**-shift more or less is just off it
+    x = [float(n), float(n + 1), off * 2.0**-shift, -off * 2.0**-shift * (1 + 2.0**-52)]
+    x = [*x[:2] * copies, *x]
+    _, mean, var = batch_statistics(numbers(x), len(x))
+    assert_batch(x, len(x), mean[0], var[0])
+    _, mean, var = batch_statistics(numbers(x), 2)
+    for b in range(len(mean)):
+        assert_batch(x[2 * b : 2 * b + 2], 2, mean[b], var[b])
+
+
+def test_a_mean_in_the_middle_of_two_floats_goes_the_slow_way(monkeypatch):
+    monkeypatch.setattr(statistics, "_mean_and_variance", lambda *_: (math.pi, math.e))
+    _, mean, var = batch_statistics(numbers([2.0**53 - 1, 2.0**53, 1.0, 3.0]), 2)
+    assert (mean.tolist(), var.tolist()) == ([math.pi, 2.0], [math.e, 1.0])
 
 
 @pytest.mark.parametrize("size", [1, 256, 9000, 10**6])

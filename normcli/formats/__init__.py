@@ -49,11 +49,16 @@ def format_of(source: Source) -> Format:
 
 def open_table(source: Source, options: ReadOptions, forced: str | None = None) -> Table:
     """`source` as a table, in the `forced` format or in the one it seems to have."""
-    return (format_named(forced) if forced else format_of(source)).open(source, options)
+    return input_format(source, forced).open(source, options)
 
 
-def format_of_output(suffix: str, table: Table, forced: str | None = None) -> Format:
-    """The format to write: the `forced` one, else the suffix's, else that of the input."""
+def input_format(source: Source, forced: str | None = None) -> Format:
+    """The `forced` format, or the one that `source` seems to have."""
+    return format_named(forced) if forced else format_of(source)
+
+
+def output_format(suffix: str, read: str, forced: str | None = None) -> Format:
+    """The format to write: the `forced` one, else the suffix's, else that which is `read`."""
     if forced:
         return format_named(forced)
-    return format_of_suffix(suffix) or format_named(table.format)
+    return format_of_suffix(suffix) or format_named(read)

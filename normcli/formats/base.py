@@ -128,6 +128,11 @@ class Table:
         """
         raise NotImplementedError
 
+    @property
+    def total_rows(self) -> int | None:
+        """How many rows there are; None where that is not known before they are read."""
+        return None
+
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """The Arrow schema that `Chunk.to_arrow` will have."""
         raise NotImplementedError

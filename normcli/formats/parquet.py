@@ -109,6 +109,11 @@ class ParquetTable(ArrowTable):
         for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
             yield ArrowChunk(self.name, tuple(chunk), wanted)
 
+    @cached_property
+    def total_rows(self) -> int:
+        """As the footer says."""
+        return int(_open(self._path).metadata.num_rows)
+
     def refuse_lost_types(
         self, replaced: Sequence[int], written: Sequence[pq.ColumnSchema]
     ) -> None:

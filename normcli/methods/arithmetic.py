@@ -21,6 +21,7 @@ from normcli.numbers import Numbers
 
 if TYPE_CHECKING:
     from normcli.numbers import Floats, Mask
+    from normcli.statistics import Exact
 
 BLOCK = 1 << 13  # values at a time: the temporaries of a kernel stay in the cache
 TERMS = 4  # floats that stand for an exact constant: 212 bits
@@ -132,6 +133,20 @@ def rounded_difference(x: Numbers, center: Sequence[Real]) -> Floats:
         return plain
     d = difference(x, center).hi
     return np.where(np.isfinite(d), d, plain)  # beyond float64 only the sign is of use
+
+
+def count_outside(x: Numbers, low: Exact, high: Exact) -> int:
+    """How many numbers are below `low` or above `high`, exactly: infinities are, NaN is not."""
+    import numpy as np
+
+    origin, top = (in_units(Fraction(end), x.scale) for end in (low, high))
+    count = 0
+    with np.errstate(all="ignore"):
+        for start in range(0, len(x), BLOCK):
+            block = part(x, slice(start, start + BLOCK))
+            count += int(np.count_nonzero(rounded_difference(block, origin) < 0))
+            count += int(np.count_nonzero(rounded_difference(block, top) > 0))
+    return count
 
 
 def standardized(x: Numbers, mean: Sequence[Real], std: Real) -> Floats:

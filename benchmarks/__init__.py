@@ -1,0 +1,1 @@
+"""normcli and its peers, measured side by side: ``python -m benchmarks``."""

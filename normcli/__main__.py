@@ -1,0 +1,75 @@
+"""``normcli``: one place turns errors into exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 data or I/O, 2 usage, 3 `check` failed."""
+    with contextlib.suppress(OSError):
+        _replace_closed_stderr()
+    # OpenBLAS would start a thread a core while it is loaded; no product here needs them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; the exit code."""
+    import click
+
+    from normcli.cli import normcli
+    from normcli.errors import NormcliError
+
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = normcli.main(arguments, prog_name="normcli", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except NormcliError as error:
+        _say(f"normcli: {error}")
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("normcli: interrupted")
+        return 130
+    except OSError as error:  # ours have names: this is click, which prints --help
+        _say(f"normcli: cannot write stdout: {error.strerror or error}")
+        return 1
+    except MemoryError:
+        _say("normcli: not enough memory; smaller chunks may help: --chunk-rows")
+        return 1
+    except Exception as error:
+        if "NORMCLI_TRACEBACK" in os.environ:
+            raise
+        _say(
+            f"normcli: this is a bug in normcli: {type(error).__name__}: {error!s:.200}\n"
+            "Please report it with your command; NORMCLI_TRACEBACK=1 shows where it is"
+        )
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _replace_closed_stderr() -> None:
+    """Keep the next file that is opened from becoming stderr, where that is closed."""
+    if sys.stderr is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = open(2, "w")  # noqa: SIM115  # lives as long as the process
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)  # unwinds, so that temporary files are removed
+
+
+def _say(message: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody listens
+        print(message, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

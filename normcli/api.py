@@ -1,0 +1,152 @@
+"""The Python door: the same words as on the command line, for files and DataFrames.
+
+>>> import pandas as pd
+>>> train = pd.DataFrame({"id": ["007", "008", "009"], "x": [1.0, 2.0, 6.0]})
+>>> statistics = fit(train, method="minmax", range=(-1, 1))
+>>> statistics.columns["x"].mean
+3.0
+>>> statistics.transform(train)
+    id    x
+0  007 -1.0
+1  008 -0.6
+2  009  1.0
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from normcli import frames, model, sidecar
+from normcli.errors import UsageError
+from normcli.files import output, sources, split_suffix, write_atomic
+from normcli.formats import open_table, output_format
+from normcli.formats.base import ReadOptions, Table
+from normcli.methods import methods
+from normcli.methods.base import Method
+from normcli.pipeline import Choice, Job, Scaling
+from normcli.pipeline import fit as fit_tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    Path = str | os.PathLike[str]
+    Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
+
+
+@dataclass(frozen=True)
+class Statistics(model.Statistics):
+    """Exact statistics of a table's columns, and how they are to be scaled."""
+
+    def save(self, path: Path) -> None:
+        """Write the sidecar, atomically."""
+        write_atomic(path, sidecar.dumps(self))
+
+    @overload
+    def transform(self, data: Frame) -> Frame: ...
+    @overload
+    def transform(self, data: Path, output: Path) -> None: ...
+
+    def transform(self, data: Any, output: Path | None = None) -> Any:
+        """`data` with its columns scaled; a new DataFrame or Table, or the file `output`.
+
+        data: a pandas DataFrame or pyarrow Table (index, column order and the types of what is
+            not scaled stay), or a path, for which `output` names the file to write.
+
+        Raises DataError where a column is missing or holds what is no number.
+        """
+        return self._scale(data, output, inverse=False)
+
+    @overload
+    def inverse(self, data: Frame) -> Frame: ...
+    @overload
+    def inverse(self, data: Path, output: Path) -> None: ...
+
+    def inverse(self, data: Any, output: Path | None = None) -> Any:
+        """`data` in original units, for those of its columns that are in the statistics."""
+        return self._scale(data, output, inverse=True)
+
+    def _scale(self, data: Any, output: Path | None, *, inverse: bool) -> Any:
+        job = Job(
+            self.method.with_statistics(True),
+            {name: m.with_statistics(True) for name, m in self.column_methods.items()},
+            self,
+            inverse,
+        )
+        if frames.is_frame(data):
+            return frames.scale(data, job)
+        if output is None:
+            raise UsageError("transform and inverse of a path need the path of the output")
+        return _scale_file(os.fspath(data), os.fspath(output), job)
+
+    def with_method(self, method: str, **parameters: Any) -> Self:
+        """The same statistics, to be applied by another method to all columns."""
+        return type(self)(self.rows, self.columns, _method(method, parameters), {}, self.running)
+
+
+def _scale_file(path: str, target: str, job: Job) -> None:
+    options = ReadOptions()
+    (source,) = sources([path])
+    table = open_table(source, options)
+    format_ = output_format(split_suffix(target)[0], table.format)
+    scaling = Scaling.prepare(table, job, format_, options)
+    with output(target, inputs=[source]) as stream:
+        scaling.run(stream)
+
+
+def _method(name: str, parameters: Mapping[str, Any]) -> Method:
+    if name not in methods():
+        raise UsageError(f"no method {name!r}: there is {', '.join(methods())}")
+    return methods()[name].from_parameters(parameters)
+
+
+def fit(
+    data: pd.DataFrame | pa.Table | Path | Sequence[Path],
+    *,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    method: str = "zscore",
+    **parameters: Any,
+) -> Statistics:
+    """The exact statistics of the columns of numbers of `data`.
+
+    data: a pandas DataFrame, a pyarrow Table, a path (file, glob or directory) or several.
+    select, exclude: columns by name, position, glob or /regex/; by default all columns of
+        numbers.
+    method, parameters: how `Statistics.transform` will scale; one fit serves all methods.
+
+    Raises DataError where the data are no such table, UsageError where the call is wrong.
+    """
+    choice = Choice(_texts(select), _texts(exclude))
+    chosen = _method(method, parameters)
+    statistics, _ = fit_tables(_tables(data), choice, chosen, {})
+    return _public(statistics)
+
+
+def _texts(selectors: Sequence[str]) -> tuple[str, ...]:
+    return (selectors,) if isinstance(selectors, str) else tuple(selectors)
+
+
+def _tables(data: Any) -> list[Table]:
+    if frames.is_frame(data):
+        return [frames.table(data)]
+    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    return [open_table(s, ReadOptions()) for s in sources([os.fspath(path) for path in paths])]
+
+
+def load(path: Path) -> Statistics:
+    """The statistics in a sidecar; raises SidecarError where it is none."""
+    return _public(sidecar.load(path))
+
+
+def _public(statistics: model.Statistics) -> Statistics:
+    return Statistics(
+        statistics.rows,
+        statistics.columns,
+        statistics.method,
+        statistics.column_methods,
+        statistics.running,
+    )

@@ -1,0 +1,64 @@
+"""The command line: one file per command, which parses options and calls the library."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from normcli.errors import UsageError, did_you_mean, printable
+
+COMMANDS = ("fit", "transform", "fit-transform", "inverse", "merge", "show", "check")
+
+
+class Commands(click.Group):
+    """The commands, each imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"normcli.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whoever stops reading our output ends it, quietly."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would make it exit code 1
+            raise click.exceptions.Exit(0) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; raises UsageError with the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UsageError(
+                f"no command {printable(args[0])}.{did_you_mean(args[0], COMMANDS)} "
+                "See normcli --help"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="normcli", message="%(prog)s %(version)s")
+def normcli() -> None:
+    """Scale the numeric columns of tables: fit once, apply anywhere, leave the rest alone.
+
+    \b
+    normcli fit train.csv                                # writes train.stats.json
+    normcli transform test.csv --stats train.stats.json -o test.scaled.csv
+    zcat big.csv.gz | normcli transform --stats train.stats.json | xz > big.scaled.csv.xz
+
+    Data goes to stdout, words to stderr; - is stdin or stdout. Exit codes: 0 done, 1 data or
+    I/O error, 2 usage, 3 check found that data do not fit, 130 interrupted.
+    """

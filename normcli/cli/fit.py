@@ -1,0 +1,94 @@
+"""``normcli fit``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from normcli.cli import options as opt
+from normcli.cli.run import Run
+
+if TYPE_CHECKING:
+    from normcli.files import Source
+    from normcli.formats.base import Table
+    from normcli.methods.base import Method
+    from normcli.model import Statistics
+    from normcli.report import Summary
+
+
+@click.command("fit", cls=opt.Command)
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@opt.output_file("FILE.stats.json beside a single file, else stdout")
+@opt.method_options(fits=True)
+@opt.column_options
+@opt.read_options
+@opt.explain_option
+@opt.run_options
+def command(inputs: tuple[str, ...], **values: Any) -> None:
+    """Compute exact statistics of the columns of numbers, and save them.
+
+    \b
+    normcli fit train.csv               # writes train.stats.json
+    zcat *.csv.gz | normcli fit -o s.json
+    normcli fit 'part-*.parquet' -o s.json --method minmax --range -1 1
+
+    Reads all inputs once: files, globs, directories of parts, or stdin. One fit serves every
+    method: the method given here is what transform uses if it is told no other.
+    """
+    from normcli import report
+    from normcli.files import output, sources
+    from normcli.sidecar import dumps
+
+    found = sources(inputs or ("-",))
+    target = values["output"] = values["output"] or _default_output(inputs)
+    run, asked = Run(values, found), opt.methods_of(values)
+    if values["explain"]:
+        _explain(*_fit(found, asked, values, run))
+        return
+    with output(target, inputs=found) as stream:
+        statistics, summary = _fit(found, asked, values, run)
+        stream.write(dumps(statistics))
+    saved = [f"saved in {report.name(target)}"] if target != "-" else []
+    run.report(summary, "fitted", report.table(statistics), saved)
+
+
+def _fit(
+    found: list[Source], asked: tuple[Method, dict[str, Method]], values: opt.Values, run: Run
+) -> tuple[Statistics, Summary]:
+    from normcli.formats import open_table
+    from normcli.pipeline import fit
+
+    choice, read = opt.choice_of(values), opt.read_options_of(values)
+    method, own = asked
+
+    def opened(source: Source) -> Table:
+        table = open_table(source, read, values["from_"])
+        opt.refuse_absent_columns(table, choice, method, own)
+        return table
+
+    with run.bar("fitting") as bar:
+        tables = (bar.begin(source, opened(source)) for source in found)
+        statistics, summary = fit(tables, choice, method, own, opt.engine_of(values), bar.summary)
+    opt.refuse_unknown_columns(method, statistics.columns)
+    return statistics, summary
+
+
+def _explain(statistics: Statistics, summary: Summary) -> None:
+    from normcli import explain, screen
+
+    screen.write([], explain.fit(statistics, summary.left), page=False)
+
+
+def _default_output(inputs: tuple[str, ...]) -> str:
+    """``data.stats.json`` for ``data.csv.gz``; stdout where there is no single file."""
+    from pathlib import Path
+
+    from normcli.files import split_suffix
+
+    if len(inputs) != 1 or not Path(inputs[0]).is_file():
+        return "-"
+    path = Path(inputs[0])
+    suffix, compression = split_suffix(path.name)
+    stem = path.with_suffix("") if compression else path
+    return str(stem.with_suffix("") if suffix else stem) + ".stats.json"

@@ -1,0 +1,32 @@
+"""``normcli inverse``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from normcli.cli import options as opt
+from normcli.cli.scale import scale
+
+
+@click.command("inverse", cls=opt.Command)
+@click.argument("input_", default="-", metavar="[INPUT]")
+@opt.stats_option
+@opt.output_options
+@opt.method_options(fits=False)
+@opt.column_options
+@opt.read_options
+@opt.explain_option
+@opt.run_options
+def command(input_: str, **values: Any) -> None:
+    """Bring scaled columns back to their original units.
+
+    \b
+    normcli inverse scaled.csv --stats train.stats.json -o original.csv
+    cat predictions.csv | normcli inverse --stats train.stats.json --select price
+
+    Give the method and options that transform was given. Columns that the input does not
+    have are no matter.
+    """
+    scale(input_, values, inverse=True)

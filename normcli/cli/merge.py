@@ -1,0 +1,36 @@
+"""``normcli merge``."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import click
+
+from normcli.cli import options as opt
+
+
+@click.command("merge", cls=opt.Command)
+@click.argument("sidecars", nargs=-1, required=True, metavar="SIDECAR...")
+@opt.output_file("-, stdout")
+@opt.sidecar_options
+@opt.quiet_option()
+def command(sidecars: tuple[str, ...], **values: Any) -> None:
+    """Join the statistics of parts into those of the whole, exactly.
+
+    \b
+    normcli merge monday.stats.json tuesday.stats.json -o week.stats.json
+
+    The result is, byte for byte, what fit gives for all the data at once, in whatever order
+    and grouping the parts are merged.
+    """
+    from normcli import report
+    from normcli.files import output
+    from normcli.model import Statistics
+    from normcli.sidecar import dumps, load
+
+    merged = reduce(Statistics.merge, [load(path, values["max_sidecar"]) for path in sidecars])
+    with output(values["output"] or "-") as stream:
+        stream.write(dumps(merged))
+    if not values["quiet"]:
+        report.say(report.table(merged))

@@ -1,0 +1,62 @@
+"""A run as people see it: a bar while it lasts, a report when it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from normcli.cli.options import Values
+
+if TYPE_CHECKING:
+    from normcli.files import Source
+    from normcli.progress import Bar
+    from normcli.report import Summary
+
+
+class Run:
+    """The run of one command on some sources, from now on."""
+
+    def __init__(self, values: Values, sources: Sequence[Source]) -> None:
+        self._values, self._sources = values, sources
+        self._started = time.monotonic()
+        if not values["explain"]:
+            self._refuse_targets()
+
+    def _refuse_targets(self) -> None:
+        """Raise NormcliError for what cannot be written, before anything is read."""
+        from normcli.files import refuse_targets
+
+        options = ("output", "save_stats", "json_summary")
+        targets = {f"--{o.replace('_', '-')}": self._values.get(o) for o in options}
+        refuse_targets({option: target for option, target in targets.items() if target})
+
+    def bar(self, verb: str) -> Bar:
+        """A bar for one pass over the sources."""
+        from normcli.progress import Bar, is_wanted
+
+        wanted = is_wanted(self._values["quiet"], self._values.get("output"))
+        return Bar(verb, self._sources, hidden=not wanted)
+
+    def report(
+        self, summary: Summary, verb: str, before: Iterable[str] = (), after: Iterable[str] = ()
+    ) -> None:
+        """Tell on stderr what was done, and in --json-summary."""
+        from normcli import report
+
+        self.finish(summary)
+        if not self._values["quiet"]:
+            report.say([*before, *report.lines(summary, verb), *after])
+
+    def finish(self, summary: Summary) -> None:
+        """Take the time, and write --json-summary."""
+        from normcli import report
+        from normcli.files import write_atomic
+
+        summary.seconds = time.monotonic() - self._started
+        sizes = [source.size or source.position() for source in self._sources]
+        summary.bytes = sum(sizes)
+        if path := self._values["json_summary"]:
+            document = json.dumps(report.as_json(summary), ensure_ascii=False, indent=2)
+            write_atomic(path, f"{document}\n".encode(errors="backslashreplace"))

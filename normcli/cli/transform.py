@@ -1,0 +1,36 @@
+"""``normcli transform``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from normcli.cli import options as opt
+from normcli.cli.scale import scale
+
+
+@click.command("transform", cls=opt.Command)
+@click.argument("input_", default="-", metavar="[INPUT]")
+@opt.stats_option
+@opt.output_options
+@opt.save_option
+@opt.method_options(fits=False)
+@opt.column_options
+@opt.read_options
+@opt.explain_option
+@opt.run_options
+def command(input_: str, **values: Any) -> None:
+    """Scale columns by saved statistics; every other byte stays as it is.
+
+    \b
+    normcli transform test.csv --stats train.stats.json -o test.scaled.csv
+    cat new.csv | normcli transform --stats train.stats.json | gzip > new.scaled.csv.gz
+    normcli transform stream.csv --method batch --batch-size 256 --gamma 1.5 --beta 0.1
+
+    Reads the input once and writes as it reads. Without --stats only batch normalization in
+    training works: it takes the statistics of each batch. If it is not told which columns
+    (--select), it then reads the input twice, to see which hold numbers only; a pipe is kept
+    in a temporary file for that.
+    """
+    scale(input_, values)

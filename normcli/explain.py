@@ -1,0 +1,92 @@
+"""What would be done to each column, and why: what --explain prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from normcli.check import Limits, wanted
+from normcli.drift import missing_share
+from normcli.formats.base import Table
+from normcli.model import Statistics
+from normcli.pipeline import Choice, Job, Scaling
+from normcli.report import name, number, percent
+from normcli.screen import NAMES, Cell, Column, Grid
+
+
+def fit(statistics: Statistics, left: Mapping[str, str]) -> Grid:
+    """Which columns fit chooses, and for which method; which not, and why."""
+    grid = Grid([NAMES, Column("is"), Column("because", least=20)])
+    for n in statistics.columns:
+        method = statistics.method_for(n)
+        why = f"all cells are numbers or missing; method {method.name}"
+        grid.rows.append([name(n), ("fitted", "bold"), why])
+    grid.rows.extend([name(n), "left alone", why] for n, why in left.items())
+    return grid
+
+
+def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
+    """The formula of every column that is scaled or restored, and why the others are not.
+
+    left: column -> why it is left alone, where that is known.
+    """
+    becomes = "undoes" if scaling.job.inverse else "becomes"
+    grid = Grid([NAMES, Column("method"), Column(becomes, least=20)])
+    plans = {plan.position: plan for plan in scaling.plans}
+    for i, n in enumerate(scaling.table.columns):
+        if plan := plans.get(i):
+            row: list[Cell] = [name(n), plan.method.name, plan.method.formula(plan.column)]
+        else:
+            why = left.get(n) or _why_left(i, scaling.table, scaling.job)
+            row = [name(n), "-", f"as it is: {why}"]
+        grid.rows.append(row)
+    return grid
+
+
+def _why_left(position: int, table: Table, job: Job) -> str:
+    """Why a column of the table is not scaled."""
+    known = job.statistics is None or table.columns[position] in job.statistics.columns
+    if known:
+        return "not selected" if job.choice.select else "excluded"
+    kind = f" ({table.others[position]})" if position in table.others else ""
+    return f"not in the statistics{kind}"
+
+
+def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits: Limits) -> Grid:
+    """What has to be true of each column; `columns`: those that the data have."""
+    titles = [
+        NAMES,
+        Column("numbers"),
+        Column("mean"),
+        Column("std"),
+        Column("missing"),
+    ]
+    grid = Grid(titles)
+    for n in wanted(columns, statistics, choice):
+        if n not in statistics.columns:
+            grid.rows.append([name(n), "-", "-", "-", "-"])
+        elif n not in columns:
+            grid.rows.append([name(n), ("there is no such column", "bold red"), "-", "-", "-"])
+        else:
+            grid.rows.append([name(n), *_allowed(n, statistics, limits)])
+    return grid
+
+
+def _allowed(n: str, statistics: Statistics, limits: Limits) -> list[Cell]:
+    """What numbers, mean, std and share of missing cells a column may have."""
+    c, std = statistics.columns[n], statistics.std(n)
+    if c.mean is None or std is None:
+        return ["none", "-", "-", "-"]
+    share, change = missing_share(c) or 0.0, limits.missing_change
+    outside = percent(limits.out_of_range) if limits.out_of_range < 1 else "any share"
+    shift, ratio = limits.mean_shift * std, limits.spread_ratio
+    return [
+        f"at most {outside} out of {number(c.min, std)} to {number(c.max, std)}",
+        _from_to(number(c.mean - shift, std), number(c.mean + shift, std), limits.mean_shift),
+        _from_to(number(std / ratio), number(std * ratio), ratio),
+        _from_to(percent(max(0.0, share - change)), percent(min(1.0, share + change)), change),
+    ]
+
+
+def _from_to(low: str, high: str, limit: float) -> str:
+    return "any" if math.isinf(limit) else f"{low} to {high}"

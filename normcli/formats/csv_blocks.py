@@ -1,0 +1,86 @@
+"""A stream of CSV in blocks of whole records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from normcli.errors import NormcliError
+from normcli.formats.base import ReadOptions
+from normcli.formats.csv_index import last_record_end, quotes_fit, record_ends
+from normcli.formats.csv_records import Dialect, records
+
+BLOCK = 4 << 20  # bytes read at a time
+
+
+def blocks(stream: IO[bytes], dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
+    """The bytes of a stream in blocks of whole records.
+
+    A block holds what was read at once, or `options.chunk_rows` records (lines that are no
+    rows count too). It may hold a record of more than `options.max_record` bytes, or a part
+    of one; that is the last block.
+    """
+    whole = _whole(stream, dialect, options)
+    return _regrouped(whole, options.chunk_rows, dialect) if options.chunk_rows else whole
+
+
+def _whole(stream: IO[bytes], dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
+    """Blocks that end where a record does, all but the last."""
+    pending, size = b"", BLOCK
+    while read := stream.read(size):
+        pending += read
+        cut = _cut(pending, dialect, options.skip_bad_rows)
+        if cut:
+            yield pending[:cut]
+            pending = pending[cut:]
+        elif len(pending) > options.max_record:
+            break  # the first record is too long, or has a quote out of place
+        # A long record is not scanned again for every few bytes more.
+        size = max(BLOCK, min(len(pending), options.max_record + 1 - len(pending)))
+    if pending:
+        yield pending
+
+
+def _cut(pending: bytes, dialect: Dialect, skip_bad_rows: bool) -> int:
+    """Where a record ends that is whole whatever follows, the last one if possible; or 0.
+
+    After a quote that is out of place, the cut may be wrong. That is no matter, as such a
+    quote is an error, but where bad rows are skipped.
+    """
+    cut = last_record_end(pending, dialect)
+    if skip_bad_rows and not (cut and quotes_fit(pending[:cut], dialect)):
+        return max(record.start for record in records(pending, dialect))
+    return cut
+
+
+def before_long_record(block: bytes, dialect: Dialect, limit: int) -> int:
+    """Where the first record of more than `limit` bytes starts; else the length of the block."""
+    import numpy as np
+
+    if len(block) <= limit:
+        return len(block)
+    starts = np.concatenate(([0], record_ends(block, dialect)))
+    long = np.flatnonzero(np.diff(starts, append=len(block)) > limit)
+    return int(starts[long[0]]) if len(long) else len(block)
+
+
+def _regrouped(blocks: Iterable[bytes], count: int, dialect: Dialect) -> Iterator[bytes]:
+    """The same bytes in blocks of `count` records; the last one may have fewer."""
+    parts: list[bytes] = []
+    have = 0  # records in `parts`
+    failed = None
+    try:
+        for block in blocks:
+            ends = record_ends(block, dialect)
+            start = 0
+            for end in ends[count - have - 1 :: count].tolist():
+                yield b"".join([*parts, block[start:end]])
+                parts, start = [], end
+            parts.append(block[start:])
+            have = (have + len(ends)) % count
+    except NormcliError as error:  # what is wrong in the rows before it comes first
+        failed = error
+    if rest := b"".join(parts):
+        yield rest
+    if failed:
+        raise failed

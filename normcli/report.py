@@ -1,0 +1,199 @@
+"""What a run has seen and done, told in a few lines on stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from normcli.errors import printable
+
+if TYPE_CHECKING:
+    from normcli.model import Statistics
+    from normcli.statistics import Exact
+
+
+@dataclass
+class Summary:
+    """What a run has seen and done.
+
+    left: column -> why it was not chosen.
+    cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
+    bad_rows: (line or row number, why) of the rows that were skipped.
+    seconds, bytes: how long it took, and how much was read (None: not known).
+    watch: is called with the number of rows whenever some more are done.
+    """
+
+    rows: int = 0
+    columns: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+    constant: list[str] = field(default_factory=list)
+    cells: dict[str, Counter[str]] = field(default_factory=dict)
+    bad_rows: list[tuple[int, str]] = field(default_factory=list)
+    dropped_rows: int = 0
+    seconds: float = 0.0
+    bytes: int | None = None
+    watch: Callable[[int], None] | None = None
+
+    def advance(self, rows: int, bad_rows: list[tuple[int, str]]) -> None:
+        """Add so many rows that are done, and the bad ones among them."""
+        self.rows += rows
+        self.bad_rows += bad_rows
+        if self.watch is not None:
+            self.watch(rows)
+
+    def count(self, what: str, column: str, cells: int) -> None:
+        """Add so many cells of a column to `what` happened."""
+        if cells:
+            self.cells.setdefault(what, Counter())[column] += cells
+
+    def count_all(self, column: str, counts: Mapping[str, int]) -> None:
+        """Add all counts of a column."""
+        for what, cells in counts.items():
+            self.count(what, column, cells)
+
+    @property
+    def rate(self) -> float | None:
+        """Megabytes (10**6) read a second."""
+        return self.bytes / self.seconds / 1e6 if self.bytes and self.seconds else None
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """The summary for programs."""
+    bad_rows = [{"line": line, "why": why} for line, why in summary.bad_rows[:MOST_BAD_ROWS]]
+    return {
+        "rows": summary.rows,
+        "columns": summary.columns,
+        "left": summary.left,
+        "constant": summary.constant,
+        "cells": summary.cells,
+        "bad_rows": {"count": len(summary.bad_rows), "first": bad_rows},
+        "dropped_rows": summary.dropped_rows,
+        "seconds": summary.seconds,
+        "bytes": summary.bytes,
+    }
+
+
+MOST_BAD_ROWS = 10  # that are told one by one
+ASKED_FOR = ("not selected", "excluded")  # reasons to leave a column alone that are no news
+
+WORDS = {
+    "missing": "missing, left as they were",
+    "nan": "NaN, left as they were",
+    "inf": "infinite, left as they were",
+    "out_of_range": "out of the fitted range",
+}
+
+
+def lines(summary: Summary, verb: str) -> Iterable[str]:
+    """The report of a run, line by line."""
+    yield f"{many(summary.rows, 'row')}, {verb} {_listed(summary.columns)}"
+    left = {n: why for n, why in summary.left.items() if why not in ASKED_FOR}
+    if left:
+        yield f"left alone: {_reasons(left)}"
+    if summary.constant:
+        yield f"constant: {_listed(summary.constant)}"
+    for what, columns in summary.cells.items():
+        worst, most = columns.most_common(1)[0]
+        where = printable(worst) if len(columns) == 1 else f"most in {printable(worst)}: {most}"
+        words = WORDS.get(what, what.replace("_", " "))
+        yield f"{many(columns.total(), 'cell')} {words} ({where})"
+    if summary.dropped_rows:
+        yield f"{many(summary.dropped_rows, 'row')} of the last, short batch dropped"
+    if summary.bad_rows:
+        yield f"{many(len(summary.bad_rows), 'bad row')} skipped:"
+        yield from (f"  line {line}: {why}" for line, why in summary.bad_rows[:MOST_BAD_ROWS])
+        if len(summary.bad_rows) > MOST_BAD_ROWS:
+            yield f"  and {len(summary.bad_rows) - MOST_BAD_ROWS} more"
+    if summary.seconds >= 1:
+        rate = f", {summary.rate:.3g} MB/s" if summary.rate else ""
+        yield f"{summary.seconds:.1f} s{rate}"
+
+
+def many(count: int, what: str) -> str:
+    """So many things, in words.
+
+    >>> many(1, "row"), many(12345, "row")
+    ('1 row', '12 345 rows')
+    """
+    return f"{count} {what}" if count == 1 else f"{count:,} {what}s".replace(",", " ")
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    """How many columns, and their names."""
+    shown = ", ".join(name(n) for n in names[:most])
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return f"{many(len(names), 'column')}: {shown}{more}" if names else "no column"
+
+
+def _reasons(left: Mapping[str, str], most: int = 10) -> str:
+    shown = [f"{name(n)} ({why})" for n, why in list(left.items())[:most]]
+    return ", ".join(shown) + (f", and {len(left) - most} more" if len(left) > most else "")
+
+
+def name(text: str) -> str:
+    """A name as it is, where it cannot be misread."""
+    return text if text.isprintable() and text.strip() == text != "" else printable(text)
+
+
+def table(statistics: Statistics, most: int = 20) -> Iterable[str]:
+    """The statistics as a short table, line by line."""
+    heads = ("column", "count", "missing", "mean", "std", "min", "max")
+    body = []
+    for n, c in list(statistics.columns.items())[:most]:
+        std = statistics.std(n)
+        mean, low, high = (number(value, std) for value in (c.mean, c.min, c.max))
+        body.append((name(n), str(c.count), str(c.missing), mean, number(std), low, high))
+    widths = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
+    for row in (heads, *body):
+        cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
+        yield "  ".join(cells)
+    if len(statistics.columns) > most:
+        yield f"... and {len(statistics.columns) - most} more"
+
+
+def number(value: Exact | None, spread: float | None = None) -> str:
+    """A number with six digits, or more where `spread` is small against it.
+
+    >>> number(42.387209302), number(1_000_000_001.5), number(1_000_000_001.5, spread=0.25)
+    ('42.3872', '1e+09', '1000000001.5')
+    """
+    if value is None:
+        return "-"
+    digits = 6
+    if value and spread:
+        digits = 2 + math.floor(math.log10(abs(float(value)))) - math.floor(math.log10(spread))
+    return f"{value:.{min(max(digits, 6), 17)}g}"
+
+
+def percent(share: float) -> str:
+    """A share; it says 0 % or 100 % only where that is so.
+
+    >>> percent(0.0), percent(0.00001), percent(0.0345), percent(0.99999)
+    ('0%', '<0.1%', '3.5%', '>99.9%')
+    """
+    if 0 < share < 0.001:
+        return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
+    return f"{100 * share:.1f}".removesuffix(".0") + "%"
+
+
+def points(share: float) -> str:
+    """The difference of two shares, in percentage points.
+
+    >>> points(0.123), points(-0.02)
+    ('+12.3 points', '-2 points')
+    """
+    sign = "-" if share < 0 else "+"
+    return f"{sign}{percent(abs(share)).removesuffix('%')} points"
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print to stderr; no matter if nobody listens."""
+    with suppress(OSError, ValueError):
+        print(*lines, sep="\n", file=sys.stderr, flush=True)

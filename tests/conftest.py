@@ -1,0 +1,60 @@
+"""What the tests share: a normcli that runs in this process, on real descriptors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+
+from normcli.__main__ import run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+
+os.environ["NORMCLI_TRACEBACK"] = "1"  # a bug is to be seen as one
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def normcli(capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
+    """Run a command line: ``normcli("fit", path, stdin=b"...")``; stdin comes through a pipe."""
+
+    def call(*arguments: object, stdin: bytes = b"") -> Outcome:
+        capfdbinary.readouterr()
+        handler = signal.getsignal(signal.SIGTERM)
+        saved = os.dup(0)
+        reader, writer = os.pipe()
+        os.dup2(reader, 0)
+        os.close(reader)
+        feeder = threading.Thread(target=_feed, args=(writer, stdin))
+        feeder.start()
+        try:
+            code = run([str(argument) for argument in arguments])
+        finally:
+            os.dup2(saved, 0)
+            os.close(saved)
+            feeder.join()
+            signal.signal(signal.SIGTERM, handler)
+        out, err = capfdbinary.readouterr()
+        return Outcome(code, out, err.decode())
+
+    return call
+
+
+def _feed(descriptor: int, data: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as pipe:
+        pipe.write(data)

@@ -1,0 +1,72 @@
+"""The benchmark runs, notices wrong results, and says what it found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # benchmarks is no part of the installed package
+
+from benchmarks.check import Sample, compare  # noqa: E402  # found by the line above
+from benchmarks.measure import RunError, run  # noqa: E402
+from benchmarks.tables import Table  # noqa: E402
+
+
+def benchmark(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "benchmarks", "--cache", str(folder), "-o", "-"]
+    done = subprocess.run(
+        [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_the_command_measures_normcli_beside_a_peer(tmp_path):
+    said = benchmark(
+        tmp_path, "--tables", "tiny", "--jobs", "fit-csv", "--peers", "numpy-pyarrow",
+        "--rounds", "1",
+    )  # fmt: skip
+    assert "## fit-csv, table tiny" in said
+    assert "| fit-csv, tiny: wall s | at most 0.4 |" in said
+    assert "| numpy-pyarrow | 1 |" in said
+    assert "failed" not in said
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_sample_tells_a_wrong_number_a_wrong_text_and_a_lost_row(tmp_path, suffix):
+    sample = Sample.of(Table("t", 5, quoted=True).file(tmp_path, suffix))
+    assert sample.rows == 5
+    assert sample.first[4][0] == "000000004"
+    compare(sample, sample)
+    wrong = [list(row) for row in sample.first]
+    wrong[1][1] += 1e-3
+    lost = [list(row) for row in sample.first]
+    lost[0][0] = "0"
+    for other in (Sample(5, wrong), Sample(5, lost), Sample(4, sample.first[:4])):
+        with pytest.raises(RunError, match="wrong"):
+            compare(sample, other)
+
+
+def test_csv_and_parquet_of_a_table_hold_the_same_rows(tmp_path):
+    table = Table("t", 1000)
+    csv, parquet = (Sample.of(table.file(tmp_path, suffix)) for suffix in (".csv", ".parquet"))
+    assert csv.first == parquet.first
+
+
+def test_a_failing_command_is_an_error_with_its_last_line():
+    with pytest.raises(RunError, match="out of luck"):
+        run([sys.executable, "-c", "raise SystemExit('once\\nout of luck')"])
+
+
+def test_memory_is_that_of_all_processes_together():
+    child = "import subprocess, sys, time; x = b'x' * 50_000_000; time.sleep(0.3)"
+    parent = f"{child}; subprocess.run([sys.executable, '-c', {child!r}])"
+    alone = run([sys.executable, "-c", child], memory=True).peak
+    both = run([sys.executable, "-c", parent], memory=True).peak
+    assert alone is not None
+    assert both is not None
+    assert alone > 50_000_000
+    assert both > 100_000_000
