@@ -11,10 +11,20 @@ import sys
 def main() -> None:
     """Run the command line and exit: 0 done, 1 data or I/O, 2 usage, 3 `check` failed."""
     with contextlib.suppress(OSError):
-        _replace_closed_stderr()
+        _replace_closed_streams()
     # OpenBLAS would start a thread a core while it is loaded; no product here needs them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.meta_path.insert(0, _WithoutPandas())
     sys.exit(run(sys.argv[1:]))
+
+
+class _WithoutPandas:
+    """An import hook. With its first array Arrow would import pandas; no command needs it."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas; leave all else to the other finders."""
+        if name == "pandas":
+            raise ModuleNotFoundError("normcli's commands do without pandas", name=name)
 
 
 def run(arguments: list[str]) -> int:
@@ -55,11 +65,15 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _replace_closed_stderr() -> None:
-    """Keep the next file that is opened from becoming stderr, where that is closed."""
-    if sys.stderr is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stderr = open(2, "w")  # noqa: SIM115  # lives as long as the process
+def _replace_closed_streams() -> None:
+    """Keep the next file that is opened from becoming stdout or stderr, where that is closed.
+
+    `normcli.files.output` still refuses a stdout that was closed: ``sys.__stdout__`` tells.
+    """
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+            setattr(sys, name, open(descriptor, "w"))  # noqa: SIM115  # as long as the process
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from normcli.digits import Ints
     from normcli.numbers import Floats, Mask
 
-BLOCK = 1 << 16  # values worked on at once: they fit in a cache, their sums in 64 bits
-SLAB = 1 << 17  # values in many rows at once
+BLOCK = 1 << 16  # values worked on at once: with their pieces they fit in a cache
+SLAB = 1 << 17  # values added up in 64-bit integers
 ROW = 1 << 13  # values in a row beside others
 DOT = 1 << 9  # values in one dot product of a single row
 BITS = 22  # of a piece, at most: 2 * 22 + 9 bits of a dot product are 53, as for longer rows
@@ -290,9 +290,8 @@ def moments(x: Floats, bound: Floats) -> RowMoments:
             others.append((block.reshape(p, -1)[:, left], rows.start + left // block.shape[2]))
     sums, squares = (_side_by_side(d) for d in zip(*digits, strict=True))
     last = units[len(sums) - 1]
-    if m == 1 and len(digits) > 1:  # carried, so that adding up many does not overflow
-        sums = carry(sums, step, 1).sum(axis=1, keepdims=True)
-        squares = carry(squares, step, 2).sum(axis=1, keepdims=True)
+    if m == 1:
+        sums, squares = sums.sum(axis=1, keepdims=True), squares.sum(axis=1, keepdims=True)
     return RowMoments(sums, squares, last, step, others)
 
 

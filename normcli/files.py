@@ -32,7 +32,15 @@ from normcli.errors import DataError, NormcliError, UsageError, did_you_mean, pr
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Source", "output", "refuse_targets", "sources", "split_suffix", "write_atomic"]
+__all__ = [
+    "Source",
+    "output",
+    "refuse_replacing",
+    "refuse_targets",
+    "sources",
+    "split_suffix",
+    "write_atomic",
+]
 
 _BUFFER = 1 << 18
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -391,14 +399,29 @@ def refuse_targets(targets: Mapping[str, str]) -> None:
     """
     places: dict[int | Path, str] = {}
     for option, target in targets.items():
-        place: int | Path | None = _descriptor(target)
-        if place is None:
-            place, old = _destination(target)
-            if old is not None and not stat.S_ISREG(old.st_mode):
-                continue  # /dev/null may take anything
-        first = places.setdefault(place, option)
+        place = _place(target)
+        first = option if place is None else places.setdefault(place, option)
         if first != option:
             raise UsageError(f"{first} and {option} both write to {shown(target)}")
+
+
+def refuse_replacing(targets: Mapping[str, str], inputs: Sequence[Source]) -> None:
+    """Raise UsageError where one of `targets` (option -> target) is an input."""
+    for option, target in targets.items():
+        place = _place(target)
+        status = place.stat() if isinstance(place, Path) and place.exists() else None
+        if status and any(source.is_file(status) for source in inputs):
+            raise UsageError(f"{option} {shown(target)} is an input, which it would replace")
+
+
+def _place(target: str) -> int | Path | None:
+    """The descriptor or file that `target` is; None for a device, which may take anything."""
+    descriptor = _descriptor(target)
+    if descriptor is not None:
+        _refuse_closed_stdout(descriptor)
+        return descriptor
+    real, old = _destination(target)
+    return real if old is None or stat.S_ISREG(old.st_mode) else None
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
@@ -434,8 +457,7 @@ def _descriptor(target: str) -> int | None:
 @contextmanager
 def _open_descriptor(descriptor: int, inputs: Sequence[Source]) -> Iterator[_Writer]:
     name = {_STDOUT: "stdout", _STDERR: "stderr"}.get(descriptor, f"/dev/fd/{descriptor}")
-    if descriptor == _STDOUT and sys.__stdout__ is None:  # it was closed when Python started
-        raise NormcliError("stdout is closed: give a file with -o, or redirect stdout")
+    _refuse_closed_stdout(descriptor)
     with _words("write", name):
         _refuse_input(os.fstat(descriptor), name, inputs)
         copy = os.dup(descriptor)
@@ -446,6 +468,11 @@ def _open_descriptor(descriptor: int, inputs: Sequence[Source]) -> Iterator[_Wri
         if descriptor == _STDOUT:  # else Python complains when it flushes stdout at its end
             _point_at_null(descriptor)
         raise
+
+
+def _refuse_closed_stdout(descriptor: int) -> None:
+    if descriptor == _STDOUT and sys.__stdout__ is None:  # it was closed when Python started
+        raise NormcliError("stdout is closed: give a file with -o, or redirect stdout")
 
 
 def _refuse_input(status: os.stat_result, name: str, inputs: Sequence[Source]) -> None:
@@ -502,7 +529,10 @@ def _destination(target: str) -> tuple[Path, os.stat_result | None]:
         raise NormcliError(f"cannot write {shown(target)}: it is write-protected")
     replaced = old is None or stat.S_ISREG(old.st_mode)
     if replaced and not os.access(real.parent, os.W_OK | os.X_OK):
-        raise NormcliError(f"cannot write {shown(target)}: its directory is write-protected")
+        raise NormcliError(
+            f"cannot write {shown(target)}: it is written to a new file beside its place first, "
+            "and that directory is write-protected"
+        )
     return real, old
 
 
@@ -563,7 +593,7 @@ def _sync_directory(directory: Path) -> None:
 
 def shown(name: str) -> str:
     """`name` of a file as it stands in messages: quoted where it has control characters."""
-    return name if name.isprintable() else printable(name, limit=200)
+    return name if name and name.isprintable() else printable(name, limit=200)
 
 
 @contextmanager

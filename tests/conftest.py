@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 from normcli.__main__ import run
 
@@ -26,6 +27,8 @@ class Outcome:
 
 
 os.environ["NORMCLI_TRACEBACK"] = "1"  # a bug is to be seen as one
+settings.register_profile("normcli", deadline=None)  # a busy machine is no failure
+settings.load_profile("normcli")
 Cli = Callable[..., Outcome]
 
 

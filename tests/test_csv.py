@@ -145,7 +145,8 @@ def tables(draw, quoting: bool = True):
         elif odd == 1 and comment:
             lines.append('#,"' + draw(st.text(alphabet='ab," é', max_size=4)))
         else:
-            lines.append(delimiter.join(draw(cells(is_, delimiter, quoting)) for is_ in numeric))
+            row = delimiter.join(draw(cells(is_, delimiter, quoting)) for is_ in numeric)
+            lines.append("x" + row if comment and row.startswith("#") else row)
     data = draw(st.sampled_from(["", "\ufeff"])) + "".join(line + draw(ends) for line in lines)
     if draw(st.booleans()):
         data = data.removesuffix("\n").removesuffix("\r")
@@ -299,6 +300,24 @@ def test_any_mark_may_be_the_delimiter(delimiter):
     assert same_outcome(data, ["a"], delimiter=delimiter) == (data.replace(b"1", b"3.0"), [])
     tsv = transform(data, ["a"], delimiter=delimiter)
     assert tsv == data.replace(b"1", b"3.0")
+
+
+def test_any_number_of_blanks_around_a_number_stays():
+    for blank in ("      ", "\t" * 9, " \t " * 50):
+        data = f'{blank}x,y\n{blank},{blank}1{blank}\n"{blank}","{blank}2{blank}"\n5,6\n'
+        new = data.replace("1", "3.0").replace("2", "5.0").replace("5,6", "11.0,13.0")
+        names = [blank + "x", "y"]
+        assert same_outcome(data.encode(), names) == (new.encode(), [])
+
+
+def test_utf16_of_either_byte_order_with_or_without_its_mark_comes_back():
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        family = encoding[:6]
+        for mark in ("\ufeff", ""):
+            data = f"{mark}a,é\n1,2\n".encode(encoding)
+            new = f"{mark}a,é\n1,5.0\n".encode(encoding)
+            name = encoding if not mark else family
+            assert same_outcome(data, ["é"], encoding=name) == (new, [])
 
 
 def test_tsv_is_csv_with_tabs():
@@ -679,7 +698,7 @@ def test_a_table_of_many_columns_is_read_like_its_columns_one_by_one():
         assert read.call_count < 100
         with patch.object(csv_cells, "TOGETHER", 1):
             single = chunk.observe(columns)
-        assert read.call_count > 1000
+        assert read.call_count > 500  # the others are plain numbers
     bad = [c for c, x in zip(columns, single, strict=True) if isinstance(x, NotNumbers)]
     assert bad == [400, 17, 433]
     assert [repr(x) for x in together] == [repr(x) for x in single]

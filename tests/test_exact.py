@@ -131,6 +131,15 @@ def test_a_number_left_out_of_a_later_block_is_added_to_its_own_row():
     assert as_fractions(alone) == [found[900], (128, 128)]
 
 
+@pytest.mark.parametrize("shape", [(1, 4, 500), (1, 1, 2000)])
+def test_blocks_may_need_different_numbers_of_pieces(shape, monkeypatch):
+    monkeypatch.setattr(exact, "BLOCK", 1000)
+    x = np.ones(2000)
+    x[1000:] = np.random.default_rng(8).normal(size=1000)
+    for order in (x, x[::-1]):
+        assert found_moments(order.reshape(shape)) == exact_moments(order.reshape(shape))
+
+
 def test_the_order_of_numbers_changes_nothing():
     rng = np.random.default_rng(5)
     x = rng.normal(size=3000) * 10.0 ** rng.integers(-20, 20, 3000)

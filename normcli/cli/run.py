@@ -26,11 +26,15 @@ class Run:
 
     def _refuse_targets(self) -> None:
         """Raise NormcliError for what cannot be written, before anything is read."""
-        from normcli.files import refuse_targets
+        from normcli.files import refuse_replacing, refuse_targets
 
         options = ("output", "save_stats", "json_summary")
-        targets = {f"--{o.replace('_', '-')}": self._values.get(o) for o in options}
-        refuse_targets({option: target for option, target in targets.items() if target})
+        given = {f"--{o.replace('_', '-')}": self._values.get(o) for o in options}
+        targets = {option: target for option, target in given.items() if target is not None}
+        refuse_targets(targets)
+        if "to" in self._values:
+            del targets["--output"]  # gets a table, and may be what is read
+        refuse_replacing(targets, self._sources)
 
     def bar(self, verb: str) -> Bar:
         """A bar for one pass over the sources."""

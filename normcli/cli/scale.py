@@ -25,6 +25,8 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     from normcli.pipeline import Job
     from normcli.sidecar import load
 
+    if values["stats"] == input_ == "-":
+        raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
     kept = load(values["stats"], values["max_sidecar"]) if values["stats"] else None
     method, own = opt.methods_of(values, kept)
     needy = [m.name for m in (method, *own.values()) if kept is None and m.needs_statistics]
@@ -40,6 +42,8 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     run = Run(values, [source])
     choice = opt.choice_of(values)
     table = open_table(source, _read_options(source, kept, values), values["from_"])
+    if kept is None:
+        opt.refuse_absent_columns(table, choice, method, own)
     if kept is None and not choice.select:
         choice = _numbers_only(source, table, choice, method, run)
     job = Job(

@@ -57,7 +57,9 @@ class Index:
 
     def unquoted(self, columns: Sequence[int]) -> tuple[Positions, Positions]:
         """Where the cells of some columns start and end, without their quotes."""
-        starts, ends = self.starts[:, columns], self.ends[:, columns]
+        run = range(columns[0], columns[0] + len(columns)) if columns else range(0)
+        chosen = slice(run.start, run.stop) if list(columns) == list(run) else list(columns)
+        starts, ends = self.starts[:, chosen], self.ends[:, chosen]
         if self.quoted:
             quote = self.data[starts] == QUOTE
             if quote.any():

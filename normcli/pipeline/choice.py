@@ -1,0 +1,58 @@
+"""Which columns and rows are worked on, and by which engine: what all verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from normcli.engines import Engine, Serial
+from normcli.errors import DataError
+from normcli.formats.base import Chunk, NotNumbers, Table
+from normcli.numbers import Numbers
+from normcli.select import select
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which columns are wanted, and what to do about cells and rows that are in the way."""
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ignore_infinite: bool = False
+    skip_bad_rows: bool = False
+
+    def wanted(self, names: Sequence[str]) -> list[int]:
+        """The positions of the columns that are not excluded, of those that are selected."""
+        chosen = select(self.select, names) if self.select else range(len(names))
+        left = set(select(self.exclude, names)) if self.exclude else set()
+        return [i for i in chosen if i not in left]
+
+
+def engine_for(engine: Engine | None, table: Table) -> Engine:
+    """`engine`, where the work on this table is worth it."""
+    return engine if engine and table.parallel else Serial()
+
+
+def good_rows(
+    chunk: Chunk, columns: Sequence[int], choice: Choice
+) -> tuple[Chunk, list[tuple[int, str]]]:
+    """The chunk without bad rows, and these, where they are to be skipped."""
+    return chunk.without_bad_rows(columns) if choice.skip_bad_rows else (chunk, [])
+
+
+def refuse_infinite(
+    chunk: Chunk, columns: Sequence[int], found: Sequence[Numbers | NotNumbers]
+) -> None:
+    """Raise DataError for the first infinite number of a chunk."""
+    first: list[tuple[int, int]] = []
+    for column, x in zip(columns, found, strict=True):
+        if isinstance(x, Numbers) and (infinite := np.isinf(x.parts[0])).any():
+            first.append((int(infinite.argmax()), column))
+    if first:
+        row, column = min(first)
+        raise DataError(
+            f"{chunk.place(row, column)} is infinite, or too large for a float64\n"
+            "To leave such cells out of the statistics and as they are, add --on-inf ignore"
+        )

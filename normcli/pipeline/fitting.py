@@ -1,0 +1,269 @@
+"""What columns hold: statistics of all chunks of all tables, folded."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from normcli.engines import Engine
+from normcli.errors import DataError, UsageError, did_you_mean, printable
+from normcli.formats.base import Chunk, NotNumbers, Table
+from normcli.methods.arithmetic import count_outside
+from normcli.methods.base import Method
+from normcli.model import Statistics
+from normcli.numbers import Numbers
+from normcli.pipeline.choice import Choice, engine_for, good_rows, refuse_infinite
+from normcli.report import Summary
+from normcli.statistics import ColumnStatistics, Exact
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a chunk holds: per column its statistics, or why it has none."""
+
+    rows: int
+    columns: list[ColumnStatistics | NotNumbers]
+    bad_rows: list[tuple[int, str]]
+    outside: dict[int, int]  # position -> numbers outside the bounds of that column
+
+
+Bounds = tuple[Exact, Exact] | None
+
+
+@dataclass(frozen=True)
+class See:
+    """Work: a chunk and some of its columns -> `Seen`.
+
+    strict: a cell that is no number is an error, not a reason to leave its column alone.
+    bounds: position of a column that is one of numbers -> numbers outside of these are
+        counted (None: there are no bounds). Its cells are read as `Scale` would read them.
+    """
+
+    strict: bool
+    choice: Choice
+    bounds: Mapping[int, Bounds] = field(default_factory=dict)
+
+    def __call__(self, task: tuple[Chunk, tuple[int, ...]]) -> Seen:
+        """See one chunk."""
+        chunk, columns = task
+        chunk, bad_rows = good_rows(chunk, columns if self.strict else (), self.choice)
+        found = chunk.numbers(columns) if self.strict else self._observed(chunk, columns)
+        numbers = [x for x in found if isinstance(x, Numbers)]
+        statistics = iter(ColumnStatistics.of_columns(numbers))
+        seen = [next(statistics) if isinstance(x, Numbers) else x for x in found]
+        if not self.choice.ignore_infinite:
+            refuse_infinite(chunk, columns, found)
+        outside = {
+            column: count_outside(x, *bounds)
+            for column, x in zip(columns, found, strict=True)
+            if isinstance(x, Numbers) and (bounds := self.bounds.get(column))
+        }
+        return Seen(chunk.rows, seen, bad_rows, outside)
+
+    def _observed(self, chunk: Chunk, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
+        found = chunk.observe(columns)
+        for i, column in enumerate(columns):
+            if isinstance(found[i], NotNumbers) and column in self.bounds:
+                with suppress(DataError):  # numbers with leading zeros are numbers here
+                    found[i] = chunk.numbers([column])[0]
+        return found
+
+
+@dataclass
+class Observed:
+    """The columns of some tables, by name, and what has been seen of each."""
+
+    names: list[str]
+    seen: list[ColumnStatistics | NotNumbers]
+    sorted: bool = False  # tables had them in different orders
+
+    def merge(
+        self, positions: Sequence[int], parts: Sequence[ColumnStatistics | NotNumbers]
+    ) -> None:
+        """Add what a chunk holds in some columns; one that is no column of numbers stays so."""
+        for i, part in zip(positions, parts, strict=True):
+            have = self.seen[i]
+            if isinstance(have, ColumnStatistics):
+                self.seen[i] = have.merge(part) if isinstance(part, ColumnStatistics) else part
+
+    def alive(self) -> list[int]:
+        """The columns that are numbers so far."""
+        return [i for i, seen in enumerate(self.seen) if isinstance(seen, ColumnStatistics)]
+
+
+def fit(
+    tables: Iterable[Table],
+    choice: Choice,
+    method: Method,
+    column_methods: Mapping[str, Method],
+    engine: Engine | None = None,
+    summary: Summary | None = None,
+) -> tuple[Statistics, Summary]:
+    """The exact statistics of the chosen columns of all tables, in one pass.
+
+    Without a selection these are the columns all of whose cells are numbers or missing.
+    summary: what is to be filled; None: a new one.
+    """
+    summary = Summary() if summary is None else summary
+    columns = observe(tables, choice, summary, engine)
+    chosen = _chosen(columns, summary)
+    statistics = Statistics(summary.rows, chosen, method, _known(column_methods, chosen))
+    summary.columns = list(statistics.columns)
+    _count_statistics(statistics, summary)
+    return statistics, summary
+
+
+def observe(
+    tables: Iterable[Table],
+    choice: Choice,
+    summary: Summary,
+    engine: Engine | None = None,
+    bounds: Mapping[str, Bounds] | None = None,
+) -> Observed:
+    """What the wanted columns of all tables hold, in one pass.
+
+    bounds: columns that are known to be of numbers -> numbers outside of these are counted
+        as "out_of_range" in `summary` (None: there are no bounds).
+    """
+    columns: Observed | None = None
+    for table in tables:
+        wanted = choice.wanted(table.columns)
+        if columns is None:
+            columns = _start(table, wanted, choice, summary)
+        places = _same_columns(table, wanted, columns, choice)
+        see = See(bool(choice.select), choice, _bounds_by_position(bounds or {}, table))
+        _observe_table(table, columns, places, see, engine_for(engine, table), summary)
+    if columns is None:
+        raise UsageError("there is no input")
+    return columns
+
+
+def _bounds_by_position(bounds: Mapping[str, Bounds], table: Table) -> dict[int, Bounds]:
+    return {i: bounds[name] for i, name in enumerate(table.columns) if name in bounds}
+
+
+def _start(table: Table, wanted: list[int], choice: Choice, summary: Summary) -> Observed:
+    """The columns as the first table has them."""
+    for i, name in enumerate(table.columns):
+        if i not in wanted:
+            summary.left[name] = "not selected" if choice.select else "excluded"
+    if not wanted:
+        raise UsageError("no column is selected")
+    return Observed([table.columns[i] for i in wanted], [ColumnStatistics() for _ in wanted])
+
+
+def _same_columns(
+    table: Table, wanted: list[int], columns: Observed, choice: Choice
+) -> dict[int, int]:
+    """Position in the fit -> position in this table; raises DataError where they differ."""
+    names = [table.columns[i] for i in wanted]
+    if names != columns.names:
+        columns.sorted = True
+        odd = Counter(columns.names) - Counter(names) or Counter(names) - Counter(columns.names)
+        if odd:
+            name = printable(next(iter(odd)))
+            has = "has no" if next(iter(odd)) in columns.names else "alone has the"
+            raise DataError(
+                f"{table.name}: this table {has} column {name}; all inputs of one fit need the "
+                f"same columns\nTo leave it alone, --exclude it; or fit each by itself"
+            )
+    places = dict(zip(_numbered(names), wanted, strict=True))
+    positions = {i: places[key] for i, key in enumerate(_numbered(columns.names))}
+    for i, place in positions.items():
+        if place in table.others:
+            if choice.select:
+                raise DataError(
+                    f"{table.name}: column {printable(columns.names[i])} is of type "
+                    f"{table.others[place]}, not numbers"
+                )
+            columns.seen[i] = NotNumbers(table.others[place])
+    return positions
+
+
+def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
+    """The names with a number, so that equal names are told apart."""
+    seen: Counter[str] = Counter()
+    keys = []
+    for name in names:
+        keys.append((name, seen[name]))
+        seen[name] += 1
+    return keys
+
+
+def _observe_table(
+    table: Table,
+    columns: Observed,
+    places: Mapping[int, int],
+    see: See,
+    engine: Engine,
+    summary: Summary,
+) -> None:
+    """Fold the chunks of one table into `columns`."""
+    asked: deque[list[int]] = deque()
+
+    def tasks() -> Iterator[tuple[Chunk, tuple[int, ...]]]:
+        # What is known not to be numbers by now is not asked for again.
+        for chunk in table.chunks([places[i] for i in columns.alive()]):
+            alive = columns.alive()
+            asked.append(alive)
+            yield chunk, tuple(places[i] for i in alive)
+
+    with closing(engine.map(see, tasks())) as results:
+        for seen in results:
+            columns.merge(asked.popleft(), seen.columns)
+            for position, cells in seen.outside.items():
+                summary.count("out_of_range", table.columns[position], cells)
+            summary.advance(seen.rows, seen.bad_rows)
+
+
+def _chosen(columns: Observed, summary: Summary) -> dict[str, ColumnStatistics]:
+    """The columns that are numbers, by name; raises DataError where there is none."""
+    chosen: dict[str, ColumnStatistics] = {}
+    repeated = Counter(columns.names)
+    for name, seen in zip(columns.names, columns.seen, strict=True):
+        if isinstance(seen, NotNumbers):
+            summary.left.setdefault(name, why(seen))
+        elif repeated[name] > 1:
+            raise DataError(
+                f"{repeated[name]} columns are named {printable(name)}, and a column of numbers "
+                "is among them\nRename them, --exclude them, or use --no-header and positions"
+            )
+        else:
+            chosen[name] = seen
+    if not chosen:
+        reasons = ", ".join(
+            f"{printable(n, 30)} ({why})" for n, why in list(summary.left.items())[:5]
+        )
+        raise DataError(
+            f"no column holds numbers only: {reasons}\n"
+            "Choose some with --select, or see --delimiter"
+        )
+    return {name: chosen[name] for name in sorted(chosen)} if columns.sorted else chosen
+
+
+def why(seen: NotNumbers) -> str:
+    """Why a column was left alone, in a few words."""
+    if not seen.where:
+        return seen.reason
+    return f"{seen.reason}: {printable(seen.text, 20)} at {seen.where}"
+
+
+def _known(column_methods: Mapping[str, Method], chosen: Mapping[str, Any]) -> dict[str, Method]:
+    """The methods of single columns; raises UsageError for one of no column."""
+    for name in column_methods:
+        if name not in chosen:
+            raise UsageError(
+                f"--column {printable(name)}: this is no column of numbers."
+                + did_you_mean(name, chosen)
+            )
+    return dict(column_methods)
+
+
+def _count_statistics(statistics: Statistics, summary: Summary) -> None:
+    for name, column in statistics.columns.items():
+        summary.count_all(name, {"missing": column.missing, "nan": column.nan, "inf": column.inf})
+        if column.constant:
+            summary.constant.append(name)

@@ -1,0 +1,264 @@
+"""Columns scaled or restored: every chunk read, worked on and written, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
+
+import numpy as np
+
+from normcli.engines import Engine
+from normcli.errors import DataError, UsageError, did_you_mean, printable
+from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table
+from normcli.methods.base import Batching, Fitted, Method, Running, Scaled
+from normcli.model import Statistics
+from normcli.numbers import Numbers
+from normcli.pipeline.batches import batched
+from normcli.pipeline.choice import Choice, engine_for, good_rows, refuse_infinite
+from normcli.report import Summary
+from normcli.select import select
+from normcli.statistics import ColumnStatistics
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to one column of a table."""
+
+    position: int
+    column: Fitted
+    method: Method
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a chunk."""
+
+    payload: Any
+    rows: int
+    scaled: list[tuple[dict[str, int], Any]]  # per column: counts, batches
+    statistics: list[ColumnStatistics]
+    bad_rows: list[tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Work: a chunk -> `Done`."""
+
+    plans: tuple[Plan, ...]
+    encoder: Encoder
+    inverse: bool
+    choice: Choice
+    float32: bool = False
+    observes: bool = False  # tells the statistics of what it read, too
+
+    def __call__(self, chunk: Chunk) -> Done:
+        """Scale one chunk."""
+        positions = [plan.position for plan in self.plans]
+        chunk, bad_rows = good_rows(chunk, positions, self.choice)
+        numbers = chunk.numbers(positions)
+        if not self.choice.ignore_infinite:
+            refuse_infinite(chunk, positions, numbers)
+        scaled = [self._scaled(plan, x) for plan, x in zip(self.plans, numbers, strict=True)]
+        if self.float32:
+            _refuse_float32_overflow(self.plans, scaled)
+        payload = self.encoder.encode(chunk, dict(zip(positions, scaled, strict=True)))
+        seen = [
+            (_counts(x, result), result.batches) for x, result in zip(numbers, scaled, strict=True)
+        ]
+        statistics = ColumnStatistics.of_columns(numbers) if self.observes else []
+        return Done(payload, chunk.rows, seen, statistics, bad_rows)
+
+    def _scaled(self, plan: Plan, x: Numbers) -> Scaled:
+        apply = plan.method.inverse if self.inverse else plan.method.transform
+        return apply(x, plan.column)
+
+
+def _refuse_float32_overflow(plans: Sequence[Plan], scaled: Sequence[Scaled]) -> None:
+    """Raise DataError where a scaled number is too large for a float32."""
+    for plan, result in zip(plans, scaled, strict=True):
+        written = np.isfinite(result.values)
+        for mask in (result.keep, result.null):
+            written &= True if mask is None else ~mask
+        with np.errstate(over="ignore"):
+            large = written & np.isinf(result.values.astype(np.float32))
+        if large.any():
+            raise DataError(
+                f"column {printable(plan.column.name)}: {result.values[large.argmax()]:g} is too "
+                "large for a float32\nLeave out --float32"
+            )
+
+
+def _counts(x: Numbers, scaled: Scaled) -> dict[str, int]:
+    missing = 0 if x.missing is None else int(x.missing.sum())
+    nan = int(np.isnan(x.parts[0]).sum()) - missing
+    return {"missing": missing, "nan": nan, **scaled.counts}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of `transform` or `inverse`.
+
+    statistics: None where every method is one that needs none (batch training).
+    method, column_methods: as in `Statistics`; they go before those of `statistics`.
+    observes: tell the statistics of what was read, too.
+    """
+
+    method: Method
+    column_methods: Mapping[str, Method] = field(default_factory=dict)
+    statistics: Statistics | None = None
+    inverse: bool = False
+    choice: Choice = field(default_factory=Choice)
+    style: Style = field(default_factory=Style)
+    observes: bool = False
+
+    def plans(self, table: Table) -> tuple[Plan, ...]:
+        """What is done to which columns of the table; raises where that cannot be."""
+        positions = self._positions(table)
+        _refuse_repeated(table, positions)
+        return tuple(self._plan(table, position) for position in positions)
+
+    def _positions(self, table: Table) -> list[int]:
+        wanted = self.choice.wanted(table.columns)
+        if self.statistics is None:
+            return wanted
+        known = self.statistics.columns
+        positions = [i for i in wanted if table.columns[i] in known]
+        if self.choice.select:
+            unknown = [table.columns[i] for i in wanted if table.columns[i] not in known]
+            if unknown:
+                raise UsageError(
+                    f"the statistics have no column {printable(unknown[0])}."
+                    + did_you_mean(unknown[0], known)
+                )
+        elif not self.inverse:
+            self._refuse_absent(table)
+        if not positions:
+            raise DataError(
+                f"{table.name}: none of its columns is in the statistics, which have "
+                + ", ".join(printable(name, 30) for name in list(known)[:5])
+            )
+        return positions
+
+    def _refuse_absent(self, table: Table) -> None:
+        """Raise DataError where the table lacks a column of the statistics."""
+        assert self.statistics is not None
+        known = list(self.statistics.columns)
+        left = {known[i] for i in select(self.choice.exclude, known)} if self.choice.exclude else ()
+        for name in known:
+            if name not in table.columns and name not in left:
+                raise DataError(
+                    f"{table.name}: no column {printable(name)}, which the statistics have."
+                    f"{did_you_mean(name, table.columns)}\n"
+                    "To scale the others only, --select them or --exclude it"
+                )
+
+    def _plan(self, table: Table, position: int) -> Plan:
+        name = table.columns[position]
+        if position in table.others:
+            raise DataError(
+                f"{table.name}: column {printable(name)} is of type {table.others[position]}, "
+                "not numbers"
+            )
+        method = self.column_methods.get(name, self.method).for_column(name)
+        if self.statistics is None:
+            return Plan(position, Fitted(name, ColumnStatistics()), method)
+        running = self.statistics.running.get(name)
+        return Plan(position, Fitted(name, self.statistics.columns[name], running), method)
+
+
+def _refuse_repeated(table: Table, positions: Sequence[int]) -> None:
+    """Raise DataError where two columns of the table have the name of a chosen one."""
+    count = Counter(table.columns)
+    for i in positions:
+        if count[table.columns[i]] > 1:
+            raise DataError(
+                f"{table.name}: {count[table.columns[i]]} columns are named "
+                f"{printable(table.columns[i])}; rename them, or --exclude them"
+            )
+
+
+@dataclass
+class Scaling:
+    """A prepared run: what can be refused before the rows are read has been refused."""
+
+    table: Table
+    job: Job
+    plans: tuple[Plan, ...]
+    format: Format
+    encoder: Encoder
+    summary: Summary = field(default_factory=Summary)
+    seen: list[ColumnStatistics] = field(default_factory=list)
+    running: list[Running | None] = field(default_factory=list)
+
+    @classmethod
+    def prepare(cls, table: Table, job: Job, format_: Format, options: ReadOptions) -> Scaling:
+        """Decide what is done to which column; raises NormcliError where that cannot be."""
+        plans = job.plans(table)
+        nulls = not job.inverse and any(plan.method.makes_missing for plan in plans)
+        style = replace(job.style, nulls=nulls)
+        encoder = format_.encoder(table, [plan.position for plan in plans], style, options)
+        return cls(table, job, plans, format_, encoder)
+
+    def run(self, stream: IO[bytes], engine: Engine | None = None) -> None:
+        """Read, scale and write all rows."""
+        self.seen = [ColumnStatistics() for _ in self.plans]
+        self.running = [None for _ in self.plans]
+        writer = self.format.writer(stream, self.encoder)
+        job = self.job
+        work = Scale(
+            self.plans, self.encoder, job.inverse, job.choice, job.style.float32, job.observes
+        )
+        with closing(engine_for(engine, self.table).map(work, self._chunks())) as results:
+            for done in results:
+                writer.write(done.payload)
+                self._add(done)
+        writer.close()
+        self._finish_summary()
+
+    def _chunks(self) -> Iterator[Chunk]:
+        """The chunks of the table; whole batches where they are normalized by themselves."""
+        batchings = {plan.method.batching() for plan in self.plans} - {None}
+        if len(batchings) > 1:
+            raise UsageError("all columns of one run have the same --batch-size and --last-batch")
+        chunks = self.table.chunks()
+        return self._batched(chunks, batchings.pop()) if batchings else chunks
+
+    def _batched(self, chunks: Iterator[Chunk], batching: Batching | None) -> Iterator[Chunk]:
+        assert batching is not None
+        good = self._good(chunks) if self.job.choice.skip_bad_rows else chunks
+        for chunk, dropped in batched(good, batching, self.table.name):
+            self.summary.dropped_rows += dropped
+            yield chunk
+
+    def _good(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """The chunks without bad rows, which must not count in batches."""
+        for chunk in chunks:
+            good, bad_rows = chunk.without_bad_rows([plan.position for plan in self.plans])
+            self.summary.bad_rows += bad_rows
+            yield good
+
+    def _add(self, done: Done) -> None:
+        self.summary.advance(done.rows, done.bad_rows)
+        for i, (counts, batches) in enumerate(done.scaled):
+            plan = self.plans[i]
+            self.summary.count_all(plan.column.name, counts)
+            if batches is not None and self.job.observes:
+                self.running[i] = plan.method.fold(self.running[i], batches, plan.column.name)
+        for i, statistics in enumerate(done.statistics):
+            self.seen[i] = self.seen[i].merge(statistics)
+
+    def _finish_summary(self) -> None:
+        names = [plan.column.name for plan in self.plans]
+        self.summary.columns = names
+        self.summary.constant = [p.column.name for p in self.plans if p.column.statistics.constant]
+
+    def statistics(self) -> Statistics:
+        """Those of the rows that were read, with running statistics of batch training."""
+        names = [plan.column.name for plan in self.plans]
+        own = {name: m for name, m in self.job.column_methods.items() if name in names}
+        running = {n: r for n, r in zip(names, self.running, strict=True) if r is not None}
+        columns = dict(zip(names, self.seen, strict=True))
+        return Statistics(self.summary.rows, columns, self.job.method, own, running)

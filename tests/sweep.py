@@ -1,0 +1,55 @@
+"""Runs many command lines in one process that nothing is to end.
+
+Reads a JSON list of [arguments, file for stdin or null], and writes a line of JSON for each:
+exit code, stderr, seconds, and the peak memory of the process so far in MB. What ends the
+process is to be found after the last line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+import traceback
+from typing import IO, Any
+
+from normcli.__main__ import run
+
+
+def main() -> None:
+    results = os.fdopen(os.dup(1), "w", buffering=1)
+    cases = json.load(sys.stdin)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        for arguments, stdin in cases:
+            result = outcome(arguments, stdin, err)
+            print(json.dumps(result), file=results)
+            out.truncate(0)
+            err.truncate(0)
+            os.lseek(1, 0, os.SEEK_SET)
+            os.lseek(2, 0, os.SEEK_SET)
+
+
+def outcome(arguments: list[str], stdin: str | None, err: IO[bytes]) -> dict[str, Any]:
+    file = os.open(stdin or os.devnull, os.O_RDONLY)
+    os.dup2(file, 0)
+    os.close(file)
+    started = time.monotonic()
+    try:
+        code = run(arguments)
+    except BaseException:
+        traceback.print_exc()
+        code = -1
+    sys.stderr.flush()
+    seconds = time.monotonic() - started
+    words = os.pread(err.fileno(), 1 << 20, 0).decode(errors="replace")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"code": code, "err": words, "seconds": seconds, "memory": memory}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The picture of a terminal session in the README, taken from a real one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import struct
+import subprocess
+from fcntl import ioctl
+from io import StringIO
+from termios import TIOCSWINSZ
+
+from tools.sessions import ROOT, TIMES, Shell
+
+PICTURE = ROOT / "docs" / "session.svg"
+WIDTH, HEIGHT = 96, 60
+
+SESSION = [
+    "normcli fit -q sample_data/train.csv -o train.stats.json",
+    "normcli show train.stats.json",
+    "normcli transform -q sample_data/test.csv --stats train.stats.json --precision 4 | head -n 4",
+    "normcli check sample_data/test.csv --stats train.stats.json",
+]
+
+
+def picture(shell: Shell) -> str:
+    """The session as SVG."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
+    for command in SESSION:
+        console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
+        console.print(Text.from_ansi(on_a_terminal(command, shell)), end="")
+        console.print()
+    svg = console.export_svg(title="normcli", unique_id="session")
+    # it asks for fonts from elsewhere, which pictures in a page may not load
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+
+
+def on_a_terminal(command: str, shell: Shell) -> str:
+    """What a command shows on a terminal of `WIDTH` columns, colours included."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+    environment = {**shell.environment, "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=shell.directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        text = b"".join(iter(lambda: _read(terminal.fileno()), b"")).decode()
+    process.wait()
+    return TIMES.sub("", text.replace("\r\n", "\n"))
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1 << 16)
+    except OSError:  # Linux says so where the other end is closed
+        return b""

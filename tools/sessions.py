@@ -1,0 +1,105 @@
+"""The sessions of a page: its ``console`` blocks, and what their commands print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TIMES = re.compile(r"^[\d.]+ s(, \S+ MB/s)?\n", re.MULTILINE)  # told of runs of a second or more
+FIGURE = re.compile(r"\b\d[\d.e+-]* (?=(?:ms|s|MB/s|GB/s)\b)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, as it is typed after ``$`` and ``>``, and what it prints."""
+
+    command: str
+    output: str
+
+    def __str__(self) -> str:
+        first, *more = self.command.splitlines(keepends=True)
+        rest = (f"> {line}" if line.strip() else ">\n" for line in more)
+        return "".join([f"$ {first}", *rest, self.output])
+
+
+def steps(page: str) -> list[Step]:
+    """The steps of all sessions in the text of a page, in order."""
+    return [step for block in BLOCK.findall(page) for step in _steps(block)]
+
+
+def _steps(block: str) -> list[Step]:
+    found = []
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        first, *lines = part.splitlines(keepends=True)
+        typed = list(takewhile(lambda line: line.startswith(">"), lines))
+        command = "".join([first, *(re.sub("^> ?", "", line) for line in typed)])
+        found.append(Step(command, "".join(lines[len(typed) :])))
+    return found
+
+
+class Shell:
+    """A shell in a directory that holds a copy of the sample data, with normcli on its path."""
+
+    def __init__(self, directory: Path) -> None:
+        """Copy the sample data, and put a normcli of this checkout in reach."""
+        self.directory = directory
+        shutil.copytree(ROOT / "sample_data", directory / "sample_data")
+        scripts = directory / ".bin"
+        scripts.mkdir()
+        script = scripts / "normcli"
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m normcli "$@"\n')
+        script.chmod(0o755)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{scripts}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "80",
+        }
+
+    def run(self, command: str) -> str:
+        """What a command prints, on stdout and stderr; raises RuntimeError where it is a bug."""
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if "this is a bug in normcli" in done.stdout:
+            raise RuntimeError(f"$ {command}{done.stdout}")
+        return TIMES.sub("", done.stdout)
+
+
+def says(expected: str, printed: str) -> bool:
+    """Does a page tell what was printed? Times may differ; after ``...`` nothing matters."""
+    expected, printed = (FIGURE.sub("0 ", text) for text in (expected, printed))
+    if expected.endswith("...\n"):
+        return printed.startswith(expected.removesuffix("...\n"))
+    return printed == expected
+
+
+def filled(page: str, shell: Shell) -> str:
+    """The page with what its commands print now, wherever it says something else."""
+
+    def fill(block: re.Match[str]) -> str:
+        done = []
+        for step in _steps(block[1]):
+            printed = shell.run(step.command)
+            kept = step.output if says(step.output, printed) else printed
+            done.append(str(Step(step.command, kept)))
+        return f"```console\n{''.join(done)}```"
+
+    return BLOCK.sub(fill, page)
