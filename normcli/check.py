@@ -147,7 +147,8 @@ def compare(now: Statistics, statistics: Statistics, choice: Choice, limits: Lim
 
 def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> list[str]:
     """Which are to be compared of the columns of a table and the statistics: these first."""
-    absent = [n for n in statistics.columns if n not in columns]
+    present = set(columns)
+    absent = [n for n in statistics.columns if n not in present]
     names = [*columns, *absent]  # so that positions are those of the table
     chosen = {names[i] for i in choice.wanted(names)}
     return [n for n in {**statistics.columns, **dict.fromkeys(names)} if n in chosen]

@@ -56,7 +56,8 @@ class Source:
     ``data.csv`` may be gzip. A name that promises compression is held to it, though: an
     uncompressed ``data.csv.gz`` is an error, for it may as well be a damaged one.
 
-    name: as the user wrote it; "stdin" for ``-``.
+    name: for messages: as the user wrote it, quoted where it has control characters; "stdin"
+        for ``-``.
     size: bytes in the file (compressed ones if it is), for progress and splitting; None
         for a pipe.
     """
@@ -66,7 +67,8 @@ class Source:
 
         promised: the compression that the file's name tells of.
         """
-        self.name = name
+        self.name = shown(name)
+        self.suffix, _ = split_suffix(name)  # that tells the format: ".csv" of "a.csv.gz"
         self._file = file
         self._promised = promised
         with _words("read", name):
@@ -81,11 +83,6 @@ class Source:
 
     def __repr__(self) -> str:
         return f"Source({self.name!r})"
-
-    @property
-    def suffix(self) -> str:
-        """The suffix that tells the format: ".csv" of "a.csv.gz"."""
-        return split_suffix(self.name)[0]
 
     @cached_property
     def path(self) -> Path | None:
@@ -143,7 +140,7 @@ class Source:
         if not self._once:
             return self._decompressed()
         if self._taken:
-            raise NormcliError(f"{shown(self.name)} is a pipe, which can be read only once")
+            raise NormcliError(f"{self.name} is a pipe, which can be read only once")
         if self._waiting is None:
             self._waiting = self._decompressed()
         return self._waiting
@@ -157,8 +154,7 @@ class Source:
             raise
         if compression is None:
             return raw
-        name = shown(self.name)
-        return _Reader(decompressed(raw, compression, name), self.name)
+        return _Reader(decompressed(raw, compression, self.name), self.name)
 
     def _open_raw(self) -> _Reader:
         with _words("read", self.name):
@@ -174,7 +170,7 @@ class Source:
         if found is None and self._promised is not None:
             begins = f"it begins with {head[:4]!r}" if head else "it is empty"
             raise DataError(
-                f"{shown(self.name)}: this is no {self._promised} data ({begins})\n"
+                f"{self.name}: this is no {self._promised} data ({begins})\n"
                 "If it is not compressed, rename it or pipe it in."
             )
         return found
@@ -479,7 +475,7 @@ def _refuse_input(status: os.stat_result, name: str, inputs: Sequence[Source]) -
     for source in inputs if stat.S_ISREG(status.st_mode) else ():
         if source.is_file(status):
             raise NormcliError(
-                f"{name} goes to the input {shown(source.name)}, which it would spoil before it "
+                f"{name} goes to the input {source.name}, which it would spoil before it "
                 "is read\nName the file with -o, which replaces it when all is done."
             )
 

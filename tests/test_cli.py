@@ -255,6 +255,18 @@ def test_bad_commands_say_what_to_try(
     assert result.err.count("\n") <= 2
 
 
+def test_too_many_columns_are_a_limit_that_can_be_raised(normcli: Cli) -> None:
+    wide = b",".join(b"c%d" % i for i in range(40_000)) + b"\n" + b",".join([b"1"] * 40_000)
+    refused = normcli("fit", stdin=wide)
+    assert refused.code == 1
+    assert refused.err == (
+        "normcli: stdin: 40000 columns are more than 32768\n"
+        "If they are meant so, raise the limit with --max-columns\n"
+    )
+    assert normcli("fit", "--max-columns", 3, stdin=TABLE).code == 0
+    assert normcli("fit", "--max-columns", 2, stdin=TABLE).code == 1
+
+
 def test_duplicate_names_are_refused_for_chosen_columns_only(normcli: Cli, data: Path) -> None:
     twice = b"x,t,t\n1,a,b\n2,c,d\n"
     assert normcli("fit", stdin=twice).code == 0

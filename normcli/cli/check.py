@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from normcli.cli import options as opt
+from normcli.cli.command import Command
 from normcli.cli.run import Run
 from normcli.errors import UsageError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FAILED = 3  # exit code
 
 
-@click.command("check", cls=opt.Command)
+@click.command("check", cls=Command)
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @opt.stats_option
 @opt.limit_options

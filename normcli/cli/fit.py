@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from normcli.cli import method_options as mo
 from normcli.cli import options as opt
+from normcli.cli.command import Command
 from normcli.cli.run import Run
 
 if TYPE_CHECKING:
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from normcli.report import Summary
 
 
-@click.command("fit", cls=opt.Command)
+@click.command("fit", cls=Command)
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @opt.output_file("FILE.stats.json beside a single file, else stdout")
-@opt.method_options(fits=True)
+@mo.method_options(fits=True, keeps=False)
 @opt.column_options
 @opt.read_options
 @opt.explain_option
@@ -42,7 +44,7 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
 
     found = sources(inputs or ("-",))
     target = values["output"] = values["output"] or _default_output(inputs)
-    run, asked = Run(values, found), opt.methods_of(values)
+    run, asked = Run(values, found), mo.methods_of(values)
     if values["explain"]:
         _explain(*_fit(found, asked, values, run))
         return
@@ -64,13 +66,13 @@ def _fit(
 
     def opened(source: Source) -> Table:
         table = open_table(source, read, values["from_"])
-        opt.refuse_absent_columns(table, choice, method, own)
+        mo.refuse_absent_columns(table, choice, method, own)
         return table
 
     with run.bar("fitting") as bar:
         tables = (bar.begin(source, opened(source)) for source in found)
         statistics, summary = fit(tables, choice, method, own, opt.engine_of(values), bar.summary)
-    opt.refuse_unknown_columns(method, statistics.columns)
+    mo.refuse_unknown_columns(method, statistics.columns)
     return statistics, summary
 
 

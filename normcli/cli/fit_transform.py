@@ -7,16 +7,18 @@ from typing import Any
 
 import click
 
+from normcli.cli import method_options as mo
 from normcli.cli import options as opt
+from normcli.cli.command import Command
 from normcli.cli.run import Run
 from normcli.cli.scale import one_source, write
 
 
-@click.command("fit-transform", cls=opt.Command)
+@click.command("fit-transform", cls=Command)
 @click.argument("input_", default="-", metavar="[INPUT]")
 @opt.output_options
 @opt.save_option
-@opt.method_options(fits=False)
+@mo.method_options(keeps=False)
 @opt.column_options
 @opt.read_options
 @opt.explain_option
@@ -34,14 +36,14 @@ def command(input_: str, **values: Any) -> None:
     from normcli.formats import open_table
     from normcli.pipeline import Job, fit
 
-    method, own = opt.methods_of(values)
+    method, own = mo.methods_of(values)
     method = method.with_statistics(False)
     own = {name: each.with_statistics(False) for name, each in own.items()}
     choice = opt.choice_of(values)
     source = one_source(input_)
     run = Run(values, [source])
     table = open_table(source, opt.read_options_of(values), values["from_"])
-    opt.refuse_absent_columns(table, choice, method, own)
+    mo.refuse_absent_columns(table, choice, method, own)
     source.spooled()
     with run.bar("fitting") as bar:
         tables = [bar.begin(source, table)]

@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
+from normcli.cli import method_options as mo
 from normcli.cli import options as opt
+from normcli.cli.command import Command
 from normcli.cli.scale import scale
 
 
-@click.command("inverse", cls=opt.Command)
+@click.command("inverse", cls=Command)
 @click.argument("input_", default="-", metavar="[INPUT]")
 @opt.stats_option
 @opt.output_options
-@opt.method_options(fits=False)
+@mo.method_options(inverts=True)
 @opt.column_options
 @opt.read_options
 @opt.explain_option

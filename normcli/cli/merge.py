@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from normcli.cli import options as opt
+from normcli.cli.command import Command
 
 
-@click.command("merge", cls=opt.Command)
+@click.command("merge", cls=Command)
 @click.argument("sidecars", nargs=-1, required=True, metavar="SIDECAR...")
 @opt.output_file("-, stdout")
 @opt.sidecar_options

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.run import Run
 from normcli.errors import UsageError
@@ -28,7 +29,7 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     if values["stats"] == input_ == "-":
         raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
     kept = load(values["stats"], values["max_sidecar"]) if values["stats"] else None
-    method, own = opt.methods_of(values, kept)
+    method, own = mo.methods_of(values, kept)
     needy = [m.name for m in (method, *own.values()) if kept is None and m.needs_statistics]
     if needy or (inverse and kept is None):
         verb = "inverse" if inverse else "transform"
@@ -43,7 +44,7 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     choice = opt.choice_of(values)
     table = open_table(source, _read_options(source, kept, values), values["from_"])
     if kept is None:
-        opt.refuse_absent_columns(table, choice, method, own)
+        mo.refuse_absent_columns(table, choice, method, own)
     if kept is None and not choice.select:
         choice = _numbers_only(source, table, choice, method, run)
     job = Job(
@@ -105,7 +106,7 @@ def write(
     scaling = Scaling.prepare(table, job, format_, opt.read_options_of(values))
     columns = [plan.column.name for plan in scaling.plans]
     for method in (job.method, *job.column_methods.values()):
-        opt.refuse_unknown_columns(method, columns)
+        mo.refuse_unknown_columns(method, columns)
     if values["explain"]:
         screen.write([], explain.scaling(scaling, left or {}), page=False)
         return

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from normcli.cli import options as opt
+from normcli.cli.command import Command
 from normcli.errors import UsageError
 
 if TYPE_CHECKING:
     from normcli.model import Statistics
 
 
-@click.command("show", cls=opt.Command)
+@click.command("show", cls=Command)
 @click.argument("sidecars", nargs=-1, required=True, metavar="SIDECAR [SIDECAR]")
 @opt.table_options
 @opt.sidecar_options

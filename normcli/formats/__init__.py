@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING
 
-from normcli.errors import UsageError, did_you_mean, printable
+from normcli.errors import LimitError, UsageError, did_you_mean, printable
 from normcli.formats.base import Format, ReadOptions, Table
 
 if TYPE_CHECKING:
@@ -49,7 +49,13 @@ def format_of(source: Source) -> Format:
 
 def open_table(source: Source, options: ReadOptions, forced: str | None = None) -> Table:
     """`source` as a table, in the `forced` format or in the one it seems to have."""
-    return input_format(source, forced).open(source, options)
+    table = input_format(source, forced).open(source, options)
+    if len(table.columns) > options.max_columns:
+        raise LimitError(
+            f"{table.name}: {len(table.columns)} columns are more than {options.max_columns}\n"
+            "If they are meant so, raise the limit with --max-columns"
+        )
+    return table
 
 
 def input_format(source: Source, forced: str | None = None) -> Format:

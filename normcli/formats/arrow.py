@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias, cast
 
 from normcli.errors import DataError
-from normcli.files import shown
 from normcli.formats.arrow_chunk import (
     ArrowChunk,
     ArrowEncoder,
@@ -57,9 +56,7 @@ class ArrowFormat(Format):
         """The table in `source`, whether it is an IPC file or a stream."""
         head = source.head(len(FILE_MAGIC))
         if head.startswith(FEATHER_1_MAGIC):
-            raise DataError(
-                f"{shown(source.name)}: is Feather version 1; write it as version 2 first"
-            )
+            raise DataError(f"{source.name}: is Feather version 1; write it as version 2 first")
         kind = IpcFile if head == FILE_MAGIC else IpcStream
         return kind.opened(source, options)
 
@@ -146,7 +143,7 @@ class IpcFile(IpcTable):
 
         path = source.seekable()
         with (
-            arrow_errors(shown(source.name)),
+            arrow_errors(source.name),
             pa.OSFile(str(path)) as file,
             path.open("rb") as messages,
         ):
@@ -154,7 +151,7 @@ class IpcFile(IpcTable):
             messages.seek(8)  # the magic and its padding
             return cls.of(
                 ArrowFormat.name,
-                shown(source.name),
+                source.name,
                 reader.schema,
                 source=source,
                 chunk_rows=options.chunk_rows,
@@ -187,11 +184,11 @@ class IpcStream(IpcTable):
     def opened(cls, source: Source, options: ReadOptions) -> Self:
         """The table in `source`, whose schema has been read."""
         compression = body_compression(io.BytesIO(source.head(HEAD)))
-        with arrow_errors(shown(source.name)):
+        with arrow_errors(source.name):
             reader = _stream_reader(source)
             table = cls.of(
                 ArrowStreamFormat.name,
-                shown(source.name),
+                source.name,
                 reader[0].schema,
                 source=source,
                 chunk_rows=options.chunk_rows,

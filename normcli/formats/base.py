@@ -58,6 +58,7 @@ class ReadOptions:
     skip_bad_rows: bool = False
     chunk_rows: int | None = None  # exactly so many rows a chunk; None: what is fast
     max_record: int = 64 << 20  # bytes of one record (CSV) or line (JSON Lines)
+    max_columns: int = 1 << 15
     # The only columns that will be asked for, where all are known by name and the output, if
     # any, is of the input's format: spares JSON Lines reading ahead for the keys of all rows.
     columns: tuple[str, ...] | None = None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from normcli.errors import DataError, printable
-from normcli.files import shown
 from normcli.formats.arrow_chunk import (
     ROWS,
     ArrowChunk,
@@ -51,16 +50,14 @@ class ParquetFormat(Format):
     def open(self, source: Source, options: ReadOptions) -> ParquetTable:
         """The table in `source`, which is spooled to a file where it cannot be sought."""
         if source.head(4) == ENCRYPTED:
-            raise DataError(
-                f"{shown(source.name)}: is encrypted; normcli has no keys, decrypt it first"
-            )
-        with arrow_errors(shown(source.name)):
+            raise DataError(f"{source.name}: is encrypted; normcli has no keys, decrypt it first")
+        with arrow_errors(source.name):
             file = _open(source.seekable())
             schema = _schema(file)
             leaves = _leaves_by_column(schema, file.metadata.num_columns)
             return ParquetTable.of(
                 self.name,
-                shown(source.name),
+                source.name,
                 schema,
                 source=source,
                 leaves=leaves,

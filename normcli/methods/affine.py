@@ -74,12 +74,16 @@ class AffineMethod(Method):
         """The exact map of `column`, which was fitted on some number."""
         raise NotImplementedError
 
+    def known_affine(self, column: Fitted) -> Affine:
+        """`affine`, made once for the column."""
+        return column.once((repr(self), "affine"), lambda: self.affine(column))
+
     def inverse(self, y: Numbers, column: Fitted) -> Scaled:
         """`y` in original units, rounded once from the exact inverse."""
         keep = kept(y, column)
         if column.statistics.count == 0:
             return unchanged(y, keep)
-        back = self.affine(column).undone()
+        back = self.known_affine(column).undone()
         return Scaled(finished(back.values(y), y, keep, column, back), keep)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from normcli.numbers import Numbers
@@ -109,11 +110,16 @@ def in_units(center: Fraction | Floats, scale: int) -> tuple[Real, ...]:
     center: one number, or float64 of shape (n,).
     """
     if isinstance(center, Fraction):
-        return expansion(center * Fraction(10) ** scale)
+        return _in_units(center, scale)
     if scale == 0:
         return (center,)
     powers = expansion(Fraction(10) ** scale)
     return tuple(term for power in powers for term in two_product(center, power))
+
+
+@lru_cache(1 << 14)  # asked for again with every chunk
+def _in_units(center: Fraction, scale: int) -> tuple[float, ...]:
+    return expansion(center * Fraction(10) ** scale)
 
 
 def difference(x: Numbers, center: Sequence[Real]) -> Pair:

@@ -8,15 +8,18 @@ offer it. Modules here are imported for `--help`: NumPy is imported inside funct
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from normcli.errors import UsageError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from normcli.numbers import Floats, Mask, Numbers
     from normcli.statistics import ColumnStatistics
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Option:
     kind: str | tuple[str, ...]
     help: str
     field: str
+    inverts: bool = False  # True where `inverse` needs it, though it is not kept
     fits: bool = False  # True where `fit` offers it too, because it is kept in the sidecar
     default: str = ""  # as --help shows it
     words: tuple[str, ...] = ()
@@ -67,6 +71,14 @@ class Fitted:
     name: str
     statistics: ColumnStatistics
     running: Running | None = None
+    _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, key: object, make: Callable[[], Made]) -> Made:
+        """`make()`, made once: exact constants take longer than the few rows of a wide chunk."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
 
 
 @dataclass(frozen=True, eq=False)

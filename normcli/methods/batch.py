@@ -79,7 +79,13 @@ class Batch(AffineMethod):
             field="last_batch",
             default="keep",
         ),
-        Option("running", "flag", "Predict with the running mean and variance.", field="running"),
+        Option(
+            "running",
+            "flag",
+            "Predict with the running mean and variance.",
+            "running",
+            inverts=True,
+        ),
         Option("gamma", "per-column", "The scale of the result.", "gamma", fits=True, default="1"),
         Option("beta", "per-column", "The shift of the result.", "beta", fits=True, default="0"),
         Option("eps", "float", "Added to the variance.", "eps", fits=True, default="1e-05"),
@@ -189,7 +195,7 @@ class Batch(AffineMethod):
     def affine(self, column: Fitted) -> Affine:
         """(x - mean) * (gamma / sqrt(var + eps)) + beta, for prediction."""
         gamma, beta = self._gamma_beta(column)
-        mean, deviation = self._moments(column)
+        mean, deviation = column.once((repr(self), "moments"), lambda: self._moments(column))
         return Affine(mean, Fraction(gamma) / Fraction(deviation), Fraction(beta))
 
     def formula(self, column: Fitted) -> str:
@@ -252,7 +258,7 @@ class Batch(AffineMethod):
             return gamma * standardized(part(x, cells), origin, deviation) + beta
 
         values = blockwise(kernel, len(x))
-        return Scaled(finished(values, x, keep, column, self.affine(column)), keep)
+        return Scaled(finished(values, x, keep, column, self.known_affine(column)), keep)
 
     def _train(self, x: Numbers, column: Fitted) -> Scaled:
         import numpy as np

@@ -105,7 +105,9 @@ class MinMax(AffineMethod):
             counts["clipped"] = counts["out_of_range"]
         elif self.out_of_range == "null":
             values[outside], null = 0.0, outside
-        return Scaled(finished(values, x, keep, column, self.affine(column)), keep, null, counts)
+        return Scaled(
+            finished(values, x, keep, column, self.known_affine(column)), keep, null, counts
+        )
 
     def affine(self, column: Fitted) -> Affine:
         """(x - min) * (B - A) / (max - min) + A; in a constant column without the divisor."""

@@ -59,7 +59,8 @@ class ZScore(AffineMethod):
         keep = kept(x, column)
         if column.statistics.count == 0:
             return unchanged(x, keep)
-        to, std = self.affine(column), self._std(column)
+        to = self.known_affine(column)
+        std = column.once((repr(self), "std"), lambda: self._std(column))
         if 0 < abs(to.center) < UNDERFLOW * Fraction(std):
             return Scaled(finished(to.values(x), x, keep, column, to), keep)
 

@@ -147,9 +147,8 @@ def _bounds_by_position(bounds: Mapping[str, Bounds], table: Table) -> dict[int,
 
 def _start(table: Table, wanted: list[int], choice: Choice, summary: Summary) -> Observed:
     """The columns as the first table has them."""
-    for i, name in enumerate(table.columns):
-        if i not in wanted:
-            summary.left[name] = "not selected" if choice.select else "excluded"
+    for i in sorted(set(range(len(table.columns))).difference(wanted)):
+        summary.left[table.columns[i]] = "not selected" if choice.select else "excluded"
     if not wanted:
         raise UsageError("no column is selected")
     return Observed([table.columns[i] for i in wanted], [ColumnStatistics() for _ in wanted])

@@ -147,8 +147,9 @@ class Job:
         assert self.statistics is not None
         known = list(self.statistics.columns)
         left = {known[i] for i in select(self.choice.exclude, known)} if self.choice.exclude else ()
+        there = {*table.columns, *left}
         for name in known:
-            if name not in table.columns and name not in left:
+            if name not in there:
                 raise DataError(
                     f"{table.name}: no column {printable(name)}, which the statistics have."
                     f"{did_you_mean(name, table.columns)}\n"

@@ -1,0 +1,115 @@
+"""Commands, options and types of their values, in the way of this program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from normcli.errors import UsageError, did_you_mean, printable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Limit(click.ParamType):  # type: ignore[type-arg]  # as below
+    """A number from `least` on, a percentage, or "off" for no limit."""
+
+    name = "limit"
+
+    def __init__(self, least: float = 0.0) -> None:
+        self.least = least
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number that `value` spells; infinity for "off"."""
+        if value == "off":
+            return math.inf
+        text = str(value)
+        try:
+            number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            number = math.nan
+        if not number >= self.least:
+            words = f"a number from {self.least:g} on, a percentage, or off"
+            self.fail(f"{printable(text)} is not {words}", param, ctx)
+        return number
+
+
+class Whole(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A whole number from 1 on, perhaps up to a largest one."""
+
+    name = "number"
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number that `value` spells."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1 or (self.most is not None and number > self.most):
+            upto = f" to {self.most}" if self.most else " on"
+            self.fail(f"{printable(str(value))} is no whole number from 1{upto}", param, ctx)
+        return number
+
+
+def _in_words(message: str) -> str:
+    """A message of click as the beginning of one of ours: one line that starts small."""
+    line = " ".join(message.split())
+    return line[:1].lower() + line[1:].removesuffix(".") + "."
+
+
+class Grouped(click.Option):
+    """An option that is listed under a heading."""
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class Command(click.Command):
+    """A command that lists its options in groups, and tells of wrong ones in our words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; raises UsageError."""
+        see = f"See {ctx.command_path} --help"
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            known = [name for parameter in self.get_params(ctx) for name in parameter.opts]
+            near = did_you_mean(error.option_name, known)
+            raise UsageError(f"no option {printable(error.option_name)}.{near} {see}") from error
+        except click.UsageError as error:
+            raise UsageError(f"{_in_words(error.format_message())} {see}") from error
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, group by group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                groups.setdefault(getattr(parameter, "group", "Run"), []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def group(title: str, *options: tuple[tuple[str, ...], dict[str, Any]]) -> Callable[[F], F]:
+    """A decorator that adds options to a command, listed under one title."""
+
+    def decorate(function: F) -> F:
+        for names, settings in reversed(options):
+            function = click.option(*names, cls=Grouped, group=title, **settings)(function)
+        return function
+
+    return decorate
+
+
+def option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """One option for `group`: its names, and click's settings."""
+    return names, settings

@@ -1,0 +1,548 @@
+"""Signals, faults and broken pipes, on the whole program: old content or new, never a part."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, Outcome
+
+NORMCLI = [sys.executable, "-m", "normcli"]
+OLD = b"what was there before"
+ROW = b"1.25,-3.5,text\n2.5,4.125,more\n"
+QUIET = 2.0  # seconds in which a program whose reader has gone is to end
+PATIENCE = 30
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table of 48 MB, and its statistics."""
+    folder = tmp_path_factory.mktemp("crash")
+    head = folder / "head.csv"
+    head.write_bytes(b"x,y,note\n" + ROW)
+    subprocess.run([*NORMCLI, "fit", head, "-o", folder / "s.json", "-q"], check=True)
+    (folder / "big.csv").write_bytes(b"x,y,note\n" + ROW * ((48 << 20) // len(ROW)))
+    return folder
+
+
+@contextmanager
+def started(*arguments: object, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A normcli with a process group of its own, of which nothing is left in the end."""
+    process = subprocess.Popen(
+        [*NORMCLI, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A shell starts what is in its background with Ctrl-C ignored; not so here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        **options,  # type: ignore[call-overload]
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+def temporaries(folder: Path) -> list[Path]:
+    return list(folder.glob(".normcli-*.tmp"))
+
+
+def living(group: int) -> list[int]:
+    """The processes of a group that are not dead yet."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(process_group) == group and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
+
+
+# -- signals -------------------------------------------------------------------------------
+
+COMMANDS = {
+    "fit": ("fit",),
+    "transform": ("transform", "--stats", "s.json"),
+    "fit-transform": ("fit-transform",),
+}
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+SOME = [  # each command, source and number of jobs, and each signal with all of these
+    (signal.SIGINT, "transform", "pipe", 1),
+    (signal.SIGINT, "fit-transform", "file", 2),
+    (signal.SIGTERM, "fit", "file", 2),
+    (signal.SIGTERM, "transform", "file", 1),
+    (signal.SIGTERM, "transform", "pipe", 2),
+    (signal.SIGKILL, "transform", "file", 2),
+    (signal.SIGKILL, "fit", "pipe", 1),
+]
+ALL = [(n, c, s, j) for n in SIGNALS for c in COMMANDS for s in ("file", "pipe") for j in (1, 2)]
+
+
+def is_at_work(process: subprocess.Popen[bytes], target: Path, jobs: int) -> bool:
+    """Has it a temporary file, and all the processes that it wants?"""
+    assert process.poll() is None, process.communicate()
+    return bool(temporaries(target.parent)) and len(living(process.pid)) >= jobs + (jobs > 1)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("number", "command", "source", "jobs"),
+    [*SOME, *(pytest.param(*case, marks=pytest.mark.slow) for case in ALL if case not in SOME)],
+)
+def test_a_signal_leaves_the_old_file_and_nothing_else(
+    folder: Path, tmp_path: Path, number: int, command: str, source: str, jobs: int
+) -> None:
+    target = tmp_path / "out"
+    target.write_bytes(OLD)
+    verb, *options = COMMANDS[command]
+    options = [str(folder / o) if o == "s.json" else o for o in options]
+    input_, stdin = (folder / "big.csv", None) if source == "file" else ("-", subprocess.PIPE)
+    with started(verb, input_, *options, "-o", target, "-j", jobs, stdin=stdin) as process:
+        if process.stdin is not None:
+            threading.Thread(target=feed, args=(process.stdin, b"x,y,note\n"), daemon=True).start()
+        # fit-transform makes its file late, when it has read all; so does nobody else
+        late = command == "fit-transform"
+        until(lambda: (late and living(process.pid)) or is_at_work(process, target, jobs))
+        if late:
+            time.sleep(1.0)
+        # Ctrl-C goes to all processes of a terminal's foreground
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        _, err = process.communicate(timeout=PATIENCE) if source == "file" else ended(process)
+        assert process.returncode == SIGNALS[signal.Signals(number)], err
+        assert target.read_bytes() == OLD
+        assert number == signal.SIGKILL or temporaries(tmp_path) == []
+        assert b"Traceback" not in err
+        until(lambda: living(process.pid) == [], QUIET)
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[None, bytes]:
+    """Wait for a process whose stdin is fed by a thread."""
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.wait(PATIENCE)
+    return None, err
+
+
+def feed(pipe: object, head: bytes) -> None:
+    """Write rows without end, until nobody reads them."""
+    with suppress(OSError, ValueError):
+        pipe.write(head)  # type: ignore[attr-defined]
+        while True:
+            pipe.write(ROW * 4096)  # type: ignore[attr-defined]
+
+
+@linux
+@pytest.mark.parametrize("source", ["file", "pipe"])
+def test_a_worker_that_is_killed_is_an_error_that_tells_why(
+    folder: Path, tmp_path: Path, source: str
+) -> None:
+    target = tmp_path / "out.csv"
+    target.write_bytes(OLD)
+    input_, stdin = (folder / "big.csv", None) if source == "file" else ("-", subprocess.PIPE)
+    arguments = ("transform", input_, "--stats", folder / "s.json", "-o", target, "-j", 2)
+    with started(*arguments, stdin=stdin) as process:
+        if process.stdin is not None:
+            threading.Thread(target=feed, args=(process.stdin, b"x,y,note\n"), daemon=True).start()
+        until(lambda: is_at_work(process, target, 2))
+        worker = next(each for each in living(process.pid) if each != process.pid)
+        os.kill(worker, signal.SIGKILL)
+        _, err = ended(process)
+        assert process.returncode == 1
+        assert err.startswith(b"normcli: a worker process died: killed, or out of memory\n")
+        assert target.read_bytes() == OLD
+        assert temporaries(tmp_path) == []
+        until(lambda: living(process.pid) == [], QUIET)
+
+
+@pytest.mark.slow
+@linux
+def test_sigterm_ends_the_program_whenever_it_comes(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_bytes(OLD)
+    arguments = ("transform", folder / "big.csv", "--stats", folder / "s.json", "-o", target)
+    for i in range(30):
+        with started(*arguments, "-j", 2) as process:
+            time.sleep(0.3 + i * 0.05)
+            process.terminate()
+            _, err = ended(process)
+            # before Python runs our code the signal ends it by itself
+            assert process.returncode in (143, -signal.SIGTERM, 0), err
+            assert b"Traceback" not in err
+            if process.returncode:
+                assert target.read_bytes() == OLD
+                assert temporaries(tmp_path) == []
+            target.write_bytes(OLD)
+            until(lambda: living(process.pid) == [], QUIET)
+
+
+# -- pipes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "source", "jobs"),
+    [
+        ("transform", "pipe", 1),
+        ("transform", "pipe", 2),
+        ("transform", "file", 1),
+        ("transform", "file", 2),
+        ("fit-transform", "file", 2),
+    ],
+)
+def test_a_reader_that_leaves_ends_the_work_quietly_and_soon(
+    folder: Path, command: str, source: str, jobs: int
+) -> None:
+    input_, stdin = (folder / "big.csv", None) if source == "file" else ("-", subprocess.PIPE)
+    stats = ("--stats", folder / "s.json") if command == "transform" else ()
+    arguments = (command, input_, *stats, "-j", jobs)
+    with started(*arguments, stdin=stdin, stdout=subprocess.PIPE) as process:
+        if process.stdin is not None:
+            threading.Thread(target=feed, args=(process.stdin, b"x,y,note\n"), daemon=True).start()
+        assert process.stdout is not None
+        assert process.stdout.read(9) == b"x,y,note\n"
+        process.stdout.close()
+        left = time.monotonic()
+        _, err = ended(process)
+        assert time.monotonic() - left < QUIET
+        assert (process.returncode, err) == (0, b"")
+
+
+def test_help_and_reports_end_quietly_when_their_reader_leaves(folder: Path) -> None:
+    for arguments in (("--help",), ("show", folder / "s.json"), ("merge", folder / "s.json")):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with started(*arguments, stdout=writer) as process:
+            os.close(writer)
+            _, err = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0
+            assert b"normcli:" not in err
+
+
+WRITERS = [
+    ("--help",),
+    ("fit", "head.csv", "-o", "-"),
+    ("fit-transform", "head.csv"),
+    ("fit-transform", "head.csv", "--to", "parquet"),
+    ("merge", "s.json"),
+    ("show", "s.json"),
+    ("check", "head.csv", "--stats", "s.json"),
+    ("transform", "head.csv", "--stats", "s.json", "--explain"),
+]
+
+
+def in_folder(folder: Path, arguments: tuple[str, ...]) -> list[str]:
+    return [str(folder / a) if (folder / a).exists() and a else a for a in arguments]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", WRITERS, ids=" ".join)
+def test_a_full_device_is_an_error(folder: Path, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [*NORMCLI, *in_folder(folder, arguments)], stdout=full, stderr=-1, check=False
+        )
+    words = result.stderr.decode().splitlines()
+    assert result.returncode == 1
+    assert words[-1] == "normcli: cannot write stdout: No space left on device"
+
+
+@pytest.mark.parametrize("arguments", WRITERS[1:], ids=" ".join)
+def test_a_closed_stdout_has_its_own_words(folder: Path, arguments: tuple[str, ...]) -> None:
+    result = closed(">&-", in_folder(folder, arguments))
+    assert result.returncode == 1
+    assert b"stdout is closed: give a file with -o, or redirect stdout\n" in result.stderr
+
+
+def test_a_closed_stdin_has_its_own_words() -> None:
+    result = closed("<&-", ["fit"])
+    assert result.returncode == 1
+    assert result.stderr == b"normcli: stdin is closed: name an INPUT file, or pipe the data in\n"
+
+
+def test_a_closed_stderr_is_no_matter(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t.csv"
+    result = closed("<&- >&- 2>&-", ["fit-transform", f"{folder}/head.csv", "-o", str(target)])
+    assert result.returncode == 0
+    assert target.read_bytes() == b"x,y,note\n-1.0,-1.0,text\n1.0,1.0,more\n"
+
+
+def closed(redirection: str, arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
+    script = f'exec "$@" {redirection}'
+    return subprocess.run(
+        ["sh", "-c", script, "sh", *NORMCLI, *arguments], capture_output=True, check=False
+    )
+
+
+# -- what is known before reading ----------------------------------------------------------
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Path]:
+    """A FIFO with 60 kB of a table, which never ends: who wants all of it waits for ever."""
+    path = tmp_path / "endless"
+    os.mkfifo(path)
+    descriptor = os.open(path, os.O_RDWR)
+    os.write(descriptor, b"x,y,note\n" + ROW * 2000)
+
+    def wait_no_longer(*_: object) -> None:
+        raise AssertionError("it reads on")
+
+    before = signal.signal(signal.SIGALRM, wait_no_longer)
+    signal.alarm(PATIENCE)
+    yield path
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+    os.close(descriptor)
+
+
+def unread(path: Path) -> int:
+    """How many bytes are still in a FIFO."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        answer = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+    finally:
+        os.close(descriptor)
+    return int(struct.unpack("i", answer)[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "-o", "no/dir/s.json"], "there is no directory no/dir"),
+        (["fit", "-o", "."], "it is a directory"),
+        (["fit", "-o", "s", "--json-summary", "no/x"], "there is no directory no"),
+        (["fit", "-o", "s", "--json-summary", "./s"], "--output and --json-summary both write to"),
+        (["fit-transform", "-o", "no/dir/t.csv"], "there is no directory no/dir"),
+        (["fit-transform", "--save-stats", "no/s"], "there is no directory no"),
+        (["fit-transform", "--save-stats", "-"], "--output and --save-stats both write to -"),
+        (["fit-transform", "--from", "parquet", "-o", "no/t"], "there is no directory no"),
+        (["fit-transform", "--from", "jsonl", "-o", "no/t"], "there is no directory no"),
+        (["transform", "--method", "batch", "-o", "no/t"], "there is no directory no"),
+        (["transform", "--stats", "STATS", "-o", "no/t"], "there is no directory no"),
+        (["transform", "--stats", "STATS", "--from", "parquet", "-o", "no/t"], "no directory no"),
+        (["transform", "--stats", "STATS", "--json-summary", "no/t"], "there is no directory no"),
+        (["transform", "--stats", "absent.json"], "absent.json"),
+        (["transform", "--stats", "BAD"], "not valid JSON"),
+        (["inverse", "--stats", "BAD"], "not valid JSON"),
+        (["check", "--stats", "BAD"], "not valid JSON"),
+        (["check", "--stats", "STATS", "--json-summary", "no/t"], "there is no directory no"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else None,
+)
+def test_what_cannot_be_written_or_believed_is_told_before_a_byte_is_read(
+    normcli: Cli,
+    folder: Path,
+    tmp_path: Path,
+    pipe: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.json").write_bytes(b"{")
+    real = {"STATS": str(folder / "s.json"), "BAD": "bad.json"}
+    held = unread(pipe)
+    verb, *options = (real.get(argument, argument) for argument in arguments)
+    result = normcli(verb, pipe, *options)
+    assert result.code in (1, 2)
+    assert words in result.err
+    assert unread(pipe) == held
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "-s", "absent"], "no column 'absent'"),
+        (["fit", "--column", "absent=minmax"], "--column 'absent': there is no such column"),
+        (["fit", "--method", "batch", "--gamma", "absent=2"], "no column 'absent'"),
+        (["fit-transform", "-s", "absent"], "no column 'absent'"),
+        (["fit-transform", "--exclude", "absent"], "no column 'absent'"),
+        (["fit-transform", "--column", "absent=minmax"], "--column 'absent'"),
+        (["transform", "--method", "batch", "--gamma", "absent=2"], "no column 'absent'"),
+        (["transform", "--stats", "STATS", "-s", "absent"], "no column 'absent'"),
+        (["transform", "--stats", "OTHER"], "no column 'other', which the statistics have"),
+        (["inverse", "--stats", "OTHER"], "none of its columns is in the statistics"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else None,
+)
+def test_a_column_that_is_not_there_is_told_when_the_header_is_read(
+    normcli: Cli, folder: Path, tmp_path: Path, pipe: Path, arguments: list[str], words: str
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_bytes(normcli("fit", stdin=b"other\n1\n2\n").out)
+    real = {"STATS": str(folder / "s.json"), "OTHER": str(other)}
+    verb, *options = (real.get(argument, argument) for argument in arguments)
+    result = normcli(verb, pipe, *options)
+    assert result.code in (1, 2)
+    assert words in result.err
+
+
+# -- output and input are one --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["transform", "fit-transform", "inverse"])
+@pytest.mark.parametrize("way", ["path", "link", "hard link", "stdin", "target is a link"])
+def test_a_table_may_replace_itself(
+    normcli: Cli, folder: Path, tmp_path: Path, command: str, way: str
+) -> None:
+    stats = ("--stats", folder / "s.json") if command != "fit-transform" else ()
+    head = (folder / "head.csv").read_bytes()
+    expected = normcli(command, *stats, stdin=head).out
+    data, link, hard = (tmp_path / name for name in ("t.csv", "link.csv", "hard.csv"))
+    data.write_bytes(head)
+    link.symlink_to(data)
+    hard.hardlink_to(data)
+    source, target = {
+        "path": (data, data),
+        "link": (link, data),
+        "hard link": (hard, data),
+        "stdin": ("-", data),
+        "target is a link": (data, link),
+    }[way]
+    if way == "stdin":
+        result = redirected(data, command, "-", *stats, "-o", target)
+    else:
+        result = normcli(command, source, *stats, "-o", target)
+    assert result.code == 0, result.err
+    assert data.read_bytes() == expected
+    assert link.is_symlink()
+    assert hard.read_bytes() == head
+
+
+def redirected(file: Path, *arguments: object) -> Outcome:
+    with file.open("rb") as stdin:
+        command = [*NORMCLI, *map(str, arguments)]
+        result = subprocess.run(command, stdin=stdin, capture_output=True, check=False)
+    return Outcome(result.returncode, result.stdout, result.stderr.decode())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "DATA", "-o", "DATA"),
+        ("fit", "DATA", "DATA", "-o", "LINK"),
+        ("fit", "DATA", "-o", "OTHER", "--json-summary", "DATA"),
+        ("fit-transform", "DATA", "--save-stats", "LINK"),
+        ("transform", "DATA", "--stats", "STATS", "-o", "OTHER", "--json-summary", "DATA"),
+    ],
+)
+def test_statistics_and_summaries_do_not_replace_an_input(
+    normcli: Cli, folder: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    data, link = tmp_path / "t.csv", tmp_path / "link"
+    shutil.copy(folder / "head.csv", data)
+    link.symlink_to(data)
+    places = {"DATA": data, "LINK": link, "OTHER": tmp_path / "o", "STATS": folder / "s.json"}
+    result = normcli(*(places.get(argument, argument) for argument in arguments))
+    assert result.code == 2
+    assert "is an input, which it would replace" in result.err
+    assert data.read_bytes() == (folder / "head.csv").read_bytes()
+    assert not places["OTHER"].exists()
+
+
+# -- faults --------------------------------------------------------------------------------
+
+SUFFIXES = ["csv", "csv.gz", "csv.zst", "csv.xz", "jsonl", "parquet", "arrow"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("command", ["fit-transform", "fit"])
+def test_a_fault_at_any_call_of_the_system_leaves_the_old_files(
+    normcli: Cli,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    suffix: str,
+) -> None:
+    target, saved = tmp_path / f"t.{suffix}", tmp_path / "saved.json"
+    arguments = [command, folder / "head.csv", "-o", target]
+    if command == "fit-transform":
+        arguments += ["--save-stats", saved]
+    for n in range(1, 100):
+        target.write_bytes(OLD)
+        saved.write_bytes(OLD)
+        with monkeypatch.context() as patch:
+            fault = Fault(patch, n)
+            result = normcli(*arguments)
+        if not fault.failed:
+            assert result.code == 0
+            assert target.read_bytes() != OLD
+            return
+        assert result.code == 1, fault.failed
+        assert "Input/output error" in result.err
+        # Once a file is in its place, what comes after it can fail, and is told.
+        assert target.read_bytes() == OLD or fault.replaced
+        assert temporaries(tmp_path) == []
+    pytest.fail("it never succeeds")
+
+
+class Fault:
+    """Lets the n-th write, fsync or rename of a file fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+        self.left, self.failed, self.replaced = n, False, False
+        for name in ("write", "fsync", "replace"):
+            monkeypatch.setattr(os, name, self._failing(name, getattr(os, name)))
+
+    def _failing(self, name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def maybe(*arguments: object) -> object:
+            if sys._getframe(1).f_globals["__name__"] == "normcli.files":
+                self.left -= 1
+                if self.left == 0:
+                    self.failed = True
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+            result = call(*arguments)
+            self.replaced |= name == "replace"
+            return result
+
+        return maybe
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_disk_that_is_full_in_the_middle_leaves_the_old_file(
+    folder: Path, tmp_path: Path, jobs: int
+) -> None:
+    target = tmp_path / "out.csv"
+    target.write_bytes(OLD)
+    limit = 10 << 20
+    result = subprocess.run(
+        [*NORMCLI, "transform", folder / "big.csv", "--stats", folder / "s.json"]
+        + ["-o", target, "-j", str(jobs)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr == f"normcli: cannot write {target}: File too large\n".encode()
+    assert target.read_bytes() == OLD
+    assert temporaries(tmp_path) == []
