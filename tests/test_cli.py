@@ -346,3 +346,40 @@ def test_real_tables_have_the_exact_statistics_of_the_truth(normcli: Cli) -> Non
             assert found[key]["missing"] == expected["missing"]
             for field, value in (("mean", "mean"), ("std", "sd_pop"), ("min", "min")):
                 assert found[key][field] == pytest.approx(float(expected[value]), rel=4e-15)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_each_shell(normcli: Cli, shell: str) -> None:
+    result = normcli("completion", shell)
+    assert result.code == 0
+    assert "_NORMCLI_COMPLETE" in result.text
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("tr", ["transform"]),
+        ("transform --save", ["--save-stats"]),
+        ("transform --stats {stats} -s y", ["y"]),
+        ("transform --stats absent.json -s y", []),
+    ],
+)
+def test_commands_options_and_columns_are_completed(
+    normcli: Cli, data: Path, words: str, expected: list[str]
+) -> None:
+    normcli("fit", data)
+    line = "normcli " + words.format(stats=data.parent / "data.stats.json")
+    environment = {
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - 1),
+        "_NORMCLI_COMPLETE": "bash_complete",
+    }
+    code = "from normcli.cli import normcli; normcli(prog_name='normcli')"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+    )
+    assert [line.partition(",")[2] for line in result.stdout.decode().split()] == expected
+    assert result.stderr == b""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from normcli.errors import UsageError, did_you_mean, printable
 
-COMMANDS = ("fit", "transform", "fit-transform", "inverse", "merge", "show", "check")
+COMMANDS = ("fit", "transform", "fit-transform", "inverse", "merge", "show", "check", "completion")
 
 
 class Commands(click.Group):
@@ -27,12 +30,15 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments up to the command, --help included."""
+        with _quietly():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; whoever stops reading our output ends it, quietly."""
-        try:
+        """Run the command."""
+        with _quietly():
             return super().invoke(ctx)
-        except BrokenPipeError:  # click would make it exit code 1
-            raise click.exceptions.Exit(0) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -44,6 +50,17 @@ class Commands(click.Group):
                 "See normcli --help"
             )
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Whoever stops reading our output ends the program; click would make it exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes stdout at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise click.exceptions.Exit(0) from None
 
 
 @click.group(

@@ -53,22 +53,23 @@ def command(inputs: tuple[str, ...], **values: Any) -> int:
     if values["stats"] == "-" and "-" in (inputs or ("-",)):
         raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
     statistics = load(values["stats"], values["max_sidecar"])
+    run = Run(values, found)
     if values["explain"]:
         _explain(found, statistics, values)
         return 0
-    verdict = _verdict(found, statistics, values)
+    verdict = _verdict(found, statistics, values, run)
     _write(", ".join(source.name for source in found[:3]), verdict, values)
     return 0 if verdict.fits else FAILED
 
 
-def _verdict(found: list[Source], statistics: Statistics, values: opt.Values) -> Verdict:
+def _verdict(found: list[Source], statistics: Statistics, values: opt.Values, run: Run) -> Verdict:
     from normcli.check import check, compare
     from normcli.formats import open_table
 
     choice, limits = opt.choice_of(values), opt.limits_of(values)
     if _is_sidecar(found[0], values["from_"]):
         return compare(_only_sidecar(found, values), statistics, choice, limits)
-    read, run = opt.read_options_of(values), Run(values, found)
+    read = opt.read_options_of(values)
     with run.bar("checking") as bar:
         tables = (bar.begin(s, open_table(s, read, values["from_"])) for s in found)
         engine = opt.engine_of(values)

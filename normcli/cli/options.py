@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from normcli.cli.command import F, Limit, Whole, group, option
+from normcli.cli.completion import columns
 from normcli.errors import UsageError
 from normcli.formats import formats
 from normcli.formats.base import ReadOptions, Style
@@ -29,10 +30,17 @@ column_options = group(
         "--select",
         multiple=True,
         metavar="COLUMNS",
+        shell_complete=columns,
         help="Only these: names, positions (3 or 3-7), globs (temp_*), /regex/, or !not; several "
         "with commas.  [default: all columns of numbers]",
     ),
-    option("--exclude", multiple=True, metavar="COLUMNS", help="Leave these alone."),
+    option(
+        "--exclude",
+        multiple=True,
+        metavar="COLUMNS",
+        shell_complete=columns,
+        help="Leave these alone.",
+    ),
 )
 
 read_options = group(
