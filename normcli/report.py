@@ -23,7 +23,8 @@ class Summary:
 
     left: column -> why it was not chosen.
     cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
-    bad_rows: (line or row number, why) of the rows that were skipped.
+    bad_rows: (line or row number, why) of the first rows that were skipped; there are
+        `skipped_rows` of them, which may be more than memory holds.
     seconds, bytes: how long it took, and how much was read (None: not known).
     watch: is called with the number of rows whenever some more are done.
     """
@@ -34,6 +35,7 @@ class Summary:
     constant: list[str] = field(default_factory=list)
     cells: dict[str, Counter[str]] = field(default_factory=dict)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
+    skipped_rows: int = 0
     dropped_rows: int = 0
     seconds: float = 0.0
     bytes: int | None = None
@@ -42,9 +44,14 @@ class Summary:
     def advance(self, rows: int, bad_rows: list[tuple[int, str]]) -> None:
         """Add so many rows that are done, and the bad ones among them."""
         self.rows += rows
-        self.bad_rows += bad_rows
+        self.skip(bad_rows)
         if self.watch is not None:
             self.watch(rows)
+
+    def skip(self, bad_rows: list[tuple[int, str]]) -> None:
+        """Add bad rows that are left out."""
+        self.skipped_rows += len(bad_rows)
+        self.bad_rows += bad_rows[: MOST_BAD_ROWS - len(self.bad_rows)]
 
     def count(self, what: str, column: str, cells: int) -> None:
         """Add so many cells of a column to `what` happened."""
@@ -64,14 +71,14 @@ class Summary:
 
 def as_json(summary: Summary) -> dict[str, Any]:
     """The summary for programs."""
-    bad_rows = [{"line": line, "why": why} for line, why in summary.bad_rows[:MOST_BAD_ROWS]]
+    bad_rows = [{"line": line, "why": why} for line, why in summary.bad_rows]
     return {
         "rows": summary.rows,
         "columns": summary.columns,
         "left": summary.left,
         "constant": summary.constant,
         "cells": summary.cells,
-        "bad_rows": {"count": len(summary.bad_rows), "first": bad_rows},
+        "bad_rows": {"count": summary.skipped_rows, "first": bad_rows},
         "dropped_rows": summary.dropped_rows,
         "seconds": summary.seconds,
         "bytes": summary.bytes,
@@ -104,11 +111,11 @@ def lines(summary: Summary, verb: str) -> Iterable[str]:
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
     if summary.dropped_rows:
         yield f"{many(summary.dropped_rows, 'row')} of the last, short batch dropped"
-    if summary.bad_rows:
-        yield f"{many(len(summary.bad_rows), 'bad row')} skipped:"
-        yield from (f"  line {line}: {why}" for line, why in summary.bad_rows[:MOST_BAD_ROWS])
-        if len(summary.bad_rows) > MOST_BAD_ROWS:
-            yield f"  and {len(summary.bad_rows) - MOST_BAD_ROWS} more"
+    if summary.skipped_rows:
+        yield f"{many(summary.skipped_rows, 'bad row')} skipped:"
+        yield from (f"  line {line}: {why}" for line, why in summary.bad_rows)
+        if (more := summary.skipped_rows - len(summary.bad_rows)) > 0:
+            yield f"  and {more} more"
     if summary.seconds >= 1:
         rate = f", {summary.rate:.3g} MB/s" if summary.rate else ""
         yield f"{summary.seconds:.1f} s{rate}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from normcli.errors import UsageError, did_you_mean, printable
+
+Places = Mapping[str, set[int]]  # name -> positions of the columns that have it
 
 
 def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
@@ -25,44 +27,45 @@ def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
     >>> select(["2-3"], ["id", "a", "b"])
     [1, 2]
     """
-    words = [word for text in selectors for word in _words(text, names)]
+    places = _places(names)
+    words = [word for text in selectors for word in _words(text, places)]
     chosen: set[int] = set()
-    if all(_is_negated(word, names) for word in words):
+    if all(_is_negated(word, places) for word in words):
         chosen.update(range(len(names)))
     for word in words:
-        if _is_negated(word, names):
-            chosen -= _matches(word[1:], names)
+        if _is_negated(word, places):
+            chosen -= _matches(word[1:], names, places)
         else:
-            chosen |= _matches(word, names)
+            chosen |= _matches(word, names, places)
     return sorted(chosen)
 
 
-def _words(text: str, names: Sequence[str]) -> list[str]:
+def _places(names: Sequence[str]) -> Places:
+    places: dict[str, set[int]] = {}
+    for i, name in enumerate(names):
+        places.setdefault(name, set()).add(i)
+    return places
+
+
+def _words(text: str, names: Collection[str]) -> list[str]:
     """The selectors in one text: separated by commas, unless all of it is one."""
     whole = text in names or text.lstrip("!") in names or text.lstrip("!").startswith("/")
     return [text] if whole else [word.strip() for word in text.split(",")]
 
 
-def _is_negated(word: str, names: Sequence[str]) -> bool:
+def _is_negated(word: str, names: Collection[str]) -> bool:
     return word.startswith("!") and word not in names
 
 
-def _matches(word: str, names: Sequence[str]) -> set[int]:
+def _matches(word: str, names: Sequence[str], places: Places) -> set[int]:
     """The columns that one selector means; raises UsageError where there is none."""
     found = (
-        _named(word, names)
-        or _ranged(word, names)
-        or _patterned(word, names)
-        or _globbed(word, names)
+        places.get(word) or _ranged(word, names) or _patterned(word, names) or _globbed(word, names)
     )
     if not found:
         near = did_you_mean(word, names) or f" There is {_listed(names)}."
         raise UsageError(f"no column {printable(word)}.{near}")
     return found
-
-
-def _named(word: str, names: Sequence[str]) -> set[int]:
-    return {i for i, name in enumerate(names) if name == word}
 
 
 def _ranged(word: str, names: Sequence[str]) -> set[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ class ArrowChunk(Chunk):
         return pa.chunked_array([c for x in columns for c in x.chunks], columns[0].type)
 
     def _position(self, column: int) -> int:
-        return column if self.columns is None else self.columns.index(column)
+        return column if self.columns is None else bisect_left(self.columns, column)
 
     def _where(self, column: int) -> str:
         name = self.segments[0].table.schema.field(self._position(column)).name

@@ -238,7 +238,7 @@ class Scaling:
         """The chunks without bad rows, which must not count in batches."""
         for chunk in chunks:
             good, bad_rows = chunk.without_bad_rows([plan.position for plan in self.plans])
-            self.summary.bad_rows += bad_rows
+            self.summary.skip(bad_rows)
             yield good
 
     def _add(self, done: Done) -> None:
