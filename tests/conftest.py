@@ -27,6 +27,8 @@ class Outcome:
 
 
 os.environ["NORMCLI_TRACEBACK"] = "1"  # a bug is to be seen as one
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("normcli", deadline=None)  # a busy machine is no failure
 settings.load_profile("normcli")
 Cli = Callable[..., Outcome]
