@@ -48,8 +48,8 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("normcli: interrupted")
         return 130
-    except OSError as error:  # ours have names: this is click, which prints --help
-        _say(f"normcli: cannot write stdout: {error.strerror or error}")
+    except OSError as error:  # ours say what they were about: this is click, which prints --help
+        _say(f"normcli: {error.strerror or error}")
         return 1
     except MemoryError:
         _say("normcli: not enough memory; smaller chunks may help: --chunk-rows")

@@ -22,6 +22,7 @@ from normcli.errors import NormcliError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+MOST_JOBS = 256  # as fast as anything can be written that they make
 SLOT = 32 << 20  # bytes of shared memory for the payload of one result; touched as needed
 
 
@@ -70,7 +71,8 @@ class Processes:
             return
         import multiprocessing
 
-        slots = [mmap.mmap(-1, SLOT) for _ in range(2 * self.jobs)]
+        with _starting():
+            slots = [mmap.mmap(-1, SLOT) for _ in range(2 * self.jobs)]
         pool = ProcessPoolExecutor(
             self.jobs,
             multiprocessing.get_context("fork"),
@@ -87,9 +89,21 @@ class Processes:
             _stop(pool)
 
 
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    """Say in our words that the system gives no memory or no processes."""
+    try:
+        yield
+    except OSError as error:
+        raise NormcliError(
+            f"cannot start the worker processes: {error.strerror or error}\n"
+            "Try fewer at a time: --jobs 1"
+        ) from error
+
+
 def engine(jobs: int) -> Engine:
     """The engine for so many jobs."""
-    return Processes(jobs) if jobs > 1 else Serial()
+    return Processes(min(jobs, MOST_JOBS)) if jobs > 1 else Serial()
 
 
 def can_fork() -> bool:
@@ -108,7 +122,8 @@ def _in_order(
         while more and free:
             for item in islice(items, 1):
                 slot = free.popleft()
-                pending.append((slot, pool.submit(_run, slot, item)))
+                with _starting():
+                    pending.append((slot, pool.submit(_run, slot, item)))
                 break
             else:
                 more = False

@@ -383,3 +383,82 @@ def test_commands_options_and_columns_are_completed(
     )
     assert [line.partition(",")[2] for line in result.stdout.decode().split()] == expected
     assert result.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("command", "table", "excluded", "out"),
+    [
+        ("transform", b"x\n1\n3\n", "y", b"x\n-1.0\n1.0\n"),
+        ("transform", b"x,y,z\n1,2,3\n3,4,5\n", "z", b"x,y,z\n-1.0,-1.0,3\n1.0,1.0,5\n"),
+        ("inverse", b"x\n-1\n1\n", "y", b"x\n1.0\n3.0\n"),
+    ],
+)
+def test_a_column_may_be_excluded_that_only_the_table_or_only_the_statistics_have(
+    normcli: Cli, tmp_path: Path, command: str, table: bytes, excluded: str, out: bytes
+) -> None:
+    saved = tmp_path / "s.json"
+    normcli("fit", "-o", saved, stdin=b"x,y\n1,2\n3,4\n")
+    result = normcli(command, "--stats", saved, "--exclude", excluded, stdin=table)
+    assert (result.code, result.out) == (0, out)
+    misspelt = normcli(command, "--stats", saved, "--exclude", "q", stdin=table)
+    assert misspelt.code == 2
+
+
+def test_infinite_cells_that_pass_are_counted_by_every_command(
+    normcli: Cli, tmp_path: Path
+) -> None:
+    table, saved = b"x\n1\ninf\n-inf\n3\n", tmp_path / "s.json"
+    ignore = ("--on-inf", "ignore")
+    results = [
+        normcli("fit", "-o", saved, *ignore, stdin=table),
+        normcli("transform", "--stats", saved, *ignore, stdin=table),
+        normcli("fit-transform", *ignore, stdin=table),
+        normcli("inverse", "--stats", saved, *ignore, stdin=table),
+    ]
+    for result in results:
+        assert "2 cells infinite, left as they were ('x')" in result.err
+
+
+def test_skipped_rows_are_counted_and_the_first_are_told(normcli: Cli, tmp_path: Path) -> None:
+    table = b"x,y\n" + b"1,2\n3\n" * 1000
+    summary = tmp_path / "summary.json"
+    result = normcli(
+        *("fit", "-o", "-", "--on-bad-row", "skip", "--json-summary", summary), stdin=table
+    )
+    assert result.code == 0
+    assert "1 000 bad rows skipped:\n  line 3: " in result.err
+    assert "and 990 more" in result.err
+    found = json.loads(summary.read_bytes())["bad_rows"]
+    assert found["count"] == 1000
+    assert [row["line"] for row in found["first"]] == list(range(3, 23, 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--helpp"], "no option '--helpp'. Did you mean '--help'? See normcli --help"),
+        (["fit", "--selct", "x"], "no option '--selct'. Did you mean '--select'?"),
+        (["fit", "-j", "0"], "invalid value for '-j' / '--jobs'"),
+    ],
+)
+def test_wrong_options_are_told_in_one_line(normcli: Cli, arguments: list[str], words: str) -> None:
+    result = normcli(*arguments)
+    assert result.code == 2
+    assert result.err.startswith(f"normcli: {words}")
+    assert result.err.count("\n") == 1
+
+
+def test_any_number_of_jobs_is_taken(normcli: Cli) -> None:
+    assert normcli("fit", "-j", "9" * 30, stdin=TABLE).code == 0
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "idna", "unicode_escape", "utf-7"])
+def test_an_odd_encoding_is_read_or_refused(normcli: Cli, encoding: str) -> None:
+    result = normcli("fit", "-o", "-", "--encoding", encoding, stdin=TABLE + b"a\xe9..b,1,2\n")
+    assert result.code in (1, 2)
+    assert result.err.count("\n") <= 2
+
+
+def test_a_table_without_columns_is_an_error_of_the_data(normcli: Cli) -> None:
+    result = normcli("fit", "--from", "jsonl", "--on-bad-row", "skip", stdin=b"rubbish\nmore\n")
+    assert (result.code, result.err) == (1, "normcli: stdin: there is no column in it\n")

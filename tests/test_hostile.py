@@ -155,14 +155,15 @@ def test_every_hostile_table_taken_for_any_format_gets_no_more_than_an_error(
 
 @pytest.mark.slow
 def test_hostile_tables_are_skipped_over_and_batched_without_harm(tmp_path: Path) -> None:
-    target = tmp_path / "t"
+    ways = (
+        ("fit-transform", "--on-bad-row", "skip", "--on-inf", "ignore"),
+        ("transform", "--method", "batch", "--batch-size", "2", "--chunk-rows", "50"),
+    )
+    files = files_of("csv", "jsonl", "parquet")
+    cases = [(path, *way) for path in files for way in ways]
     assert_harmless(
-        Case((command, str(path), "-o", str(target), *flags), target)
-        for path in files_of("csv", "jsonl", "parquet")
-        for command, flags in (
-            ("fit-transform", ("--on-bad-row", "skip", "--on-inf", "ignore")),
-            ("transform", ("--method", "batch", "--batch-size", "2", "--chunk-rows", "1")),
-        )
+        Case((command, str(path), "-o", str(target := tmp_path / str(i)), *flags), target)
+        for i, (path, command, *flags) in enumerate(cases)
     )
 
 

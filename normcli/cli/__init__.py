@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from normcli.cli.command import usage_in_words
 from normcli.errors import UsageError, did_you_mean, printable
 
 COMMANDS = ("fit", "transform", "fit-transform", "inverse", "merge", "show", "check", "completion")
@@ -34,6 +35,13 @@ class Commands(click.Group):
         """Parse the arguments up to the command, --help included."""
         with _quietly():
             return super().make_context(*args, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command; raises UsageError."""
+        if not args:
+            return super().parse_args(ctx, args)  # which shows the help
+        with usage_in_words(ctx):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -64,6 +65,20 @@ def _in_words(message: str) -> str:
     return line[:1].lower() + line[1:].removesuffix(".") + "."
 
 
+@contextmanager
+def usage_in_words(ctx: click.Context) -> Iterator[None]:
+    """Turn what click has against the arguments into a UsageError."""
+    see = f"See {ctx.command_path} --help"
+    try:
+        yield
+    except click.NoSuchOption as error:
+        known = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
+        near = did_you_mean(error.option_name, known)
+        raise UsageError(f"no option {printable(error.option_name)}.{near} {see}") from error
+    except click.UsageError as error:
+        raise UsageError(f"{_in_words(error.format_message())} {see}") from error
+
+
 class Grouped(click.Option):
     """An option that is listed under a heading."""
 
@@ -77,15 +92,8 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; raises UsageError."""
-        see = f"See {ctx.command_path} --help"
-        try:
+        with usage_in_words(ctx):
             return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            known = [name for parameter in self.get_params(ctx) for name in parameter.opts]
-            near = did_you_mean(error.option_name, known)
-            raise UsageError(f"no option {printable(error.option_name)}.{near} {see}") from error
-        except click.UsageError as error:
-            raise UsageError(f"{_in_words(error.format_message())} {see}") from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, group by group."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from normcli.files import Source
 
 BLOCK = 4 << 20  # bytes decoded at a time
+FOR_HOSTS = ("idna", "punycode")  # encodings of names, not of text that comes bit by bit
 BYTE_ORDERS = {"utf-16": codecs.BOM_UTF16_BE, "utf-32": codecs.BOM_UTF32_BE}
 
 
@@ -19,8 +20,9 @@ def known_encoding(name: str) -> str:
     """An encoding of text as Python calls it; raises UsageError for an unknown one."""
     try:
         known = codecs.lookup(name).name
-        if not isinstance(codecs.getincrementaldecoder(known)().decode(b""), str):
-            raise LookupError("an encoding of bytes, not of text")
+        decoder = codecs.getincrementaldecoder(known)()
+        if known in FOR_HOSTS or not isinstance(decoder.decode(b""), str):
+            raise LookupError("not an encoding of text")
         codecs.getincrementalencoder(known)().encode("")
     except (LookupError, TypeError, ValueError) as error:
         words = f"--encoding {printable(name)} is not known; try utf-8, latin-1, cp1252 or utf-16"

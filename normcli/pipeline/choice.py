@@ -23,11 +23,18 @@ class Choice:
     ignore_infinite: bool = False
     skip_bad_rows: bool = False
 
-    def wanted(self, names: Sequence[str]) -> list[int]:
-        """The positions of the columns that are not excluded, of those that are selected."""
+    def wanted(self, names: Sequence[str], absent: Sequence[str] = ()) -> list[int]:
+        """The positions of the columns that are not excluded, of those that are selected.
+
+        absent: columns that are not there, and that may be excluded all the same.
+        """
         chosen = select(self.select, names) if self.select else range(len(names))
-        left = set(select(self.exclude, names)) if self.exclude else set()
+        left = self.excluded([*names, *absent])
         return [i for i in chosen if i not in left]
+
+    def excluded(self, names: Sequence[str]) -> set[int]:
+        """The positions of the columns that are excluded."""
+        return set(select(self.exclude, names)) if self.exclude else set()
 
 
 def engine_for(engine: Engine | None, table: Table) -> Engine:

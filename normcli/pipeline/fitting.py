@@ -149,6 +149,8 @@ def _start(table: Table, wanted: list[int], choice: Choice, summary: Summary) ->
     """The columns as the first table has them."""
     for i in sorted(set(range(len(table.columns))).difference(wanted)):
         summary.left[table.columns[i]] = "not selected" if choice.select else "excluded"
+    if not table.columns:
+        raise DataError(f"{table.name}: there is no column in it")
     if not wanted:
         raise UsageError("no column is selected")
     return Observed([table.columns[i] for i in wanted], [ColumnStatistics() for _ in wanted])

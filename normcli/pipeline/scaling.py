@@ -19,7 +19,6 @@ from normcli.numbers import Numbers
 from normcli.pipeline.batches import batched
 from normcli.pipeline.choice import Choice, engine_for, good_rows, refuse_infinite
 from normcli.report import Summary
-from normcli.select import select
 from normcli.statistics import ColumnStatistics
 
 
@@ -94,7 +93,8 @@ def _refuse_float32_overflow(plans: Sequence[Plan], scaled: Sequence[Scaled]) ->
 def _counts(x: Numbers, scaled: Scaled) -> dict[str, int]:
     missing = 0 if x.missing is None else int(x.missing.sum())
     nan = int(np.isnan(x.parts[0]).sum()) - missing
-    return {"missing": missing, "nan": nan, **scaled.counts}
+    inf = int(np.isinf(x.parts[0]).sum())
+    return {"missing": missing, "nan": nan, "inf": inf, **scaled.counts}
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,11 @@ class Job:
         return tuple(self._plan(table, position) for position in positions)
 
     def _positions(self, table: Table) -> list[int]:
-        wanted = self.choice.wanted(table.columns)
         if self.statistics is None:
-            return wanted
-        known = self.statistics.columns
+            return self.choice.wanted(table.columns)
+        known, present = self.statistics.columns, set(table.columns)
+        absent = [name for name in known if name not in present]
+        wanted = self.choice.wanted(table.columns, absent)
         positions = [i for i in wanted if table.columns[i] in known]
         if self.choice.select:
             unknown = [table.columns[i] for i in wanted if table.columns[i] not in known]
@@ -134,7 +135,7 @@ class Job:
                     + did_you_mean(unknown[0], known)
                 )
         elif not self.inverse:
-            self._refuse_absent(table)
+            self._refuse_absent(table, absent)
         if not positions:
             raise DataError(
                 f"{table.name}: none of its columns is in the statistics, which have "
@@ -142,14 +143,11 @@ class Job:
             )
         return positions
 
-    def _refuse_absent(self, table: Table) -> None:
+    def _refuse_absent(self, table: Table, absent: list[str]) -> None:
         """Raise DataError where the table lacks a column of the statistics."""
-        assert self.statistics is not None
-        known = list(self.statistics.columns)
-        left = {known[i] for i in select(self.choice.exclude, known)} if self.choice.exclude else ()
-        there = {*table.columns, *left}
-        for name in known:
-            if name not in there:
+        left = self.choice.excluded([*table.columns, *absent])
+        for position, name in enumerate(absent, len(table.columns)):
+            if position not in left:
                 raise DataError(
                     f"{table.name}: no column {printable(name)}, which the statistics have."
                     f"{did_you_mean(name, table.columns)}\n"
