@@ -216,9 +216,9 @@ def test_sigterm_ends_the_program_whenever_it_comes(folder: Path, tmp_path: Path
     [
         ("transform", "pipe", 1),
         ("transform", "pipe", 2),
-        ("transform", "file", 1),
         ("transform", "file", 2),
-        ("fit-transform", "file", 2),
+        pytest.param("transform", "file", 1, marks=pytest.mark.slow),
+        pytest.param("fit-transform", "file", 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_reader_that_leaves_ends_the_work_quietly_and_soon(
@@ -263,12 +263,16 @@ WRITERS = [
 ]
 
 
+def slow(cases: list[tuple[str, ...]]) -> list[object]:
+    return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
+
+
 def in_folder(folder: Path, arguments: tuple[str, ...]) -> list[str]:
     return [str(folder / a) if (folder / a).exists() and a else a for a in arguments]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-@pytest.mark.parametrize("arguments", WRITERS, ids=" ".join)
+@pytest.mark.parametrize("arguments", [*WRITERS[:4], *slow(WRITERS[4:])], ids=" ".join)
 def test_a_full_device_is_an_error(folder: Path, arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "wb") as full:
         result = subprocess.run(
@@ -280,7 +284,7 @@ def test_a_full_device_is_an_error(folder: Path, arguments: tuple[str, ...]) -> 
     assert words.endswith("No space left on device")
 
 
-@pytest.mark.parametrize("arguments", WRITERS[1:], ids=" ".join)
+@pytest.mark.parametrize("arguments", [*slow(WRITERS[1:5]), *WRITERS[5:]], ids=" ".join)
 def test_a_closed_stdout_has_its_own_words(folder: Path, arguments: tuple[str, ...]) -> None:
     result = closed(">&-", in_folder(folder, arguments))
     assert result.returncode == 1

@@ -116,7 +116,7 @@ def some(files: list[Path], share: int) -> list[Path]:
 
 # -- tables --------------------------------------------------------------------------------
 
-CORPORA = [("csv", 8), ("parquet", 2), ("compressed", 8), ("jsonl", 2), ("crafted", 2)]
+CORPORA = [("csv", 12), ("parquet", 3), ("compressed", 12), ("jsonl", 4), ("crafted", 3)]
 
 
 @pytest.mark.parametrize(("name", "share"), CORPORA)
@@ -232,7 +232,7 @@ def test_naughty_strings_as_scaled_columns_go_through_sidecar_and_back(
 
 def test_naughty_strings_in_messages_are_escaped(tmp_path: Path) -> None:
     cases = []
-    for i, text in enumerate(naughty()[::3]):
+    for i, text in enumerate(naughty()[::6]):
         path = tmp_path / f"{i}.csv"
         path.write_bytes(b"x," + quoted(text) + b"\n1,2\n" + quoted(f"z{text}") + b",3\n")
         cases.append(Case(("fit", str(path), "-s", "x", "-o", "-")))
@@ -245,7 +245,7 @@ def test_naughty_strings_in_messages_are_escaped(tmp_path: Path) -> None:
 
 def test_naughty_strings_are_fine_as_names_of_files(tmp_path: Path) -> None:
     cases = []
-    for text in naughty()[::3]:
+    for text in naughty()[::6]:
         path = tmp_path / f"{text.replace('/', '_')[:60]}.csv"
         path.write_bytes(b"x,y\n1,2\n3,4\n")
         cases.append(
@@ -370,15 +370,3 @@ def test_thousands_of_columns_take_seconds_not_their_square(tmp_path: Path, suff
     code, err, _ = peak_of(("fit", "-o", "-", "-s", "colunm_7"), path)
     assert code == 2
     assert "no column 'colunm_7'. Did you mean 'column_7'?" in err
-
-
-# -- what is never done --------------------------------------------------------------------
-
-
-def test_nothing_is_unpickled_or_evaluated() -> None:
-    package = Path(__file__).parents[1] / "normcli"
-    forbidden = ("import pickle", "pickle.load", "eval(", "exec(", "marshal", "shelve", "yaml")
-    for path in package.rglob("*.py"):
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            for word in forbidden:
-                assert word not in line, f"{path}:{number}: {line}"
