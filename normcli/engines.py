@@ -63,8 +63,13 @@ class Processes:
     def map(
         self, work: Callable[[Item], Result], items: Iterable[Item]
     ) -> Generator[Result, None, None]:
-        """`work` of every item; few items are not worth a process."""
+        """`work` of every item; few items are not worth a process.
+
+        The first is done here before the next is asked for: what it teaches the caller, and
+        imports, the workers need not find out each for itself.
+        """
         waiting = iter(items)
+        yield from map(work, islice(waiting, 1))
         first = list(islice(waiting, self.jobs + 1))
         if len(first) <= self.jobs or not can_fork():
             yield from map(work, chain(first, waiting))
@@ -175,7 +180,9 @@ def _run(slot: int, item: Any) -> tuple[Any, int]:
     """The result without its payload, and how many bytes of that are in the slot."""
     result = _work(item)
     payload = getattr(result, "payload", None)
-    if not isinstance(payload, bytes | memoryview) or not 0 < len(payload) <= SLOT:
+    if not isinstance(payload, bytes | memoryview):
         return result, 0
+    if not 0 < len(payload) <= SLOT:
+        return replace(result, payload=bytes(payload)), 0
     memoryview(_slots[slot])[: len(payload)] = payload
     return replace(result, payload=b""), len(payload)

@@ -13,11 +13,9 @@ import glob
 import io
 import os
 import re
-import secrets
 import shutil
 import stat
 import sys
-import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -92,7 +90,7 @@ class Source:
         with self._open_raw() as raw:
             return None if self._compression(raw) else self._file
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """The decompressed bytes from the first one on. A pipe can be opened only once.
 
         Reading raises NormcliError where the system fails, DataError where compressed data
@@ -177,6 +175,8 @@ class Source:
 
     def _spool_to_disk(self) -> None:
         """Make this a source that reads an uncompressed temporary file."""
+        import tempfile
+
         with (
             self.open() as stream,
             _words("spool", self.name, f" to {tempfile.gettempdir()} (TMPDIR)"),
@@ -237,6 +237,8 @@ def _path_of(descriptor: int) -> Path | None:
 
 def _temporary_file() -> tuple[BinaryIO, Path]:
     """A temporary file, and the path of it; gone when it is closed."""
+    import tempfile
+
     file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with its Source
     path = _path_of(file.fileno())
     if path is not None:
@@ -535,7 +537,7 @@ def _destination(target: str) -> tuple[Path, os.stat_result | None]:
 @contextmanager
 def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[_Writer]:
     """A writer on a new file that takes the place of `real` if all goes well."""
-    temporary = real.parent / f".normcli-{secrets.token_hex(8)}.tmp"
+    temporary = real.parent / f".normcli-{os.urandom(8).hex()}.tmp"
     try:
         descriptor = _create(temporary, target, old)
         with _closing(descriptor, target) as writer:

@@ -28,7 +28,7 @@ ORDER = [
     ("files",),
     ("sidecar",),
     ("formats",),
-    ("engines", "select"),
+    ("engines", "memory", "select"),
     ("report",),
     ("progress", "screen"),
     ("pipeline",),

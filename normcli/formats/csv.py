@@ -237,7 +237,7 @@ class CsvChunk(Chunk):
                 return f"column {name}: {text} is not a number"
         return None
 
-    def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes:
+    def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes | memoryview:
         """The block with the numbers of the replaced columns in their cells."""
         if not replaced or not len(self.index.starts):
             return self.block
@@ -353,7 +353,7 @@ class CsvEncoder(Encoder):
     style: Style
     decimal: str | None = None
 
-    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> bytes:
+    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> bytes | memoryview:
         """The rows as CSV, UTF-8."""
         if self.decimal is None:
             assert isinstance(chunk, CsvChunk)
@@ -371,9 +371,9 @@ class CsvWriter(Writer):
         self.encoder = codecs.getincrementalencoder(self.encoding)()
         self.write(encoder.head)
 
-    def write(self, payload: bytes) -> None:
+    def write(self, payload: bytes | memoryview) -> None:
         """Write some rows."""
-        self.stream.write(payload if self.encoding == "utf-8" else self._encoded(payload))
+        self.stream.write(payload if self.encoding == "utf-8" else self._encoded(bytes(payload)))
 
     def _encoded(self, payload: bytes, final: bool = False) -> bytes:
         try:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
-from typing import IO
 
 from normcli.errors import NormcliError
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv_index import last_record_end, quotes_fit, record_ends
 from normcli.formats.csv_records import Dialect, records
 
+Stream = io.BufferedReader | io.RawIOBase
 BLOCK = 4 << 20  # bytes read at a time
+FIRST = 1 << 16  # at first: what it tells of the columns spares the rest of the work
 
 
-def blocks(stream: IO[bytes], dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
+def blocks(stream: Stream, dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
     """The bytes of a stream in blocks of whole records.
 
     A block holds what was read at once, or `options.chunk_rows` records (lines that are no
@@ -24,32 +26,41 @@ def blocks(stream: IO[bytes], dialect: Dialect, options: ReadOptions) -> Iterato
     return _regrouped(whole, options.chunk_rows, dialect) if options.chunk_rows else whole
 
 
-def _whole(stream: IO[bytes], dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
+def _whole(stream: Stream, dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
     """Blocks that end where a record does, all but the last."""
-    pending, size = b"", BLOCK
-    while read := stream.read(size):
-        pending += read
-        cut = _cut(pending, dialect, options.skip_bad_rows)
+    buffer, filled = bytearray(BLOCK), 0  # used again and again: fresh memory is slow
+    room = FIRST
+    while count := _fill(stream, buffer, filled, room):
+        filled, room = filled + count, len(buffer)
+        cut = _cut(buffer, filled, dialect, options.skip_bad_rows)
         if cut:
-            yield pending[:cut]
-            pending = pending[cut:]
-        elif len(pending) > options.max_record:
+            yield bytes(memoryview(buffer)[:cut])
+            filled -= cut
+            buffer[:filled] = buffer[cut : cut + filled]
+        elif filled > options.max_record:
             break  # the first record is too long, or has a quote out of place
-        # A long record is not scanned again for every few bytes more.
-        size = max(BLOCK, min(len(pending), options.max_record + 1 - len(pending)))
-    if pending:
-        yield pending
+        if filled > len(buffer) // 2:
+            # A long record is not scanned again for every few bytes more.
+            buffer += bytes(max(BLOCK, min(filled, options.max_record + 1 - filled)))
+    if filled:
+        yield bytes(memoryview(buffer)[:filled])
 
 
-def _cut(pending: bytes, dialect: Dialect, skip_bad_rows: bool) -> int:
+def _fill(stream: Stream, buffer: bytearray, filled: int, room: int) -> int:
+    """Read `room` bytes behind those that `buffer` holds, if it can; how many were read."""
+    with memoryview(buffer) as view, view[filled : filled + room] as part:
+        return stream.readinto(part) or 0
+
+
+def _cut(buffer: bytearray, filled: int, dialect: Dialect, skip_bad_rows: bool) -> int:
     """Where a record ends that is whole whatever follows, the last one if possible; or 0.
 
     After a quote that is out of place, the cut may be wrong. That is no matter, as such a
     quote is an error, but where bad rows are skipped.
     """
-    cut = last_record_end(pending, dialect)
-    if skip_bad_rows and not (cut and quotes_fit(pending[:cut], dialect)):
-        return max(record.start for record in records(pending, dialect))
+    cut = last_record_end(buffer, filled, dialect)
+    if skip_bad_rows and not (cut and quotes_fit(bytes(buffer[:cut]), dialect)):
+        return max(record.start for record in records(bytes(buffer[:filled]), dialect))
     return cut
 
 

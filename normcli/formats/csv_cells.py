@@ -267,13 +267,19 @@ def _without_codes(data: Bytes, starts: Positions) -> bool:
     """Is none of the numbers that start here a `CODE`?"""
     import numpy as np
 
-    first = data[starts]
-    if (first == ord("+")).any():
-        return False
-    behind_minus = starts[first == ord("-")] + 1
-    zeros = (starts[first == ord("0")], behind_minus[data[behind_minus] == ord("0")])
-    second = data[np.concatenate(zeros) + 1]  # behind a cell there is no digit
-    return not bool(((second >= ord("0")) & (second <= ord("9"))).any())
+    starts = np.ascontiguousarray(starts)
+    first, second = data.take(starts), data[1:].take(starts, mode="clip")
+    signed = first == ord("-")
+    code = (first == ord("+")) | (first == ord("0")) & _is_digit(second)
+    if (signed & (second == ord("0"))).any():
+        third = data[2:].take(starts, mode="clip")
+        code |= signed & (second == ord("0")) & _is_digit(third)
+    return not bool(code.any())  # a digit in a byte behind the cell was no matter: none is there
+
+
+def _is_digit(text: Bytes) -> Mask:
+    digit: Mask = text - ord("0") < 10  # bytes below "0" wrap around
+    return digit
 
 
 def _first_unreadable(texts: pa.LargeStringArray, reading: Reading, codes: bool) -> tuple[int, str]:
@@ -352,7 +358,7 @@ def texts(index: Index, column: int) -> pa.LargeStringArray:
 
 def splice(
     index: Index, replaced: Mapping[int, Scaled], style: Style, delimiter: bytes, decimal: str
-) -> bytes:
+) -> memoryview:
     """The bytes of a block with the numbers of the replaced columns in their cells.
 
     The block is cut into pieces: what stays, and the runs of adjacent replaced cells between.
@@ -421,7 +427,7 @@ class _Pieces:
         self.length += len(buffer)
         return numbers
 
-    def take(self, numbers: Positions) -> bytes:
+    def take(self, numbers: Positions) -> memoryview:
         """The pieces of these numbers, one after the other."""
         import numpy as np
         import pyarrow as pa
@@ -459,13 +465,13 @@ def _joins(index: Index, replaced: Mapping[int, Scaled], left: int, right: int) 
     return bool((index.cells(right)[0] - index.cells(left)[1] == 1).all())
 
 
-def joined(texts: pa.LargeBinaryArray | pa.LargeStringArray) -> bytes:
+def joined(texts: pa.LargeBinaryArray | pa.LargeStringArray) -> memoryview:
     """The texts of an array that has no offset and no null, one after the other."""
     import numpy as np
 
     _, offsets, data = texts.buffers()
     end = int(np.frombuffer(offsets, np.int64)[len(texts)])
-    return memoryview(data)[:end].tobytes() if end else b""
+    return memoryview(data).cast("B")[:end] if end else memoryview(b"")
 
 
 def is_number(cell: bytes, reading: Reading) -> bool:

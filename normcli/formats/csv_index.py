@@ -271,42 +271,48 @@ def quotes_fit(block: bytes, dialect: Dialect) -> bool:
     return _separators(block, data, dialect) is not None
 
 
-def last_record_end(block: bytes, dialect: Dialect) -> int:
-    """Where the last whole record of `block` ends, as far as quotes are in place; or 0.
+def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
+    """Where the last whole record of ``buffer[:filled]`` ends, if quotes are in place; or 0.
 
     More bytes will follow: a CR at the very end may be the first half of a line end.
     """
     import numpy as np
 
-    block = block.removesuffix(b"\r")
-    end = _last_line_end(block, dialect)
+    filled -= buffer.endswith(b"\r", 0, filled)
+    end = _last_line_end(buffer, filled, dialect)
     if end is not None:
         return end
+    block = bytes(buffer[:filled])
     data = np.frombuffer(block, np.uint8)
     ends = _outside(block, data, _is_line_end(block, data), dialect)[0]
     return int(ends[-1]) + 1 if len(ends) else 0
 
 
-def _last_line_end(block: bytes, dialect: Dialect) -> int | None:
-    """The position after the last line end outside quotes, or 0, looked for from the end.
+def _last_line_end(buffer: bytearray, end: int, dialect: Dialect) -> int | None:
+    """The position after the last line end outside quotes, or 0, looked for from the `end`.
 
     None where it is far from there, or comment lines may have quotes that do not count.
     """
-    if not (dialect.quoting and b'"' in block):
-        return 1 + max(block.rfind(b"\n"), block.rfind(b"\r", block.rfind(b"\n") + 1))
-    if dialect.comment is not None and dialect.comment in block:
+    quotes = dialect.quoting and buffer.find(b'"', 0, end) >= 0
+    if quotes and dialect.comment is not None and buffer.find(dialect.comment, 0, end) >= 0:
         return None
-    end, inside = len(block), count(block, b'"') % 2 == 1
+    inside = quotes and _is_odd(buffer, end)
     for _ in range(100):
         if inside:
-            end = block.rfind(b'"', 0, end)
-        found = block.rfind(b"\n", 0, end)
-        found = max(found, block.rfind(b"\r", found + 1, end))
-        inside = block.count(b'"', found + 1, end) % 2 == 1
+            end = buffer.rfind(b'"', 0, end)
+        found = buffer.rfind(b"\n", 0, end)
+        found = max(found, buffer.rfind(b"\r", found + 1, end))
+        inside = quotes and buffer.count(b'"', found + 1, end) % 2 == 1
         if not inside:
             return found + 1
         end = found
     return None
+
+
+def _is_odd(buffer: bytearray, end: int) -> bool:
+    """Is the number of quotes before `end` odd?"""
+    with memoryview(buffer) as view, view[:end] as part:
+        return count(part, b'"') % 2 == 1
 
 
 def slices(data: Bytes, starts: Positions, ends: Positions) -> pa.LargeStringArray:

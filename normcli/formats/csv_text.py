@@ -31,7 +31,7 @@ def _quoted(cell: bytes, marks: Sequence[bytes]) -> bytes:
 
 def rows(
     table: pa.Table, replaced: Collection[int], style: Style, delimiter: str, decimal: str
-) -> bytes:
+) -> memoryview:
     """The rows of a table as CSV: text quoted where it has to be, null as an empty cell.
 
     In a table of one column null is ``""``, because a blank line is no row. Floats come out

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 from normcli.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
     from normcli.files import Source
 
 BLOCK = 4 << 20  # bytes decoded at a time
@@ -52,10 +54,10 @@ def first_text(source: Source, encoding: str, size: int) -> tuple[bytes, DataErr
     return text, error, whole
 
 
-def open_text(source: Source, encoding: str, skip: int) -> IO[bytes]:
-    """The bytes of a source as UTF-8, but for the first `skip`; `read` may give fewer at once."""
+def open_text(source: Source, encoding: str, skip: int) -> io.BufferedReader | io.RawIOBase:
+    """The bytes of a source as UTF-8, but for the first `skip`; it may read fewer at once."""
     stream = source.open()
-    text = stream if encoding == "utf-8" else cast(IO[bytes], _Utf8(stream, encoding, source.name))
+    text = stream if encoding == "utf-8" else _Utf8(stream, encoding, source.name)
     while skip and (read := text.read(skip)):
         skip -= len(read)
     return text
@@ -113,20 +115,27 @@ class _Utf8(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], encoding: str, name: str) -> None:
         self.stream, self.decoder = stream, _Decoder(encoding, name)
-        self.ready = b""
+        self.ready = memoryview(b"")
         self.error: DataError | None = None
         self.done = False
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Some bytes, `size` at most; none at the end."""
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Some bytes, as many as `buffer` takes at most; none at the end."""
         while not self.ready and not self.done:
             if self.error:
                 raise self.error
             raw = self.stream.read(BLOCK)
-            self.ready, self.error = self.decoder.decode(raw, final=not raw)
+            text, self.error = self.decoder.decode(raw, final=not raw)
+            self.ready = memoryview(text)
             self.done = not raw and self.error is None
-        text, self.ready = self.ready[:size], self.ready[size:]
-        return text
+        room = memoryview(buffer)
+        size = min(len(room), len(self.ready))
+        room[:size], self.ready = self.ready[:size], self.ready[size:]
+        return size
 
     def close(self) -> None:
         """Close the stream below too."""
