@@ -58,6 +58,7 @@ def reading(block: int) -> ExitStack:
     """Files are read so many bytes at a time."""
     stack = ExitStack()
     stack.enter_context(patch.object(csv_blocks, "BLOCK", block))
+    stack.enter_context(patch.object(csv_blocks, "WIDE", 0))
     stack.enter_context(patch.object(transcode, "BLOCK", block))
     stack.enter_context(patch.object(csv_head, "FIRST", block))
     return stack

@@ -322,7 +322,7 @@ class CsvTable(Table):
         is_file = layout.encoding == "utf-8" and self.source.path
         path = str(self.source.path) if is_file else None
         with open_text(self.source, layout.encoding, skip=offset) as stream:
-            for block in blocks(stream, layout.dialect, self.options):
+            for block in blocks(stream, layout.dialect, len(layout.names), self.options):
                 good = block[: before_long_record(block, layout.dialect, limit)]
                 if good:
                     yield CsvChunk(layout, good, line, offset, path)

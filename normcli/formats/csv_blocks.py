@@ -12,23 +12,25 @@ from normcli.formats.csv_records import Dialect, records
 
 Stream = io.BufferedReader | io.RawIOBase
 BLOCK = 4 << 20  # bytes read at a time
+WIDE = 1 << 13  # but so many for each column, up to four blocks: each has costs of its own
 FIRST = 1 << 16  # at first: what it tells of the columns spares the rest of the work
 
 
-def blocks(stream: Stream, dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
-    """The bytes of a stream in blocks of whole records.
+def blocks(stream: Stream, dialect: Dialect, width: int, options: ReadOptions) -> Iterator[bytes]:
+    """The bytes of a stream in blocks of whole records, which have about `width` cells.
 
     A block holds what was read at once, or `options.chunk_rows` records (lines that are no
     rows count too). It may hold a record of more than `options.max_record` bytes, or a part
     of one; that is the last block.
     """
-    whole = _whole(stream, dialect, options)
+    size = min(max(BLOCK, WIDE * width), 4 * BLOCK)
+    whole = _whole(stream, dialect, size, options)
     return _regrouped(whole, options.chunk_rows, dialect) if options.chunk_rows else whole
 
 
-def _whole(stream: Stream, dialect: Dialect, options: ReadOptions) -> Iterator[bytes]:
-    """Blocks that end where a record does, all but the last."""
-    buffer, filled = bytearray(BLOCK), 0  # used again and again: fresh memory is slow
+def _whole(stream: Stream, dialect: Dialect, size: int, options: ReadOptions) -> Iterator[bytes]:
+    """Blocks of `size` bytes that end where a record does, all but the last."""
+    buffer, filled = bytearray(size), 0  # used again and again: fresh memory is slow
     room = FIRST
     while count := _fill(stream, buffer, filled, room):
         filled, room = filled + count, len(buffer)
@@ -41,7 +43,7 @@ def _whole(stream: Stream, dialect: Dialect, options: ReadOptions) -> Iterator[b
             break  # the first record is too long, or has a quote out of place
         if filled > len(buffer) // 2:
             # A long record is not scanned again for every few bytes more.
-            buffer += bytes(max(BLOCK, min(filled, options.max_record + 1 - filled)))
+            buffer += bytes(max(size, min(filled, options.max_record + 1 - filled)))
     if filled:
         yield bytes(memoryview(buffer)[:filled])
 
