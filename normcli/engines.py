@@ -68,7 +68,14 @@ class Processes:
         The first is done here before the next is asked for: what it teaches the caller, and
         imports, the workers need not find out each for itself.
         """
-        waiting = iter(items)
+        failed: list[NormcliError] = []
+        yield from self._map(work, _until_failure(items, failed))
+        if failed:
+            raise failed[0]
+
+    def _map(
+        self, work: Callable[[Item], Result], waiting: Iterator[Item]
+    ) -> Generator[Result, None, None]:
         yield from map(work, islice(waiting, 1))
         first = list(islice(waiting, self.jobs + 1))
         if len(first) <= self.jobs or not can_fork():
@@ -92,6 +99,14 @@ class Processes:
             ) from error
         finally:
             _stop(pool)
+
+
+def _until_failure(items: Iterable[Item], failed: list[NormcliError]) -> Iterator[Item]:
+    """The items before the one that fails; its error is kept: what fails before comes first."""
+    try:
+        yield from items
+    except NormcliError as error:
+        failed.append(error)
 
 
 @contextlib.contextmanager

@@ -103,7 +103,8 @@ def outcome(data: bytes, columns=(), **options):
     try:
         return run(data, columns, **options)
     except NormcliError as error:
-        return type(error).__name__, str(error)
+        kind = DataError if isinstance(error, DataError) else type(error)
+        return kind.__name__, str(error)
 
 
 def same_outcome(data: bytes, columns=(), blocks=(1, 3, 1 << 22), **options):

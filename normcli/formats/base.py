@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
+from normcli.errors import DataError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -64,6 +66,22 @@ class ReadOptions:
     columns: tuple[str, ...] | None = None
 
 
+class BadRowError(DataError):
+    """A row cannot be read; those before it can.
+
+    row: its number in its chunk, from 0.
+    """
+
+    row = 0
+
+    @classmethod
+    def at(cls, row: int, message: str) -> BadRowError:
+        """The error for that row."""
+        error = cls(message)
+        error.row = row
+        return error
+
+
 class Chunk:
     """Some consecutive rows of a table; picklable, so that any process can work on it."""
 
@@ -73,11 +91,14 @@ class Chunk:
         raise NotImplementedError
 
     def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
-        """The columns as numbers where they are, else why not (leading zeros included)."""
+        """The columns as numbers where they are, else why not (leading zeros included).
+
+        Raises: BadRowError for the first row that is none.
+        """
         raise NotImplementedError
 
     def numbers(self, columns: Sequence[int]) -> list[Numbers]:
-        """The columns as numbers; a cell that is none is a DataError with line and column."""
+        """The columns as numbers; raises BadRowError for a cell or a row that is none."""
         raise NotImplementedError
 
     def place(self, row: int, column: int) -> str:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from normcli.errors import DataError, printable
 from normcli.formats import csv_cells, csv_index, csv_records, csv_text
 from normcli.formats.base import (
+    BadRowError,
     Chunk,
     Encoder,
     Format,
@@ -99,12 +100,18 @@ class CsvChunk(Chunk):
     def _refuse_problem(self) -> None:
         """Raise DataError where a record is not a row."""
         if self.index.problem:
-            raise self.index.problem.error(self.layout.name)
+            message = self.index.problem.message(self.layout.name)
+            raise BadRowError.at(len(self.index.starts), message)
 
     def _line_of(self, position: int) -> int:
         """The number of the line that holds the byte at `position` of the block."""
         gaps = sum(lines for at, lines in self.gaps if at <= position)
         return self.line + int(self._line_ends.searchsorted(position)) + gaps
+
+    def _row_at(self, line: int) -> int:
+        """The row that holds the beginning of a line, or its first cell."""
+        first_lines = self.line + self._line_ends.searchsorted(self.index.starts[:, 0])
+        return int(first_lines.searchsorted(line, side="right")) - 1
 
     @cached_property
     def _line_ends(self) -> csv_index.Positions:
@@ -132,8 +139,9 @@ class CsvChunk(Chunk):
             else:
                 numbers.append(found)
         if bad:
-            _, column, cell = min(bad, key=lambda each: each[:2])
-            raise DataError(not_a_number(self.layout.name, self.layout.names[column], cell))
+            line, column, cell = min(bad, key=lambda each: each[:2])
+            message = not_a_number(self.layout.name, self.layout.names[column], cell)
+            raise BadRowError.at(self._row_at(line), message)
         self._refuse_problem()
         return numbers
 
@@ -158,7 +166,7 @@ class CsvChunk(Chunk):
         """Where the bytes of a row start, blank and comment lines before it included."""
         if row == 0:
             return 0
-        if row >= len(self.index.starts):
+        if row >= len(self.index.starts) and not self.index.problem:
             return len(self.block)
         return csv_records.line_end(self.block, int(self.index.ends[row - 1, -1]))
 
@@ -227,7 +235,7 @@ class CsvChunk(Chunk):
         layout = self.layout
         problem = csv_records.problem_of(record, self.block, len(layout.names), self.offset)
         if problem and record.unclosed:
-            raise problem.error(layout.name)
+            raise DataError(problem.message(layout.name))
         if problem or record.cells is None:
             return problem.what if problem else None
         for column in columns:

@@ -88,7 +88,7 @@ def _first_record(
             return None
         problem = problem_of(record, text, len(record.cells or ()), offset)
         if problem:
-            raise problem.error(name)
+            raise DataError(problem.message(name))
         if record.cells is not None:
             return record
     return None

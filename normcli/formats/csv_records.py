@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from normcli.errors import DataError
-
 QUOTED = re.compile(rb'"((?:[^"]++|"")*+)"')
 LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -34,9 +32,9 @@ class Problem:
     what: str
     hint: str
 
-    def error(self, table: str) -> DataError:
-        """The problem as an error, for the table of that name."""
-        return DataError(f"{table}: line {self.line}: {self.what}\n{self.hint}")
+    def message(self, table: str) -> str:
+        """The problem in words, for the table of that name."""
+        return f"{table}: line {self.line}: {self.what}\n{self.hint}"
 
 
 @dataclass(frozen=True)

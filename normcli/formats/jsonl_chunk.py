@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from normcli.errors import DataError, printable
 from normcli.formats import csv_cells, jsonl_index
 from normcli.formats.arrow_numbers import scaled_array
-from normcli.formats.base import Chunk, NotNumbers, Style
+from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style
 from normcli.formats.csv import not_a_number
 from normcli.formats.jsonl_index import BOM, SPACE, TAKEN_OUT, Fields, Rows
 from normcli.formats.text import shorten
@@ -82,10 +82,11 @@ class JsonLinesChunk(Chunk):
     def fields(self) -> Fields:
         """Where the fields are; raises DataError where a line is no JSON object."""
         for row, reason in jsonl_index.problems(self.block, self._rows):
-            raise DataError(
+            message = (
                 f"{self.layout.name}: line {self._line_of(row)}: {reason}\n"
                 "Mend the line, or skip such lines with --on-bad-row skip"
             )
+            raise BadRowError.at(row, message)
         return jsonl_index.fields(self.block)
 
     def _line_of(self, row: int) -> int:
@@ -123,8 +124,9 @@ class JsonLinesChunk(Chunk):
         found = [(self._first_bad(column), column) for column in columns]
         bad = [(cell.order, column, cell) for cell, column in found if cell is not None]
         if bad:
-            _, column, cell = min(bad, key=lambda each: each[:2])
-            raise DataError(_refusal(self.layout.name, self.layout.names[column], cell))
+            line, column, cell = min(bad, key=lambda each: each[:2])
+            row = int(self._rows.lines.searchsorted(line - self.line))
+            raise BadRowError.at(row, _refusal(self.layout.name, self.layout.names[column], cell))
         return self._numbers(columns, self.layout.null)
 
     @cached_property

@@ -20,7 +20,11 @@ def batched(chunks: Iterator[Chunk], batching: Batching, name: str) -> Iterator[
     rows = 0
     for chunk in chunks:
         pending.append(chunk)
-        rows += chunk.rows
+        try:
+            rows += chunk.rows
+        except DataError:  # but what is wrong in the rows before comes first
+            yield _concat(pending), 0
+            raise
         ready = (rows - 1) // size * size  # at least one row stays, for what comes last
         if batching.last == "merge":
             ready -= size  # and the batch that it may have to join

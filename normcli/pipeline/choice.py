@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from normcli.engines import Engine, Serial
 from normcli.errors import DataError
-from normcli.formats.base import Chunk, NotNumbers, Table
+from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
 from normcli.numbers import Numbers
 from normcli.select import select
 
@@ -49,10 +50,44 @@ def good_rows(
     return chunk.without_bad_rows(columns) if choice.skip_bad_rows else (chunk, [])
 
 
-def refuse_infinite(
-    chunk: Chunk, columns: Sequence[int], found: Sequence[Numbers | NotNumbers]
+def read_chunk(chunk: Chunk, columns: Sequence[int], choice: Choice) -> list[Numbers]:
+    """The columns as numbers; raises DataError for the first row that is not to be had."""
+    with _in_order(chunk, lambda before: read_chunk(before, columns, choice)):
+        numbers = chunk.numbers(columns)
+    _refuse_infinite(chunk, columns, numbers, choice)
+    return numbers
+
+
+def observe_chunk(
+    chunk: Chunk, columns: Sequence[int], choice: Choice
+) -> list[Numbers | NotNumbers]:
+    """The columns as numbers or why not; raises DataError for the first row that is bad."""
+    with _in_order(chunk, lambda before: observe_chunk(before, columns, choice)):
+        found = chunk.observe(columns)
+    _refuse_infinite(chunk, columns, found, choice)
+    return found
+
+
+@contextmanager
+def _in_order(chunk: Chunk, read: Callable[[Chunk], object]) -> Iterator[None]:
+    """Where a row is bad, let `read` first find what is wrong in the rows before it.
+
+    So the first problem of a table is told, wherever its chunks are cut.
+    """
+    try:
+        yield
+    except BadRowError as error:
+        if error.row:
+            read(chunk.slice(0, error.row))
+        raise
+
+
+def _refuse_infinite(
+    chunk: Chunk, columns: Sequence[int], found: Sequence[Numbers | NotNumbers], choice: Choice
 ) -> None:
-    """Raise DataError for the first infinite number of a chunk."""
+    """Raise DataError for the first infinite number of a chunk, unless they are ignored."""
+    if choice.ignore_infinite:
+        return
     first: list[tuple[int, int]] = []
     for column, x in zip(columns, found, strict=True):
         if isinstance(x, Numbers) and (infinite := np.isinf(x.parts[0])).any():

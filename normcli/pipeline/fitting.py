@@ -15,7 +15,13 @@ from normcli.methods.arithmetic import count_outside
 from normcli.methods.base import Method
 from normcli.model import Statistics
 from normcli.numbers import Numbers
-from normcli.pipeline.choice import Choice, engine_for, good_rows, refuse_infinite
+from normcli.pipeline.choice import (
+    Choice,
+    engine_for,
+    good_rows,
+    observe_chunk,
+    read_chunk,
+)
 from normcli.report import Summary
 from normcli.statistics import ColumnStatistics, Exact
 
@@ -50,12 +56,10 @@ class See:
         """See one chunk."""
         chunk, columns = task
         chunk, bad_rows = good_rows(chunk, columns if self.strict else (), self.choice)
-        found = chunk.numbers(columns) if self.strict else self._observed(chunk, columns)
+        found = (read_chunk if self.strict else self._observed)(chunk, columns, self.choice)
         numbers = [x for x in found if isinstance(x, Numbers)]
         statistics = iter(ColumnStatistics.of_columns(numbers))
         seen = [next(statistics) if isinstance(x, Numbers) else x for x in found]
-        if not self.choice.ignore_infinite:
-            refuse_infinite(chunk, columns, found)
         outside = {
             column: count_outside(x, *bounds)
             for column, x in zip(columns, found, strict=True)
@@ -63,8 +67,10 @@ class See:
         }
         return Seen(chunk.rows, seen, bad_rows, outside)
 
-    def _observed(self, chunk: Chunk, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
-        found = chunk.observe(columns)
+    def _observed(
+        self, chunk: Chunk, columns: Sequence[int], choice: Choice
+    ) -> Sequence[Numbers | NotNumbers]:
+        found = observe_chunk(chunk, columns, choice)
         for i, column in enumerate(columns):
             if isinstance(found[i], NotNumbers) and column in self.bounds:
                 with suppress(DataError):  # numbers with leading zeros are numbers here

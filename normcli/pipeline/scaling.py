@@ -17,7 +17,7 @@ from normcli.methods.base import Batching, Fitted, Method, Running, Scaled
 from normcli.model import Statistics
 from normcli.numbers import Numbers
 from normcli.pipeline.batches import batched
-from normcli.pipeline.choice import Choice, engine_for, good_rows, refuse_infinite
+from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk
 from normcli.report import Summary
 from normcli.statistics import ColumnStatistics
 
@@ -57,9 +57,7 @@ class Scale:
         """Scale one chunk."""
         positions = [plan.position for plan in self.plans]
         chunk, bad_rows = good_rows(chunk, positions, self.choice)
-        numbers = chunk.numbers(positions)
-        if not self.choice.ignore_infinite:
-            refuse_infinite(chunk, positions, numbers)
+        numbers = read_chunk(chunk, positions, self.choice)
         scaled = [self._scaled(plan, x) for plan, x in zip(self.plans, numbers, strict=True)]
         if self.float32:
             _refuse_float32_overflow(self.plans, scaled)
