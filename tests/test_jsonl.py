@@ -61,7 +61,7 @@ def chunk_of(data, **options):
 def doubled(chunk, columns):
     """The columns times two, as a method would hand them back."""
     return {
-        c: Scaled(2 * x.parts.sum(axis=0), x.missing)
+        c: Scaled(2 * (x.parts[0] if len(x.parts) == 1 else x.parts.sum(axis=0)), x.missing)
         for c, x in zip(columns, chunk.numbers(columns), strict=True)
     }
 
