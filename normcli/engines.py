@@ -5,25 +5,29 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import queue
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from normcli.errors import NormcliError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkProcess
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_JOBS = 256  # as fast as anything can be written that they make
 SLOT = 32 << 20  # bytes of shared memory for the payload of one result; touched as needed
+HELD = (signal.SIGINT, signal.SIGTERM)
+AHEAD = 2  # items that a worker has: one that it works on and one that waits, or is done
 
 
 class Engine(Protocol):
@@ -81,24 +85,14 @@ class Processes:
         if len(first) <= self.jobs or not can_fork():
             yield from map(work, chain(first, waiting))
             return
-        import multiprocessing
-
-        with _starting():
-            slots = [mmap.mmap(-1, SLOT) for _ in range(2 * self.jobs)]
-        pool = ProcessPoolExecutor(
-            self.jobs,
-            multiprocessing.get_context("fork"),
-            initializer=_start_worker,
-            initargs=(work, slots, os.getpid()),
-        )
+        workers: list[_Worker] = []
         try:
-            yield from _in_order(pool, slots, chain(first, waiting))
-        except BrokenProcessPool as error:
-            raise NormcliError(
-                "a worker process died: killed, or out of memory\nTry fewer at a time: --jobs 1"
-            ) from error
+            for _ in range(self.jobs):
+                workers.append(_Worker(work, workers))
+            yield from _in_order(workers, chain(first, waiting))
         finally:
-            _stop(pool)
+            for worker in workers:
+                worker.stop()
 
 
 def _until_failure(items: Iterable[Item], failed: list[NormcliError]) -> Iterator[Item]:
@@ -107,18 +101,6 @@ def _until_failure(items: Iterable[Item], failed: list[NormcliError]) -> Iterato
         yield from items
     except NormcliError as error:
         failed.append(error)
-
-
-@contextlib.contextmanager
-def _starting() -> Iterator[None]:
-    """Say in our words that the system gives no memory or no processes."""
-    try:
-        yield
-    except OSError as error:
-        raise NormcliError(
-            f"cannot start the worker processes: {error.strerror or error}\n"
-            "Try fewer at a time: --jobs 1"
-        ) from error
 
 
 def engine(jobs: int) -> Engine:
@@ -131,73 +113,144 @@ def can_fork() -> bool:
     return sys.platform.startswith("linux")
 
 
-def _in_order(
-    pool: ProcessPoolExecutor, slots: list[mmap.mmap], items: Iterator[Any]
-) -> Iterator[Any]:
-    """The results in order; as many items are under way as there are slots."""
-    free = deque(range(len(slots)))
-    pending: deque[tuple[int, Future[tuple[Any, int]]]] = deque()
-    more = True
-    while more or pending:
-        while more and free:
+def _in_order(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
+    """The results in order; who has done one gets the next item."""
+    from multiprocessing.connection import wait
+
+    by_pipe: dict[object, _Worker] = {worker.pipe: worker for worker in workers}
+    free = deque(workers * AHEAD)
+    done: dict[int, tuple[_Worker, int, Any]] = {}
+    sent = told = 0
+    while True:
+        while free:
             for item in islice(items, 1):
-                slot = free.popleft()
-                with _starting():
-                    pending.append((slot, pool.submit(_run, slot, item)))
+                free.popleft().send(sent, item)
+                sent += 1
                 break
             else:
-                more = False
-        if pending:
-            slot, future = pending.popleft()
-            yield _received(future.result(), slots[slot])
-            free.append(slot)
+                break
+        if told == sent:
+            return
+        while told not in done:
+            for pipe in wait([worker.pipe for worker in workers]):
+                number, slot, result = by_pipe[pipe].receive()
+                done[number] = by_pipe[pipe], slot, result
+        worker, slot, result = done.pop(told)
+        yield worker.opened(slot, result)
+        worker.slots.append(slot)
+        free.append(worker)
+        told += 1
 
 
-def _received(sent: tuple[Any, int], slot: mmap.mmap) -> Any:
-    """A result, with its payload where the worker has left it."""
-    result, length = sent
-    return replace(result, payload=memoryview(slot)[:length]) if length else result
+class _Worker:
+    """A process that does `work`, seen from its parent."""
+
+    def __init__(self, work: Callable[[Any], Any], others: list[_Worker]) -> None:
+        """Start it; raises NormcliError where the system gives no memory or no processes."""
+        import multiprocessing
+
+        context = multiprocessing.get_context("fork")
+        try:
+            self.memory = [mmap.mmap(-1, SLOT) for _ in range(AHEAD)]
+            self.slots = list(range(AHEAD))
+            self.pipe, theirs = context.Pipe()
+            inherited = [self.pipe, *(other.pipe for other in others)]
+            arguments = (work, theirs, self.memory, inherited)
+            self.process: ForkProcess = context.Process(target=_work, args=arguments, daemon=True)
+            with _signals_held():
+                self.process.start()
+        except OSError as error:
+            raise NormcliError(
+                f"cannot start the worker processes: {error.strerror or error}\n"
+                "Try fewer at a time: --jobs 1"
+            ) from error
+        theirs.close()
+
+    def send(self, number: int, item: Any) -> None:
+        """Give it an item; raises NormcliError where it has died."""
+        with self._alive():
+            self.pipe.send((number, self.slots.pop(), item))
+
+    def receive(self) -> tuple[int, int, Any]:
+        """Number and slot of an item, and what `opened` takes."""
+        with self._alive():
+            received: tuple[int, int, Any] = self.pipe.recv()
+        return received
+
+    def opened(self, slot: int, result: tuple[Any, int] | BaseException) -> Any:
+        """A result with its payload, where that lies; raises the error that the work raised."""
+        if isinstance(result, BaseException):
+            raise result
+        value, length = result
+        return replace(value, payload=memoryview(self.memory[slot])[:length]) if length else value
+
+    @contextlib.contextmanager
+    def _alive(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            raise NormcliError(
+                "a worker process died: killed, or out of memory\nTry fewer at a time: --jobs 1"
+            ) from error
+
+    def stop(self) -> None:
+        """End it, whatever it is at."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers, whatever they are at."""
-    workers = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for worker in workers:
-        with contextlib.suppress(OSError, ValueError):
-            worker.terminate()
-    for worker in workers:
-        worker.join()
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let no signal reach a new process before it knows what to do."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # In a worker ---------------------------------------------------------------------------
 
-_work: Callable[[Any], Any]
-_slots: list[mmap.mmap]
 
-
-def _start_worker(work: Callable[[Any], Any], slots: list[mmap.mmap], parent: int) -> None:
-    global _work, _slots
-    _work, _slots = work, slots
+def _work(
+    work: Callable[[Any], Any],
+    pipe: Connection,
+    memory: list[mmap.mmap],
+    inherited: list[Connection],
+) -> None:
+    """Do `work` on all that comes through the pipe, until that is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it, and ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    for parents in inherited:  # while we had its end, it would never look closed
+        parents.close()
+    items: queue.SimpleQueue[tuple[int, int, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, items), daemon=True).start()
+    while True:
+        number, slot, item = items.get()
+        try:
+            result: Any = _result(work(item), memory[slot])
+        except Exception as error:
+            result = error
+        pipe.send((number, slot, result))
 
 
-def _die_with(parent: int) -> None:
-    """End this process when its parent is gone without a word, as after kill -9."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+def _receive(pipe: Connection, items: queue.SimpleQueue[tuple[int, int, Any]]) -> None:
+    """Pass on what comes, so that the parent never waits; end with it, even after a kill -9."""
+    while True:
+        try:
+            items.put(pipe.recv())
+        except (EOFError, OSError):
+            os._exit(1)
 
 
-def _run(slot: int, item: Any) -> tuple[Any, int]:
+def _result(result: Any, slot: mmap.mmap) -> tuple[Any, int]:
     """The result without its payload, and how many bytes of that are in the slot."""
-    result = _work(item)
     payload = getattr(result, "payload", None)
     if not isinstance(payload, bytes | memoryview):
         return result, 0
     if not 0 < len(payload) <= SLOT:
         return replace(result, payload=bytes(payload)), 0
-    memoryview(_slots[slot])[: len(payload)] = payload
+    memoryview(slot)[: len(payload)] = payload
     return replace(result, payload=b""), len(payload)

@@ -53,13 +53,14 @@ class Layout:
 class CsvChunk(Chunk):
     """Whole records of a file, as they were written.
 
+    raw: the bytes; or how many there are at `offset` of the file at `path`.
     line: the number of its first line. offset: where its first byte lies in the file.
-    path: a file where any process can read the block; it is not pickled then.
+    path: a file where any process can read the bytes; they are not pickled then.
     gaps: (position, lines): so many lines that were there are left out.
     """
 
     layout: Layout
-    block: bytes
+    raw: bytes | int
     line: int
     offset: int
     path: str | None = None
@@ -67,12 +68,15 @@ class CsvChunk(Chunk):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {each.name: getattr(self, each.name) for each in fields(self)}
-        return state | {"block": len(self.block)} if self.path else state
+        return state | {"raw": len(self.block)} if self.path else state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self.path:
-            self.block = _read_again(self.path, self.offset, state["block"], self.layout.name)
+    @cached_property
+    def block(self) -> bytes:
+        """The bytes; raises DataError where they cannot be read any more."""
+        if isinstance(self.raw, bytes):
+            return self.raw
+        assert self.path is not None
+        return _read_again(self.path, self.offset, self.raw, self.layout.name)
 
     @property
     def rows(self) -> int:
