@@ -74,6 +74,8 @@ def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOpti
     if record is None or record.end - record.start > limit:
         raise too_long(f"{source.name}: the header", limit)
     cells = record.cells or ()
+    if len(cells) > options.max_columns:
+        raise too_many_columns(source.name, len(cells), options.max_columns)
     if options.header:
         return Head(text[: mark + record.end], tuple(cell.decode() for cell in cells))
     return Head(text[: mark + record.start], tuple(str(n + 1) for n in range(len(cells))))
@@ -92,6 +94,14 @@ def _first_record(
         if record.cells is not None:
             return record
     return None
+
+
+def too_many_columns(table: str, count: int, limit: int) -> LimitError:
+    """The error that a table has more than `limit` columns."""
+    return LimitError(
+        f"{table}: {count} columns are more than {limit}\n"
+        "If they are meant so, raise the limit with --max-columns"
+    )
 
 
 def too_long(what: str, limit: int) -> LimitError:

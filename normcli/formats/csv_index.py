@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
 
+WINDOW = 16 << 20  # bytes looked at together: no block but one with a huge record has more
 TAB, LF, CR, SPACE, QUOTE = b'\t\n\r "'
 
 
@@ -163,13 +164,28 @@ def _outside(
     """Positions of the `wanted` bytes outside quotes, and of the quotes."""
     import numpy as np
 
-    marks = np.flatnonzero(wanted | (data == QUOTE))
-    quote = data[marks] == QUOTE
-    if dialect.comment is not None and dialect.comment in block:
-        kept = ~_in_comment(block, marks, quote, dialect.comment)
-        marks, quote = marks[kept], quote[kept]
-    inside = np.cumsum(quote, dtype=np.uint8) & 1  # a closing quote counts as outside
-    return marks[(inside == 0) & ~quote], marks[quote]
+    comments = dialect.comment is not None and dialect.comment in block
+    # In a huge cell there may be many wanted bytes, none of them outside.
+    step = len(data) if comments else WINDOW
+    outside, quotes, odd = [], [], 0
+    for start in range(0, len(data), max(step, 1)):
+        window = data[start : start + step]
+        marks = np.flatnonzero(wanted[start : start + step] | (window == QUOTE))
+        quote = window[marks] == QUOTE
+        if comments:
+            kept = ~_in_comment(block, marks, quote, dialect.comment or b"")
+            marks, quote = marks[kept], quote[kept]
+        inside = (np.cumsum(quote, dtype=np.uint8) + odd) & 1  # a closing quote is outside
+        odd = int(odd + np.count_nonzero(quote)) & 1
+        outside.append(marks[(inside == 0) & ~quote] + start)
+        quotes.append(marks[quote] + start)
+    return _concatenated(outside), _concatenated(quotes)
+
+
+def _concatenated(parts: list[Positions]) -> Positions:
+    import numpy as np
+
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def _in_comment(block: bytes, marks: Positions, quote: Mask, comment: bytes) -> Mask:
