@@ -45,7 +45,9 @@ def run(
         errors = stack.enter_context(open(os.memfd_create("stderr"), "w+b"))
         source, sink = _ends(stack, pipe, output)
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdin=source, stdout=sink, stderr=errors)
+        process = subprocess.Popen(
+            command, stdin=source, stdout=sink, stderr=errors, env=_environment()
+        )
         for end in (source, sink):
             if pipe and not isinstance(end, int):
                 end.close()  # ours; so that each end of a pipe is seen by the other
@@ -57,6 +59,11 @@ def run(
             errors.seek(0)
             raise RunError(_last_line(errors.read()) or f"exit code {process.returncode}")
     return Run(wall, usage.ru_utime + usage.ru_stime, peak)
+
+
+def _environment() -> dict[str, str]:
+    """As users have it: packages are compiled once, not in every run."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _ends(
