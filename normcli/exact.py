@@ -12,34 +12,31 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from normcli.digits import carry, join, quotients, scaled_variance
+from normcli.digits import GRID, FixedPoint, beside, carry, quotients, scaled_variance
 
 if TYPE_CHECKING:
     from normcli.digits import Ints
     from normcli.numbers import Floats, Mask
 
-BLOCK = 1 << 16  # values worked on at once: with their pieces they fit in a cache
-SLAB = 1 << 17  # values added up in 64-bit integers
-ROW = 1 << 13  # values in a row beside others
-DOT = 1 << 9  # values in one dot product of a single row
-BITS = 22  # of a piece, at most: 2 * 22 + 9 bits of a dot product are 53, as for longer rows
-SPARSE = 256  # numbers that do not end in the pieces go the slow way if fewer than one in SPARSE
-SPARSE_ROWS = 4096  # the same beside other rows, where every such number is work for its row
+BLOCK = 3 << 15  # parts of numbers worked on at once: with their pieces they fit in a cache
+ROW = 1 << 13  # numbers in a row, at most, whose mean and variance are rounded beside others
+DOT = 1 << 9  # numbers in one dot product
+ONES = np.ones(DOT)
+BITS = 22  # of a piece, at most: 2 * 22 + 9 bits of a dot product are 53
+SPARSE = 256  # numbers that do not end in the pieces are left out if fewer than one in SPARSE
 SAMPLE = 128  # numbers that show most of the time that a piece is not the last
 MAX_PIECES = 14  # which is enough for 256-bit decimals
 MAX_EXPONENT = 200  # beyond it, products of pieces might overflow or lose bits by underflow
 MIN_EXPONENT = -1074  # every float64 is a multiple of 2**-1074
-LIMB = 18  # bits: three limbs hold a float64
-LIMB_ROW = 1 << 15  # numbers whose limbs are added at once
-FEW = 64  # numbers that are not worth cutting into limbs
+LEFT = 1 << 14  # numbers left out that are added up at once: at most 3 * LEFT products
 
 MAX_FLOATS = 120  # of an expansion; the sum of squares over all of float64's range has 80
 MAX_SCALE = 400  # decimal places; a 256-bit decimal has 76, its square twice as many
@@ -194,242 +191,226 @@ def divide_sqrt(numerator: int, denominator: int, exponent: int = 0) -> float:
 # ---------------------------------------------------------------------- exact moments
 
 
-class Moments(NamedTuple):
-    """The exact sum, sum * 2**exponent, and sum of squares, squares * 4**exponent."""
-
-    sum: int = 0
-    squares: int = 0
-    exponent: int = 0
-
-    def plus(self, other: Moments) -> Moments:
-        """The moments of both sets of numbers together."""
-        if self.squares == 0:
-            return other
-        exponent = min(self.exponent, other.exponent)
-        a, b = self.exponent - exponent, other.exponent - exponent
-        return Moments(
-            (self.sum << a) + (other.sum << b),
-            (self.squares << 2 * a) + (other.squares << 2 * b),
-            exponent,
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RowMoments:
-    """The exact moments of m rows, as digits (see `normcli.digits`) and numbers left out.
+    """The exact sums and sums of squares of m rows, as digits (see `normcli.digits`).
 
-    sums, squares: digits of the sums and of the sums of squares, shapes (k, m), (2k - 1, m).
-    exponent: shape (m,), of the last digit of the sum; that of the squares is twice that.
-    others: numbers that are not in the digits, shapes (p, l), and their rows, shapes (l,).
+    digits: shape (2k - 1, 2, m): of the sums (k, then zeros) and of the sums of squares.
+    exponent: shape (m,), of the first digit of the sum; that of the squares is twice that.
+    left: shape (p, l): numbers that are not in the digits, and have to be added.
+    rows: shape (l,): the rows that they are of, ascending.
     """
 
-    sums: Ints
-    squares: Ints
+    digits: Ints
     exponent: Ints
     step: int
-    others: list[tuple[Floats, Ints]]
+    left: Floats
+    rows: Ints
 
-    def in_rows(self, rows: Ints) -> list[Moments]:
-        """The moments of some rows."""
-        sums, squares = (join(d[:, rows], self.step) for d in (self.sums, self.squares))
-        found = list(map(Moments, sums, squares, self.exponent[rows].tolist()))
-        if self.others:
-            place = {r: i for i, r in enumerate(rows.tolist())}
-            for r, more in chain.from_iterable(_moments_of_few(x, row) for x, row in self.others):
-                if r in place:
-                    found[place[r]] = found[place[r]].plus(more)
-        return found
+    @classmethod
+    def joined(cls, found: Sequence[RowMoments]) -> RowMoments:
+        """The rows of some, of the same number of parts, one after the other."""
+        if len(found) == 1:
+            return found[0]
+        first = np.cumsum([0, *(len(f.exponent) for f in found)])
+        return cls(
+            beside([f.digits for f in found]),
+            np.concatenate([f.exponent for f in found]),
+            found[0].step,
+            np.concatenate([f.left for f in found], axis=1),
+            np.concatenate([f.rows + start for f, start in zip(found, first, strict=False)]),
+        )
+
+    def of_rows(self, rows: Ints) -> RowMoments:
+        """Some of the rows; `rows` are ascending."""
+        place = np.searchsorted(rows, self.rows)
+        among = np.flatnonzero(np.isin(self.rows, rows))
+        return RowMoments(
+            self.digits[..., rows],
+            self.exponent[rows],
+            self.step,
+            self.left[:, among],
+            place[among],
+        )
 
     def mean_and_variance(self, count: Ints) -> tuple[Floats, Floats, Mask]:
         """Mean and variance of the rows, and where both are sure to be rounded correctly.
 
         count: numbers in the rows, at most `ROW`. Rows without are sure, and NaN.
         """
-        n = np.maximum(count, 1)
-        sums, squares = carry(self.sums, self.step, 1), carry(self.squares, self.step, 2)
+        n, k = np.maximum(count, 1), (len(self.digits) + 1) // 2
+        sums, squares = (self.digits[:k, 0], self.digits[:, 1])
+        sums, squares = carry(sums, self.step, 1), carry(squares, self.step, 2)
         deviations = scaled_variance(n, sums, squares, self.step)
-        mean, mean_sure = quotients(sums, self.step, n * 1.0, self.exponent)
-        var, var_sure = quotients(deviations, self.step, n * n * 1.0, 2 * self.exponent)
+        exponent = self.exponent - self.step * (k - 1)
+        mean, mean_sure = quotients(sums, self.step, n * 1.0, exponent)
+        var, var_sure = quotients(deviations, self.step, n * n * 1.0, 2 * exponent)
         sure = mean_sure & var_sure
-        for _, row in self.others:
-            sure[row] = False
+        sure[self.rows] = False
         mean[count == 0] = var[count == 0] = math.nan
         return mean, var, sure
 
 
-def moments(x: Floats, bound: Floats) -> RowMoments:
+def sums_and_squares(found: RowMoments, places: Ints, m: int) -> FixedPoint:
+    """The sums of m columns, then their sums of squares; the rows are added to these places."""
+    total = FixedPoint.of(
+        found.digits.reshape(len(found.digits), -1),
+        found.step,
+        np.concatenate([found.exponent, 2 * found.exponent]),
+        np.concatenate([places, places + m]),
+        2 * m,
+    )
+    count = LEFT // len(found.left) ** 2
+    for start in range(0, len(found.rows), count):
+        some = slice(start, start + count)
+        total = total.plus(_of_single_numbers(found.left[:, some], places[found.rows[some]], m))
+    return total
+
+
+def _of_single_numbers(x: Floats, places: Ints, m: int) -> FixedPoint:
+    """`sums_and_squares` of numbers, any finite ones, each of several parts: shape (p, l).
+
+    The square is the sum of the products of all halves of the parts, integers of 27 bits.
+    """
+    mantissa, exponent = np.frexp(x)
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    last = exponent.astype(np.int64) - 53
+    halves = np.concatenate([whole >> 27, whole & (1 << 27) - 1])
+    lasts = np.concatenate([last + 27, last])
+    first, second, times = _pairs(len(halves))
+    products = halves[first] * halves[second] * times[:, 0].astype(np.int64)
+    exponents = np.concatenate([last, lasts[first] + lasts[second]])
+    at = np.concatenate([np.tile(places, (len(x), 1)), np.tile(places + m, (len(first), 1))])
+    digits = np.concatenate([whole, products]).reshape(1, -1)
+    return FixedPoint.of(digits, GRID, exponents.ravel(), at.ravel(), 2 * m)
+
+
+def moments(x: Floats, bound: Floats, sparse: int = SPARSE) -> RowMoments:
     """The exact moments of every row of x.
 
-    x: float64, finite, shape (p, m, n), n > 0: m rows of n numbers, each the exact sum of p
-        parts. Either m is 1, or n at most `ROW`; m * n is at most `SLAB`.
+    x: float64, finite, shape (p, m, n), n > 0, of at most `BLOCK` items: m rows of n
+        numbers, each the exact sum of p parts.
     bound: float64, shape (p, m): no part of a number of the row has a greater absolute value.
+    sparse: numbers that take more pieces than the others are left out if one in so many does.
 
     Every number is cut into pieces: integers of at most 22 bits in units that are the same
     all over the row. Sums of pieces and of their products are integers of at most 53 bits,
     so the float additions that make them are exact, in whatever order.
     """
     p, m, n = x.shape
-    exponent = np.frexp(bound.max(axis=0))[1].astype(np.int64) + (p - 1).bit_length()
-    others = []
-    unusual = np.flatnonzero(np.abs(exponent) > MAX_EXPONENT)
-    if len(unusual):
-        others.append((x[:, unusual].reshape(p, -1), np.repeat(unusual, n)))
-        x = x.copy()
-        x[:, unusual], exponent[unusual] = 0.0, 0
+    more = (p - 1).bit_length()
+    exponent = np.frexp(bound.max(axis=0))[1].astype(np.int64) + more
+    numbers, unusual = x, np.abs(exponent) > MAX_EXPONENT
+    if unusual.any():
+        x = np.where(unusual[:, None], 0.0, x)
+        exponent[unusual] = 0
     top = exponent.max()
     exponent[exponent == top - 1] = top  # rows with the same units are faster
-    dot = min(n, DOT) if m == 1 else n
-    bits = min(BITS, (53 - (dot - 1).bit_length()) // 2)
-    step = bits + 1 - (p - 1).bit_length()  # rounding to nearest saves a bit, p parts cost some
-    units = exponent - bits - step * np.arange(MAX_PIECES)[:, None]
-    digits = []
-    for rows, block in _blocks(x):
-        pieces, left = _cut(block, units[:, rows], dot, SPARSE if m == 1 else SPARSE_ROWS)
-        digits.append(_sums(pieces, units[: len(pieces), rows]))
-        if len(left):
-            others.append((block.reshape(p, -1)[:, left], rows.start + left // block.shape[2]))
-    sums, squares = (_side_by_side(d) for d in zip(*digits, strict=True))
-    last = units[len(sums) - 1]
-    if m == 1:
-        sums, squares = sums.sum(axis=1, keepdims=True), squares.sum(axis=1, keepdims=True)
-    return RowMoments(sums, squares, last, step, others)
-
-
-def _blocks(x: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Blocks of up to `BLOCK` numbers of x, shape (p, m, n): whole rows, or some of one row."""
-    _, m, n = x.shape
-    if m == 1:
-        count = -(-n // BLOCK)
-        for i in range(count):
-            yield slice(0, 1), x[..., n * i // count : n * (i + 1) // count]
-    else:
-        height = BLOCK // n
-        for start in range(0, m, height):
-            rows = slice(start, start + height)
-            yield rows, x[:, rows]
-
-
-def _side_by_side(digits: Sequence[Ints]) -> Ints:
-    """Arrays of digits beside each other, the shorter ones filled up with zeros at the end."""
-    if len(digits) == 1:
-        return digits[0]
-    ends = np.cumsum([0, *(d.shape[1] for d in digits)])
-    joined = np.zeros((max(map(len, digits)), ends[-1]), np.int64)
-    for part, start, end in zip(digits, ends, ends[1:], strict=False):
-        joined[: len(part), start:end] = part
-    return joined
+    unit = exponent - BITS
+    units = unit[:1] if (exponent == top).all() else unit
+    step = BITS + 1 - more  # rounding to nearest saves a bit, p parts cost some
+    pieces, left = _cut(x, units, step, m * n // sparse)
+    if unusual.any():
+        others = np.repeat(unusual, n)
+        others[left] = True
+        left = np.flatnonzero(others)
+    return RowMoments(
+        _digits(pieces, units, step), unit, step, numbers[:, left // n, left % n], left // n
+    )
 
 
 _memory = threading.local()
 
 
-def _room(size: int) -> Floats:
-    """Memory of this thread for pieces and rests: fresh pages would cost as much as the work."""
-    if getattr(_memory, "size", 0) < size:
-        _memory.size = max(size, BLOCK + DOT)
-        _memory.room = np.empty((MAX_PIECES + 1) * _memory.size)
-    room: Floats = _memory.room[: (MAX_PIECES + 1) * size].reshape(-1, size)
-    return room
+def room(name: str, *shape: int) -> Floats:
+    """An array in memory of this thread, used again under this name: fresh pages cost time."""
+    size = math.prod(shape)
+    memory = getattr(_memory, name, None)
+    if memory is None or memory.size < size:
+        memory = np.empty(size)
+        setattr(_memory, name, memory)
+    array: Floats = memory[:size].reshape(shape)
+    return array
 
 
-def _cut(x: Floats, units: Ints, dot: int, sparse: int) -> tuple[Floats, Ints]:
+def _cut(x: Floats, unit: Ints, step: int, few: int) -> tuple[Floats, Ints]:
     """The pieces of x, shape (p, m, n), and the flat indexes of numbers left out of them.
 
-    units: exponents, shape (`MAX_PIECES`, m).
-    Returns: pieces of shape (number of pieces, m, n / dot, dot): rows filled up with zeros.
+    unit: exponents of the unit of the first pieces, shape (m,) or, where all are the same, (1,);
+        those of the next are smaller by `step`.
+    few: so many numbers are left out rather than cut further.
+    Returns: pieces of shape (number of pieces, m, d, n / d): rows filled up with zeros.
 
     sigma has the unit as its last place, so adding it rounds there: algorithm 3.1 of the paper.
     """
     p, m, n = x.shape
-    size = m * n
-    room = _room(-(-size // dot) * dot)
-    flat = room[:, :size].reshape(-1, m, n)
-    spare = flat[-1:] if p == 1 else np.empty_like(x)
-    rest = x
-    if m > 1 and (units[0] == units[0, 0]).all():
-        units = units[:, :1]
-    for i, sigma in enumerate(np.ldexp(1.5, units + 52)[..., None]):  # 3/2 * 2**52 units
-        q = np.add(rest, sigma, out=flat[i : i + 1] if p == 1 else np.empty_like(x))
+    d = -(-n // DOT)
+    dot = -(-n // d)
+    padded = room("pieces", MAX_PIECES, m, d * dot)
+    pieces = padded[..., :n]
+    sigma = np.ldexp(1.5, unit + 52)[:, None]  # 3/2 * 2**52 units
+    rest, spare = x, room("rest", p, m, n)
+    for i in range(MAX_PIECES):
+        q = pieces[i : i + 1] if p == 1 else room("parts", p, m, n)
+        np.add(rest, sigma, out=q)
         q -= sigma
         if p > 1:
-            q.sum(axis=0, out=flat[i])
+            q.sum(axis=0, out=pieces[i])
         last = i + 1 == MAX_PIECES
         if last or not _far_from_done(q, rest):
             inexact = (q != rest).any(axis=0) if p > 1 else q[0] != rest[0]
             left = np.count_nonzero(inexact)
-            if last or left * sparse < size:
+            if last or left <= few:
                 break
         rest = np.subtract(rest, q, out=spare)
-    pieces = room[: i + 1]
-    pieces[:, size:] = 0.0
-    indexes = np.flatnonzero(inexact) if left else np.zeros(0, np.intp)
-    pieces[:, indexes] = 0.0
-    return pieces.reshape(i + 1, m, -1, dot), indexes
+        sigma = sigma * 2.0**-step
+    padded[: i + 1, :, n:] = 0.0
+    if not left:
+        return padded[: i + 1].reshape(i + 1, m, d, dot), np.zeros(0, np.intp)
+    indexes = np.flatnonzero(inexact)
+    pieces[: i + 1, indexes // n, indexes % n] = 0.0
+    return padded[: i + 1].reshape(i + 1, m, d, dot), indexes
 
 
 def _far_from_done(q: Floats, rest: Floats) -> bool:
     """Whether a look at a few numbers shows that many do not end in this piece."""
-    some = q[:, :1, :SAMPLE] != rest[:, :1, :SAMPLE]
-    return bool(8 * np.count_nonzero(some) > some.size)
+    some = (slice(None), slice(None, None, 1 + q.shape[1] // 4), slice(SAMPLE))
+    different = q[some] != rest[some]
+    return bool(8 * np.count_nonzero(different) > different.size)
 
 
-def _sums(pieces: Floats, units: Ints) -> tuple[Ints, Ints]:
-    """Digits of the sums of the numbers and of their squares, shapes (k, m) and (2k - 1, m).
+def _digits(pieces: Floats, unit: Ints, step: int) -> Ints:
+    """Digits of the sums of the numbers and of their squares, shape (2k - 1, 2, m).
 
-    pieces: shape (k, m, d, n), in units 2**units, shape (k, m).
+    pieces: shape (k, m, d, n). unit, step: as of `_cut`.
     """
-    k = len(pieces)
-    dots = [np.vecdot(pieces, np.ones(pieces.shape[-1]))]
-    dots += [np.vecdot(pieces[i], pieces[i:]) for i in range(k)]
-    unit = [units, *(units[i] + units[i:] for i in range(k))]
-    whole = np.ldexp(np.concatenate(dots), -np.concatenate(unit)[..., None])
-    digits = whole.astype(np.int64).sum(axis=-1)
-    sums, digits = digits[:k], digits[k:]
-    squares = np.zeros((2 * k - 1, digits.shape[1]), np.int64)
+    k, m, d, n = pieces.shape
+    first, second, times = _pairs(k)
+    dots = np.empty((k + len(times), m, d))
+    np.vecdot(pieces, ONES[:n], out=dots[:k])
+    start = k
     for i in range(k):
-        squares[2 * i : i + k] += digits[: k - i]
-        squares[2 * i + 1 : i + k] += digits[1 : k - i]  # every product of two pieces comes twice
-        digits = digits[k - i :]
-    return sums, squares
+        np.vecdot(pieces[i], pieces[i:], out=dots[start : start + k - i])
+        start += k - i
+    per_unit = np.ldexp(1.0, step * np.arange(k)[:, None] - unit)[..., None]
+    dots[:k] *= per_unit
+    dots[k:] *= per_unit[first]
+    dots[k:] *= per_unit[second] * times
+    whole = dots.astype(np.int64).sum(axis=-1)
+    digits = np.zeros((2 * k - 1, 2, m), np.int64)
+    digits[:k, 0] = whole[:k]
+    start = k
+    for i in range(k):
+        digits[2 * i : i + k, 1] += whole[start : start + k - i]
+        start += k - i
+    return digits
 
 
-def _moments_of_few(x: Floats, row: Ints) -> Iterator[tuple[int, Moments]]:
-    """Moments and rows of numbers, any finite ones, that do not fit in pieces; rows may recur.
-
-    x: shape (p, l). row: shape (l,), where each belongs.
-    """
-    by = _by_limbs if len(x) == 1 and len(row) > FEW else _by_integers
-    for start in range(0, len(row), LIMB_ROW):
-        some = slice(start, start + LIMB_ROW)
-        yield from by(x[:, some], row[some])
-
-
-def _by_limbs(x: Floats, row: Ints) -> Iterator[tuple[int, Moments]]:
-    """(row, moments) for every row and every exponent that its numbers have.
-
-    The mantissa of a number is three limbs of 18 bits, its square five sums of products of
-    limbs, below 2**38 each: `LIMB_ROW` of them add without error. Slower, but no exponent
-    matters.
-    """
-    mantissa, exponent = np.frexp(x[0])
-    limbs = []
-    for _ in range(3):
-        mantissa = mantissa * 2.0**LIMB
-        limbs.append(np.trunc(mantissa))
-        mantissa -= limbs[-1]
-    a, b, c = limbs
-    keys, group = np.unique(row << 12 | exponent + 2048, return_inverse=True)
-    digits = (a, b, c, a * a, 2 * a * b, 2 * a * c + b * b, 2 * b * c, c * c)
-    totals = np.array([np.bincount(group, weights=d) for d in digits]).astype(np.int64)
-    sums, squares = join(totals[:3], LIMB), join(totals[3:], LIMB)
-    for key, s, q in zip(keys.tolist(), sums, squares, strict=True):
-        yield key >> 12, Moments(s, q, (key & 4095) - 2048 - 3 * LIMB)
-
-
-def _by_integers(x: Floats, row: Ints) -> Iterator[tuple[int, Moments]]:
-    """(row, moments) for every number: of several parts, of very different exponents."""
-    for i, number in zip(row.tolist(), integers(x), strict=True):
-        yield i, Moments(number, number * number, MIN_EXPONENT)
+@cache
+def _pairs(k: int) -> tuple[Ints, Ints, Floats]:
+    """The pairs i <= j of k pieces, and how often their product is in the square of the sum."""
+    first, second = np.triu_indices(k)
+    return first, second, np.where(first == second, 1.0, 2.0)[:, None, None]
 
 
 def integers(x: Floats) -> list[int]:

@@ -10,35 +10,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import reduce
-from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from normcli.digits import GRID, FixedPoint
 from normcli.exact import (
+    BLOCK,
     MIN_EXPONENT,
     ROW,
-    SLAB,
-    Moments,
-    RowMoments,
     Total,
     divide,
     divide_sqrt,
     integers,
-    moments,
+    sums_and_squares,
 )
+from normcli.numbers import Numbers
+from normcli.tally import Tally, blocks
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from normcli.digits import Ints
-    from normcli.numbers import Floats, Mask, Numbers
+    from normcli.numbers import Floats, Mask
 
 Exact = float | int | Decimal
 ZERO = Total()
+MANY = 16  # blocks whose sums are added up at once
+BATCHES = 1 << 12  # batches whose means are rounded at once
+SPARSE = 1 << 12  # of numbers that are left out of the pieces: each is work for its batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,8 @@ class ColumnStatistics:
 
     @classmethod
     def of_columns(cls, columns: Sequence[Numbers]) -> list[ColumnStatistics]:
-        """The statistics of many columns: short ones are worked on together, which is faster."""
-        result: list[ColumnStatistics] = []
-        for (p, n, scale), group in groupby(columns, lambda c: (*c.parts.shape, c.scale)):
-            for some in _few(list(group), SLAB // n if 0 < n <= ROW else 1):
-                result += _of_alike(some, p, n, scale)
-        return result
+        """The statistics of columns of the same length: worked on together, which is faster."""
+        return TableStatistics.of(columns).columns()
 
     def merge(self, other: ColumnStatistics) -> ColumnStatistics:
         """The statistics of both sets of cells together."""
@@ -163,42 +164,152 @@ def _decimal(value: Fraction) -> Decimal:
     return Decimal((int(unscaled < 0), tuple(map(int, str(abs(unscaled)))), -places))
 
 
-def _few(items: list[Numbers], size: int) -> Iterator[list[Numbers]]:
-    """The items in order, `size` at a time."""
-    return (items[i : i + size] for i in range(0, len(items), size))
+@dataclass(frozen=True, eq=False)
+class TableStatistics:
+    """The `ColumnStatistics` of m columns as arrays: made, sent and merged at little cost.
 
+    counts: shape (4, m): count, missing, nan and inf of every column.
+    low, high: shape (m,): exact minima and maxima, infinities where count is 0; float64, or
+        Python's numbers (see `exact_value`) where some may be no float64.
+    sums: 2 * m numbers: the sums of the columns, then their sums of squares.
+    scales: column -> decimal places, where there are any: its sums are in units of the last.
+    """
 
-def _of_alike(columns: list[Numbers], p: int, n: int, scale: int) -> list[ColumnStatistics]:
-    """The statistics of columns that have the same parts, length and scale."""
-    if len(columns) == 1:
-        x = columns[0].parts[:, None, :]
-    else:
-        x = np.empty((p, len(columns), n))
-        for i, column in enumerate(columns):
-            x[:, i] = column.parts
-    tally = _Tally.of(x)
-    missing = [0 if c.missing is None else int(np.count_nonzero(c.missing)) for c in columns]
-    found = zip(
-        tally.count.tolist(),
-        missing,
-        tally.nan.tolist(),
-        tally.extremes(x, scale),
-        tally.moments(np.arange(len(columns))),
-        strict=True,
-    )
-    return [
-        ColumnStatistics(
-            count,
-            gone,
-            nan - gone,
-            n - count - nan,
-            low,
-            high,
-            Total.of(m.sum, m.exponent, scale),
-            Total.of(m.squares, 2 * m.exponent, 2 * scale),
+    counts: Ints
+    low: NDArray[Any]
+    high: NDArray[Any]
+    sums: FixedPoint
+    scales: dict[int, int]
+
+    @classmethod
+    def of(cls, columns: Sequence[Numbers]) -> TableStatistics:
+        """The statistics of columns of the same length."""
+        adder = _Adder(len(columns))
+        if not columns or not len(columns[0]):
+            return adder.statistics()
+        parts, scales = [len(c.parts) for c in columns], [c.scale for c in columns]
+        for kind in sorted(set(zip(parts, scales, strict=True))):
+            each = enumerate(zip(parts, scales, strict=True))
+            places = [i for i, this in each if this == kind]
+            adder.add([columns[i] for i in places], np.array(places))
+        return adder.statistics()
+
+    def alike(self, other: TableStatistics) -> bool:
+        """Whether `merge` takes the other: it has as many columns, of the same scales."""
+        return self.counts.shape == other.counts.shape and self.scales == other.scales
+
+    def merge(self, other: TableStatistics) -> TableStatistics:
+        """The statistics of the cells of both."""
+        return TableStatistics(
+            self.counts + other.counts,
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+            self.sums.plus(other.sums),
+            self.scales,
         )
-        for count, gone, nan, (low, high), m in found
-    ]
+
+    def columns(self) -> list[ColumnStatistics]:
+        """The statistics of every column."""
+        sums, squares = self._totals()
+        rows = zip(*self.counts.tolist(), self.low.tolist(), self.high.tolist(), strict=True)
+        return [
+            ColumnStatistics(
+                count,
+                missing,
+                nan,
+                inf,
+                low if count else None,
+                high if count else None,
+                total,
+                square,
+            )
+            for (count, missing, nan, inf, low, high), total, square in zip(
+                rows, sums, squares, strict=True
+            )
+        ]
+
+    def _totals(self) -> tuple[list[Total], list[Total]]:
+        """The sums and the sums of squares."""
+        m, exponent, scales = len(self.low), GRID * self.sums.low, self.scales
+        numbers = self.sums.integers()
+        sums = [Total.of(n, exponent, scales.get(i, 0)) for i, n in enumerate(numbers[:m])]
+        squares = [Total.of(n, exponent, 2 * scales.get(i, 0)) for i, n in enumerate(numbers[m:])]
+        return sums, squares
+
+
+class Fold:
+    """What the parts of a table hold in some of m columns, added up."""
+
+    def __init__(self, m: int = 0) -> None:
+        self._settled = [ColumnStatistics()] * m
+        self._running: TableStatistics | None = None
+        self._places: list[int] = []
+
+    def add(self, part: TableStatistics, places: list[int]) -> None:
+        """Add what a part holds in the columns at these places."""
+        if self._running and places == self._places and self._running.alike(part):
+            self._running = self._running.merge(part)
+        else:
+            self._settle()
+            self._running, self._places = part, places
+
+    def columns(self) -> list[ColumnStatistics]:
+        """The statistics of every column."""
+        self._settle()
+        return list(self._settled)
+
+    def _settle(self) -> None:
+        if self._running:
+            for i, column in zip(self._places, self._running.columns(), strict=True):
+                self._settled[i] = self._settled[i].merge(column)
+        self._running = None
+
+
+class _Adder:
+    """`TableStatistics` of m columns in the making."""
+
+    def __init__(self, m: int) -> None:
+        self.counts = np.zeros((4, m), np.int64)
+        self.low, self.high = np.full(m, np.inf), np.full(m, -np.inf)
+        self.sums = FixedPoint(np.zeros((0, 2 * m), np.int64))
+        self.scales: dict[int, int] = {}
+
+    def add(self, columns: list[Numbers], places: Ints) -> None:
+        """Add columns of the same parts, length and scale at these places."""
+        p, scale = len(columns[0].parts), columns[0].scale
+        tallies = ((Tally.of(x), places[some]) for some, x in blocks([c.parts for c in columns]))
+        while pairs := list(islice(tallies, MANY)):
+            self._add(Tally.joined([t for t, _ in pairs]), np.concatenate([at for _, at in pairs]))
+        if scale:
+            self.scales.update(dict.fromkeys(places.tolist(), scale))
+        if scale or p > 1:
+            self._exact_extremes(columns, places)
+        self._count_missing(columns, places)
+
+    def _add(self, tally: Tally, places: Ints) -> None:
+        for i, count in ((0, tally.count), (2, tally.nan), (3, tally.inf)):
+            np.add.at(self.counts[i], places, count)
+        np.fmin.at(self.low, places, tally.low + 0.0)  # -0.0 + 0.0 is 0.0
+        np.fmax.at(self.high, places, tally.high + 0.0)
+        self.sums = self.sums.plus(sums_and_squares(tally.found, places, self.counts.shape[1]))
+
+    def _count_missing(self, columns: list[Numbers], places: Ints) -> None:
+        """Tell missing cells from NaN in the data."""
+        missing = [0 if c.missing is None else np.count_nonzero(c.missing) for c in columns]
+        self.counts[1, places] += missing
+        self.counts[2, places] -= missing
+
+    def _exact_extremes(self, columns: list[Numbers], places: Ints) -> None:
+        """Put exact numbers in the place of rounded ones, of parts, or in units of a decimal."""
+        self.low, self.high = self.low.astype(object), self.high.astype(object)
+        for i, x in zip(places.tolist(), columns, strict=True):
+            if self.counts[0, i]:
+                finite = np.compress(np.isfinite(x.parts[0]), x.parts, axis=1)
+                self.low[i], self.high[i] = _extremes(finite, x.scale)
+
+    def statistics(self) -> TableStatistics:
+        """What has been added."""
+        return TableStatistics(self.counts, self.low, self.high, self.sums, self.scales)
 
 
 def batch_statistics(x: Numbers, size: int) -> tuple[Ints, Floats, Floats]:
@@ -210,107 +321,78 @@ def batch_statistics(x: Numbers, size: int) -> tuple[Ints, Floats, Floats]:
     rounded: NaN where the count is 0, infinity beyond the largest float64.
     """
     p, n = x.parts.shape
+    if size > min(ROW, BLOCK // p):
+        return _of_long_batches(x, size)
+    rows = min(BLOCK // p // size, BATCHES)
     whole = n - n % size
-    stride = size * (SLAB // size if size <= ROW else 1)
-    cuts = [*range(0, whole, stride), whole, n]
-    found = [
-        _of_batches(x.parts[:, start:stop].reshape(p, -1, min(size, stop - start)), 10**x.scale)
+    cuts = [*range(0, whole, rows * size), whole, n]
+    tallies = (
+        Tally.of(x.parts[:, start:stop].reshape(p, -1, min(size, stop - start)), SPARSE)
         for start, stop in pairwise(cuts)
         if stop > start
-    ]
-    none = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-    count, mean, var = (np.concatenate(a) for a in zip(none, *found, strict=True))
+    )
+    found = [(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))]
+    while some := list(islice(tallies, BATCHES // rows)):
+        found.append(_rounded_rows(Tally.joined(some), 10**x.scale))
+    count, mean, var = (np.concatenate(a) for a in zip(*found, strict=True))
     return count, mean, var
 
 
-def _of_batches(x: Floats, unit: int) -> tuple[Ints, Floats, Floats]:
-    """`batch_statistics` of x, shape (p, b, size), in units of 1 / unit."""
-    tally = _Tally.of(x)
-    if unit == 1 and x.shape[2] <= ROW:
-        mean, var, sure = tally.found[0].mean_and_variance(tally.count)
+def _of_long_batches(x: Numbers, size: int) -> tuple[Ints, Floats, Floats]:
+    """`batch_statistics`, where batches are columns like others."""
+    cuts = [slice(start, start + size) for start in range(0, len(x), size)]
+    found = [ColumnStatistics.of(Numbers(x.parts[:, cut], None, x.scale)) for cut in cuts]
+    count = np.array([batch.count for batch in found], np.int64)
+    mean, var = np.array([_rounded(batch) for batch in found], np.float64).reshape(-1, 2).T
+    return count, mean, var
+
+
+def _rounded(x: ColumnStatistics) -> tuple[float | None, float | None]:
+    """Mean and biased variance; None without numbers, infinity beyond the largest float64."""
+    try:
+        return x.mean, x.variance()
+    except OverflowError:
+        return x.mean, math.inf
+
+
+def _rounded_rows(tally: Tally, unit: int) -> tuple[Ints, Floats, Floats]:
+    """Count, mean and variance of every row, in units of 1 / unit."""
+    if unit == 1:
+        mean, var, sure = tally.found.mean_and_variance(tally.count)
         unsure = np.flatnonzero(~sure)
     else:
-        mean, var = np.empty((2, x.shape[1]))
-        unsure = np.arange(x.shape[1])
-    rows = zip(unsure.tolist(), tally.count[unsure].tolist(), tally.moments(unsure), strict=True)
-    for i, count, m in rows:
-        mean[i], var[i] = _mean_and_variance(count, *m, unit)
+        mean, var = np.empty((2, len(tally.count)))
+        unsure = np.arange(len(tally.count))
+    if len(unsure):
+        mean[unsure], var[unsure] = _by_integers(tally, unsure, unit)
     return tally.count, mean, var
+
+
+def _by_integers(tally: Tally, rows: Ints, unit: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Means and variances of some rows, one by one."""
+    sums = sums_and_squares(tally.found.of_rows(rows), np.arange(len(rows)), len(rows))
+    numbers, exponent = sums.integers(), GRID * sums.low
+    cut = len(rows)
+    triples = zip(tally.count[rows].tolist(), numbers[:cut], numbers[cut:], strict=True)
+    found = [_mean_and_variance(*triple, exponent, unit) for triple in triples]
+    return [mean for mean, _ in found], [var for _, var in found]
 
 
 def _mean_and_variance(
     count: int, total: int, squares: int, exponent: int, unit: int
 ) -> tuple[float, float]:
-    """Mean and variance of `count` numbers with these moments, in units of 1 / unit."""
+    """Mean and variance of `count` numbers in units of 1 / unit; sums are in 2**exponent."""
     if count == 0:
         return math.nan, math.nan
+    if exponent > 0:
+        total, squares, exponent = total << exponent, squares << exponent, 0
     n = count * unit
     mean = divide(total, n, exponent)
     try:
-        var = divide(count * squares - total * total, n * n, 2 * exponent)
+        var = divide((count * squares << -exponent) - total * total, n * n, 2 * exponent)
     except OverflowError:
         var = math.inf
     return mean, var
-
-
-@dataclass(slots=True, eq=False)
-class _Tally:
-    """What is counted and added up of m columns at once; arrays have shape (m,).
-
-    low, high: of columns of one part; infinities where count is 0.
-    """
-
-    count: Ints
-    nan: Ints
-    low: Floats
-    high: Floats
-    found: list[RowMoments]
-
-    @classmethod
-    def of(cls, x: Floats) -> _Tally:
-        """The tally of x, shape (p, m, n): m is 1, or n at most `ROW` and m * n at most `SLAB`."""
-        zero, inf = np.zeros(x.shape[1], np.int64), np.full(x.shape[1], np.inf)
-        tally = cls(zero, zero.copy(), inf, -inf, [])
-        for start in range(0, x.shape[2], SLAB):
-            tally.add(x[..., start : start + SLAB])
-        return tally
-
-    def add(self, x: Floats) -> None:
-        """Add numbers of a shape that `exact.moments` takes."""
-        low, high = x.min(axis=-1), x.max(axis=-1)
-        bound = np.maximum(high, -low)
-        if np.isfinite(bound).all():
-            self.count += x.shape[-1]
-        else:
-            finite = np.isfinite(x[0])
-            self.count += np.count_nonzero(finite, axis=-1)
-            self.nan += np.count_nonzero(np.isnan(x[0]), axis=-1)
-            low, high = np.fmin.reduce(x, axis=-1), np.fmax.reduce(x, axis=-1)
-            if np.isinf(low).any() or np.isinf(high).any():
-                x = np.where(finite, x, np.nan)
-                low, high = np.fmin.reduce(x, axis=-1), np.fmax.reduce(x, axis=-1)
-            x, bound = np.where(finite, x, 0.0), np.fmax(np.fmax(high, -low), 0.0)
-        np.fmin(self.low, low[0], out=self.low)
-        np.fmax(self.high, high[0], out=self.high)
-        self.found.append(moments(x, bound))
-
-    def moments(self, rows: Ints) -> list[Moments]:
-        """The exact moments of some columns."""
-        shards = [found.in_rows(rows) for found in self.found]
-        return [reduce(Moments.plus, row) for row in zip(*shards, strict=True)] or [
-            Moments()
-        ] * len(rows)
-
-    def extremes(self, x: Floats, scale: int) -> Iterator[tuple[Exact | None, Exact | None]]:
-        """Exact minima and maxima of the columns of x; None where there is no number."""
-        low, high = (self.low + 0.0).tolist(), (self.high + 0.0).tolist()  # -0.0 + 0.0 is 0.0
-        for i, count in enumerate(self.count.tolist()):
-            if count == 0:
-                yield None, None
-            elif len(x) == 1 and scale == 0:
-                yield low[i], high[i]
-            else:
-                yield _extremes(np.compress(np.isfinite(x[0, i]), x[:, i], axis=1), scale)
 
 
 def _extremes(parts: Floats, scale: int) -> tuple[Exact, Exact]:

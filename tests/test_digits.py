@@ -1,12 +1,22 @@
 """Arrays of digits against Python's integers; their quotients against correct rounding."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from normcli.digits import carry, join, quotients, scaled_variance
+from normcli.digits import (
+    GRID,
+    FixedPoint,
+    adds_exactly,
+    carry,
+    join,
+    quotients,
+    scaled_variance,
+)
 from normcli.exact import divide
 
 STEP = 23
@@ -88,8 +98,18 @@ def test_a_quotient_near_the_middle_of_two_floats_is_right_or_unsure(pair, sign)
 
 
 @given(st.integers(2**52, 2**53 - 1), st.integers(0, 60), divisors)
-def test_a_quotient_in_the_middle_of_two_floats_is_never_sure(odd, shift, divisor):
-    _, sure = quotient(((2 * odd + 1) << shift) * divisor, divisor, 0)
+def test_a_quotient_in_the_middle_of_two_floats_is_sure_and_goes_to_the_even_one(
+    odd, shift, divisor
+):
+    number = ((2 * odd + 1) << shift) * divisor
+    value, sure = quotient(number, divisor, 0)
+    assert sure
+    assert value == divide(number, divisor)
+
+
+@given(st.integers(2**52, 2**53 - 1), st.integers(100, 120), divisors, st.sampled_from([-1, 1]))
+def test_a_quotient_a_hair_off_the_middle_of_two_floats_is_never_sure(odd, shift, divisor, off):
+    _, sure = quotient(((2 * odd + 1) << shift) * divisor + off, divisor, 0)
     assert not sure
 
 
@@ -114,6 +134,61 @@ def test_a_subnormal_quotient_is_not_sure():
         _, sure = quotient(number, 1, exponent)
         assert not sure
     assert quotient(0, 7, -1100) == (0.0, True)
+
+
+@given(st.floats(-(2.0**80), 2.0**80), st.integers(-120, 120))
+@example(1.0, 60)
+@example(1.0, -60)
+def test_a_sum_is_exact_where_nothing_was_rounded(a, shift):
+    for b in (np.ldexp(1.0, shift), -np.ldexp(a, shift), a):
+        exact = Fraction(a) + Fraction(b) == Fraction(a + b)
+        assert adds_exactly(np.float64(a), np.float64(b), np.float64(a + b)) == exact
+
+
+fixed_points = st.integers(1, 4).flatmap(
+    lambda m: st.lists(
+        st.tuples(digit_arrays, st.integers(1, 26), st.integers(-600, 600), st.integers(0, m - 1)),
+        max_size=4,
+    ).map(lambda parts: (m, parts))
+)
+
+
+def fixed_point(m, parts):
+    """The sum of single numbers at their places, and the same as fractions."""
+    total, expected = FixedPoint(np.zeros((0, m), np.int64)), [Fraction(0)] * m
+    for digits, step, exponent, place in parts:
+        n = digits.shape[1]
+        some = FixedPoint.of(digits, step, np.arange(exponent, exponent + n), np.full(n, place), m)
+        assert some.digits.size == 0 or np.abs(some.digits).max() < 2**23
+        total = total.plus(some)
+        for i, number in enumerate(by_definition(digits, step)):
+            last = exponent + i - step * (len(digits) - 1)
+            expected[place] += number * Fraction(2) ** last
+    return total, expected
+
+
+def as_fractions(x):
+    return [n * Fraction(2) ** (GRID * x.low) for n in x.integers()]
+
+
+@given(fixed_points)
+def test_fixed_point_numbers_add_exactly_whatever_their_digits(drawn):
+    total, expected = fixed_point(*drawn)
+    assert as_fractions(total) == expected
+
+
+@given(fixed_points)
+def test_fixed_point_numbers_add_in_any_order(drawn):
+    m, parts = drawn
+    assert as_fractions(fixed_point(m, parts)[0]) == as_fractions(fixed_point(m, parts[::-1])[0])
+
+
+def test_the_largest_digits_add_at_one_place_without_overflow():
+    digits = np.full((3, 2**16), 2**63 - 1)
+    for sign in (1, -1):
+        x = FixedPoint.of(sign * digits, GRID, np.full(2**16, 22), np.zeros(2**16, np.int64), 1)
+        number = sign * (2**63 - 1) * 2**16 * (1 + 2**GRID + 2 ** (2 * GRID))
+        assert as_fractions(x) == [number * Fraction(2) ** (22 - 2 * GRID)]
 
 
 def assert_right_if_sure(number, divisor, exponent):

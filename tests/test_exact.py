@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from normcli import exact
-from normcli.exact import Moments, Total, divide, divide_sqrt, integers, moments
+from normcli import exact, tally
+from normcli.digits import GRID
+from normcli.exact import Total, divide, divide_sqrt, integers, moments, sums_and_squares
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 # Magnitudes that go together (pieces) and those that do not (limbs), with zeros in between.
@@ -33,13 +34,19 @@ def exact_moments(x):
 
 
 def found_moments(x):
-    found = moments(x, np.abs(x).max(axis=2))
-    return as_fractions(found.in_rows(np.arange(x.shape[1])))
+    """What `moments` makes of x, shape (p, m, n), in blocks as large as can be."""
+    found, places = [], []
+    for rows, block in tally.blocks(list(x.swapaxes(0, 1))):
+        found.append(moments(block, np.abs(block).max(axis=2)))
+        places.append(np.arange(x.shape[1])[rows])
+    return as_fractions(
+        sums_and_squares(exact.RowMoments.joined(found), np.concatenate(places), x.shape[1])
+    )
 
 
-def as_fractions(found):
-    two = Fraction(2)
-    return [(m.sum * two**m.exponent, m.squares * two ** (2 * m.exponent)) for m in found]
+def as_fractions(sums):
+    numbers = [n * Fraction(2) ** (GRID * sums.low) for n in sums.integers()]
+    return list(zip(numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :], strict=True))
 
 
 # ------------------------------------------------------------------ moments
@@ -81,14 +88,15 @@ def test_rows_of_unlike_exponents_do_not_disturb_each_other():
 def test_moments_are_exact_for_every_shape_of_block(shape):
     x = np.random.default_rng(1).integers(-(2**40), 2**40, shape)
     # integers: NumPy's own arithmetic on objects is the oracle, and fast
-    found = moments(x.astype(np.float64), np.abs(x).max(axis=2).astype(np.float64))
     numbers = x.sum(axis=0).astype(object)
     expected = zip(numbers.sum(axis=1), (numbers * numbers).sum(axis=1), strict=True)
-    assert as_fractions(found.in_rows(np.arange(shape[1]))) == list(expected)
+    assert found_moments(x.astype(np.float64)) == list(expected)
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 5])
-@pytest.mark.parametrize("shape", [(1, exact.SLAB), *((2, 1 << i) for i in (13, 12, 11, 10, 9, 0))])
+@pytest.mark.parametrize("parts", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize(
+    "shape", [(1, exact.BLOCK), *((2, 1 << i) for i in (13, 12, 11, 10, 9, 0))]
+)
 @pytest.mark.parametrize("shift", [0, *range(20, 25)])
 def test_the_largest_pieces_that_a_full_row_can_have_add_without_error(parts, shape, shift):
     # 2**-shift, less a little, is just below half a unit of the first piece for one of the
@@ -96,9 +104,11 @@ def test_the_largest_pieces_that_a_full_row_can_have_add_without_error(parts, sh
     assert_largest_are_exact(parts, shape, shift, 0)
 
 
-@pytest.mark.parametrize("n", [exact.FEW, exact.FEW + 1, exact.LIMB_ROW, exact.SLAB])
-def test_the_largest_limbs_that_a_full_row_can_have_add_without_error(n):
-    assert_largest_are_exact(1, (1, n), 0, -700)
+@pytest.mark.parametrize("parts", [1, 2, 8])
+@pytest.mark.parametrize("exponent", [-1021, -700, 700, 1020])
+@pytest.mark.parametrize("n", [1, exact.LEFT, exact.LEFT + 1, exact.BLOCK])
+def test_the_largest_numbers_that_are_left_out_add_without_error(n, exponent, parts):
+    assert_largest_are_exact(parts, (1, n), 0, exponent)
 
 
 def assert_largest_are_exact(parts, shape, shift, exponent):
@@ -108,7 +118,7 @@ def assert_largest_are_exact(parts, shape, shift, exponent):
     exponents = exponent - np.arange(shape[0])  # every row is half of the one before
     x = np.broadcast_to(np.ldexp(number, exponents[:, None] - 53), (parts, *shape))
     bound = np.broadcast_to(np.ldexp(1 - 2.0**-53, exponents), (parts, shape[0]))
-    found = moments(x, bound).in_rows(np.arange(shape[0]))
+    found = sums_and_squares(moments(x, bound), np.arange(shape[0]), shape[0])
     numbers = number.astype(object) * parts
     units = [Fraction(2) ** (e - 53) for e in exponents.tolist()]
     expected = [(numbers.sum() * u, (numbers * numbers).sum() * u**2) for u in units]
@@ -127,13 +137,19 @@ def test_a_number_left_out_of_a_later_block_is_added_to_its_own_row():
     found = found_moments(x)
     assert found[900] == exact_moments(x[:, 900:901])[0]
     assert set(found[:900] + found[901:]) == {(128, 128)}
-    alone = moments(x, np.abs(x).max(axis=2)).in_rows(np.array([900, 3]))
-    assert as_fractions(alone) == [found[900], (128, 128)]
+
+
+def test_some_of_the_rows_keep_the_numbers_left_out_of_them():
+    x = np.ones((1, 100, 128))
+    x[0, 90, 5], x[0, 7, 0] = 1e-300, 1e300
+    some = moments(x, np.abs(x).max(axis=2)).of_rows(np.array([3, 90]))
+    expected = [(128, 128), exact_moments(x[:, 90:91])[0]]
+    assert as_fractions(sums_and_squares(some, np.arange(2), 2)) == expected
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 500), (1, 1, 2000)])
 def test_blocks_may_need_different_numbers_of_pieces(shape, monkeypatch):
-    monkeypatch.setattr(exact, "BLOCK", 1000)
+    monkeypatch.setattr(tally, "BLOCK", 1000)
     x = np.ones(2000)
     x[1000:] = np.random.default_rng(8).normal(size=1000)
     for order in (x, x[::-1]):
@@ -162,19 +178,6 @@ def test_the_input_is_left_as_it_was():
 @given(st.tuples(finite, finite, finite))
 def test_integers_are_the_numbers_in_the_smallest_unit(parts):
     assert integers(np.array([parts]).T) == [sum(map(Fraction, parts)) * 2**1074]
-
-
-@given(st.tuples(*[st.integers(-(2**70), 2**70), st.integers(0, 2**70), st.integers(-99, 99)] * 2))
-def test_moments_merge_exactly(numbers):
-    a, b = Moments(*numbers[:3]), Moments(*numbers[3:])
-    if a.squares == 0:  # squares are zero only if all numbers are
-        a = Moments(0, 0, a.exponent)
-    both = a.plus(b)
-    two = Fraction(2)
-    assert both.sum * two**both.exponent == a.sum * two**a.exponent + b.sum * two**b.exponent
-    assert both.squares * two ** (2 * both.exponent) == a.squares * two ** (
-        2 * a.exponent
-    ) + b.squares * two ** (2 * b.exponent)
 
 
 # ------------------------------------------------------------------ rounding

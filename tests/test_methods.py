@@ -674,3 +674,37 @@ def test_bad_text_for_a_method_is_refused_in_words(name, text, words):
 )
 def test_the_formula_shows_the_numbers_of_the_column(method, x, formula):
     assert method.formula(fitted(x, RUNNING)) == formula
+
+
+@pytest.mark.parametrize(
+    ("method", "x", "formula"),
+    [
+        (ZScore(), floats(2.25, 4.75), "y * 1.25 + 3.5"),
+        (ZScore(), floats(-3, -3), "y - 3"),
+        (MinMax((-1, 1)), floats(0, 10), "0 + 10 * (y + 1) / 2"),
+        (MinMax(), decimals("0.10", scale=2), "0.1 + 1 * (y - 0) / 1"),
+        (
+            Batch(gamma=1.5, beta=0.1, mode="predict"),
+            floats(2.25, 4.75),
+            "(y - 0.1) * sqrt(1.5625 + 1e-05) / 1.5 + 3.5",
+        ),
+        (Batch(mode="predict", running=True), floats(1), "(y - 0) * sqrt(3 + 1e-05) / 1 + 2"),
+    ],
+)
+def test_the_formula_of_the_inverse_leads_back(method, x, formula):
+    column = fitted(x, RUNNING)
+    assert method.inverse_formula(column) == formula
+    y = floats(0.75)
+    back = eval(formula, {"sqrt": math.sqrt, "y": 0.75})
+    assert back == pytest.approx(method.inverse(y, column).values[0], rel=1e-15)
+
+
+def test_without_a_number_there_is_nothing_to_lead_back_to():
+    for method in (ZScore(), MinMax(), Batch(mode="predict")):
+        assert method.inverse_formula(fitted(floats(NAN))) == "y"
+
+
+def test_what_has_no_inverse_has_no_formula_of_one():
+    for method in (Batch(batch_size=2), Batch(mode="predict", gamma=0.0)):
+        with pytest.raises(UsageError, match="be undone"):
+            method.inverse_formula(fitted(floats(1, 2)))

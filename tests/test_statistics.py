@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import pickle
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
@@ -14,9 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normcli import statistics
-from normcli.exact import Total
+from normcli.exact import BLOCK, Total
 from normcli.numbers import Numbers
-from normcli.statistics import ColumnStatistics, batch_statistics, exact_value
+from normcli.statistics import (
+    ColumnStatistics,
+    Fold,
+    TableStatistics,
+    batch_statistics,
+    exact_value,
+)
 from tests.corpora import corpus
 from tests.test_exact import assert_nearest
 
@@ -269,10 +276,84 @@ def test_many_columns_at_once_give_the_same_as_one_by_one(n):
     columns += [numbers([None] * n), of_integers([2**60 + i for i in range(n)])]
     with_gaps = rng.normal(size=n)
     with_gaps[::3] = math.nan
-    columns += [numbers(with_gaps), numbers(rng.integers(0, 9, n)), numbers([])]
+    columns += [numbers(with_gaps), numbers(rng.integers(0, 9, n)), of_integers([n] * n, 2)]
     together = ColumnStatistics.of_columns(columns)
     assert all(same_bits(a, ColumnStatistics.of(b)) for a, b in zip(together, columns, strict=True))
     assert ColumnStatistics.of_columns([]) == []
+
+
+tables = st.integers(0, 3).flatmap(
+    lambda m: st.lists(st.lists(st.tuples(*[cells] * m), max_size=6), min_size=1, max_size=4).map(
+        lambda parts: (m, parts)
+    )
+)
+
+
+def table(rows, m):
+    return TableStatistics.of([numbers([row[i] for row in rows]) for i in range(m)])
+
+
+@given(tables)
+def test_statistics_of_a_table_are_those_of_its_columns(drawn):
+    m, parts = drawn
+    rows = [row for part in parts for row in part]
+    columns = [of([row[i] for row in rows]) for i in range(m)]
+    whole = reduce(TableStatistics.merge, [table(part, m) for part in parts])
+    backwards = reduce(TableStatistics.merge, [table(part, m) for part in parts[::-1]])
+    sent = pickle.loads(pickle.dumps(whole))
+    for found in (whole, backwards, sent, table(rows, m)):
+        assert all(same_bits(a, b) for a, b in zip(found.columns(), columns, strict=True))
+
+
+DECIMALS = [10**30 + 1, 7, 2**64]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [[of_integers([2**60 + 1, 5]), numbers([1.0, None])], [numbers([0.5]), numbers([2.0])]],
+        [[of_integers(DECIMALS, 2)], [of_integers([-1], 2)], [of_integers(DECIMALS)]],
+        [[of_integers(DECIMALS, 3)], [numbers([None])], [of_integers(DECIMALS, 3)]],
+        [[numbers([1e300, 1e-300])], [numbers([-1e300, 5e-324])], [numbers([])], [numbers([0.1])]],
+    ],
+    ids=["integers and floats", "scales", "missing decimals", "magnitudes"],
+)
+def test_a_fold_adds_up_parts_however_unlike_they_are(parts):
+    fold, expected = Fold(len(parts[0])), [ColumnStatistics()] * len(parts[0])
+    for columns in parts * 2:
+        part = TableStatistics.of(columns)
+        fold.add(part, list(range(len(columns))))
+        expected = [a.merge(b) for a, b in zip(expected, part.columns(), strict=True)]
+        expected_alone = [ColumnStatistics.of(column) for column in columns]
+        assert all(same_bits(a, b) for a, b in zip(part.columns(), expected_alone, strict=True))
+    assert all(same_bits(a, b) for a, b in zip(fold.columns(), expected, strict=True))
+    assert fold.columns() == fold.columns()
+
+
+def test_several_long_columns_are_each_added_to_their_own():
+    x = np.random.default_rng(3).integers(-1000, 1000, (3, BLOCK + 1000))
+    found = ColumnStatistics.of_columns([numbers(column) for column in x])
+    assert [c.sum.as_fraction() for c in found] == x.sum(axis=1).tolist()
+    assert [c.sum_of_squares.as_fraction() for c in found] == (x * x).sum(axis=1).tolist()
+    assert [(c.min, c.max) for c in found] == list(zip(x.min(axis=1), x.max(axis=1), strict=True))
+
+
+def test_a_fold_takes_parts_that_have_only_some_of_the_columns():
+    fold = Fold(3)
+    fold.add(TableStatistics.of([numbers([1.0]), numbers([2.0]), numbers([3.0])]), [0, 1, 2])
+    for places in ([0, 2], [0, 2], [2, 0]):
+        fold.add(TableStatistics.of([numbers([5.0]), numbers([6.0])]), places)
+    assert [column.count for column in fold.columns()] == [4, 1, 4]
+    assert [column.mean for column in fold.columns()] == [
+        (1 + 5 + 5 + 6) / 4,
+        2,
+        (3 + 6 + 6 + 5) / 4,
+    ]
+
+
+def test_statistics_of_a_table_are_small_to_send():
+    x = np.random.default_rng(0).normal(100, 10, (10, 1000))
+    assert len(pickle.dumps(TableStatistics.of([Numbers(column[None]) for column in x]))) < 2500
 
 
 def test_counts_beyond_2_to_the_53_stay_exact():
@@ -450,10 +531,21 @@ def test_means_and_variances_near_the_middle_of_two_floats_are_correctly_rounded
         assert_batch(x[2 * b : 2 * b + 2], 2, mean[b], var[b])
 
 
-def test_a_mean_in_the_middle_of_two_floats_goes_the_slow_way(monkeypatch):
+def test_a_mean_a_hair_off_the_middle_of_two_floats_goes_the_slow_way(monkeypatch):
     monkeypatch.setattr(statistics, "_mean_and_variance", lambda *_: (math.pi, math.e))
-    _, mean, var = batch_statistics(numbers([2.0**53 - 1, 2.0**53, 1.0, 3.0]), 2)
+    x = [2.0**53 - 1, 2.0**53, 2.0**-60, 0.0, 1.0, 3.0, 1.0, 3.0]
+    _, mean, var = batch_statistics(numbers(x), 4)
     assert (mean.tolist(), var.tolist()) == ([math.pi, 2.0], [math.e, 1.0])
+
+
+@pytest.mark.parametrize("size", [2, 4, 8, 256])
+def test_means_in_the_middle_of_two_floats_need_no_slow_way(size, monkeypatch):
+    monkeypatch.setattr(statistics, "_mean_and_variance", None)
+    x = np.random.default_rng(size).random(1 << 12)
+    _, mean, var = batch_statistics(numbers(x), size)
+    for b in range(len(mean)):
+        batch = of(x[b * size : (b + 1) * size])
+        assert (mean[b], var[b]) == (batch.mean, batch.variance())
 
 
 @pytest.mark.parametrize("size", [1, 256, 9000, 10**6])

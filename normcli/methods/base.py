@@ -219,6 +219,10 @@ class Method:
         """The formula with this column's numbers, on one line, for `--explain`."""
         raise NotImplementedError
 
+    def inverse_formula(self, column: Fitted) -> str:
+        """The same of `inverse`, from y; raises UsageError where there is no inverse."""
+        raise NotImplementedError
+
 
 def finite_number(value: Any, what: str) -> float:
     """`value` as a float; raises UsageError where it is no finite number."""

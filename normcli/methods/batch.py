@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from normcli.numbers import Floats, Mask, Numbers
-    from normcli.statistics import ColumnStatistics
+    from normcli.statistics import ColumnStatistics, Exact
 
 MODES = ("train", "predict")
 LAST_BATCH = ("keep", "merge", "drop", "error")
@@ -180,6 +180,11 @@ class Batch(AffineMethod):
 
     def inverse(self, y: Numbers, column: Fitted) -> Scaled:
         """`y` in original units, by the statistics that prediction uses."""
+        self._refuse_inverse(column)
+        return super().inverse(y, column)
+
+    def _refuse_inverse(self, column: Fitted) -> None:
+        """Raise UsageError where nothing leads back."""
         if self._trains:
             raise UsageError(
                 "Batch normalization in training mode cannot be undone: every batch had its own "
@@ -190,7 +195,6 @@ class Batch(AffineMethod):
                 f"column {printable(column.name)}: gamma is 0, so all its numbers became beta; "
                 "that cannot be undone."
             )
-        return super().inverse(y, column)
 
     def affine(self, column: Fitted) -> Affine:
         """(x - mean) * (gamma / sqrt(var + eps)) + beta, for prediction."""
@@ -202,16 +206,31 @@ class Batch(AffineMethod):
         """``1.5 * (x - 3.5) / sqrt(1.56 + 1e-05) + 0.1``."""
         gamma, beta = self._gamma_beta(column)
         if self._trains:
-            mean, var = " - mean_B", "var_B"
-        elif self.running:
-            running = self._running(column)
-            mean, var = minus(running.mean), shown(running.var)
-        elif column.statistics.count == 0:
+            return f"{shown(gamma)} * (x - mean_B) / sqrt(var_B + {shown(self.eps)}){plus(beta)}"
+        if self._is_empty(column):
             return "x"
-        else:
-            mean = minus(center(column.statistics))
-            var = _shown_variance(column.statistics)
-        return f"{shown(gamma)} * (x{mean}) / sqrt({var} + {shown(self.eps)}){plus(beta)}"
+        mean, var = self._shown_moments(column)
+        return f"{shown(gamma)} * (x{minus(mean)}) / sqrt({var} + {shown(self.eps)}){plus(beta)}"
+
+    def inverse_formula(self, column: Fitted) -> str:
+        """``(y - 0.1) * sqrt(1.56 + 1e-05) / 1.5 + 3.5``."""
+        self._refuse_inverse(column)
+        if self._is_empty(column):
+            return "y"
+        gamma, beta = self._gamma_beta(column)
+        mean, var = self._shown_moments(column)
+        return f"(y{minus(beta)}) * sqrt({var} + {shown(self.eps)}) / {shown(gamma)}{plus(mean)}"
+
+    def _is_empty(self, column: Fitted) -> bool:
+        """Is there nothing to predict with?"""
+        return column.statistics.count == 0 and not self.running
+
+    def _shown_moments(self, column: Fitted) -> tuple[Exact, str]:
+        """Mean, and variance as it stands in a formula."""
+        if self.running:
+            running = self._running(column)
+            return running.mean, shown(running.var)
+        return center(column.statistics), _shown_variance(column.statistics)
 
     def fold(self, running: Running | None, batches: Floats, name: str) -> Running | None:
         """Running statistics after some more batches, as PyTorch's BatchNorm1d keeps them.

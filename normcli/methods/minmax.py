@@ -125,6 +125,15 @@ class MinMax(AffineMethod):
         span = Fraction(greatest) - Fraction(least)
         return f"{y} / {shown(span)}" if span else y
 
+    def inverse_formula(self, column: Fitted) -> str:
+        """``0 + 10 * (y + 1) / 2``."""
+        if column.statistics.count == 0:
+            return "y"
+        low, high = map(Fraction, self.range)
+        least, greatest = ends(column.statistics)
+        span = Fraction(greatest) - Fraction(least) or 1
+        return f"{shown(least)} + {shown(span)} * (y{minus(self.range[0])}) / {shown(high - low)}"
+
     def _values(self, x: Numbers, column: Fitted) -> tuple[Floats, Mask, Mask]:
         """Scaled numbers, and which lie below the minimum and above the maximum.
 

@@ -14,6 +14,7 @@ from normcli.methods.affine import (
     finished,
     kept,
     minus,
+    plus,
     shown,
     unchanged,
 )
@@ -83,6 +84,14 @@ class ZScore(AffineMethod):
             return "x"
         difference = f"x{minus(center(statistics))}"
         return difference if statistics.constant else f"({difference}) / {shown(self._std(column))}"
+
+    def inverse_formula(self, column: Fitted) -> str:
+        """``y * 1.25 + 3.5``."""
+        statistics = column.statistics
+        if statistics.count == 0:
+            return "y"
+        product = "y" if statistics.constant else f"y * {shown(self._std(column))}"
+        return product + plus(center(statistics))
 
     def _std(self, column: Fitted) -> float:
         """The divisor: 1 for a constant column."""
