@@ -45,6 +45,11 @@ def printable(text: str, limit: int = 60) -> str:
     return shown if shown.isprintable() else ascii(text[:limit])
 
 
+def shown(name: str) -> str:
+    """`name` of a file as it stands in messages: quoted where it has control characters."""
+    return name if name and name.isprintable() else printable(name, limit=200)
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A sentence that offers the nearest of `names`, or nothing.
 

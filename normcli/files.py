@@ -1,9 +1,9 @@
-"""Where bytes come from and where they go: files, pipes, directories of parts.
+"""Where bytes come from and where they go: files, pipes, objects in stores, directories of parts.
 
 A `Source` is one input, opened lazily and as often as it is needed. `output` gives a
 stream to write to, and puts a file in its place only when all of it is on the disk.
 Every error of the system is raised as a `NormcliError` that names the file as the user
-wrote it. Object stores will be further kinds of source: `_sources` is where they branch off.
+wrote it. What is named by a URI is found, read and written by `normcli.stores`.
 """
 
 from __future__ import annotations
@@ -18,29 +18,35 @@ import stat
 import sys
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import unquote
 
-from normcli.compression import MAGIC_BYTES, compressed, decompressed, detect, split_suffix
-from normcli.errors import DataError, NormcliError, UsageError, did_you_mean, printable
+from normcli import compression as codecs
+from normcli import stores
+from normcli.compression import MAGIC_BYTES, compressed, decompressed, detect
+from normcli.errors import DataError, NormcliError, UsageError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+    from pyarrow import NativeFile
 
 __all__ = [
     "Source",
     "output",
     "refuse_replacing",
     "refuse_targets",
+    "source",
     "sources",
     "split_suffix",
     "write_atomic",
 ]
 
 _BUFFER = 1 << 18
+_SENT = 4 << 20  # bytes of a new file that are sent to the disk together
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
@@ -56,24 +62,39 @@ class Source:
 
     name: for messages: as the user wrote it, quoted where it has control characters; "stdin"
         for ``-``.
+    location: the path or URI by which `source` finds it again, in any process that has the
+        same current directory. Nothing finds stdin again.
+    part: its path below the directory, or the fixed beginning of the glob, that was named.
     size: bytes in the file (compressed ones if it is), for progress and splitting; None
         for a pipe.
     """
 
-    def __init__(self, name: str, file: Path | None, promised: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        file: Path | stores.Object | None,
+        promised: str | None = None,
+        part: str = "",
+    ) -> None:
         """A source of bytes in `file`, or in stdin's descriptor where that is None.
 
         promised: the compression that the file's name tells of.
         """
-        self.name = shown(name)
+        self.name, self.location = shown(name), name
         self.suffix, _ = split_suffix(name)  # that tells the format: ".csv" of "a.csv.gz"
+        self.part = part or os.path.basename(name)
         self._file = file
         self._promised = promised
-        with _words("read", name):
-            self._status = os.fstat(_STDIN) if file is None else os.stat(file)
+        self._status: os.stat_result | None = None
+        self.size: int | None
+        if isinstance(file, stores.Object):
+            self.size = file.size
+        else:
+            with _words("read", name):
+                status = self._status = os.fstat(_STDIN) if file is None else os.stat(file)
+            self.size = status.st_size if file and stat.S_ISREG(status.st_mode) else None
         # What is no regular file can be read only once: a pipe, a terminal, a device.
-        self._once = file is None or not stat.S_ISREG(self._status.st_mode)
-        self.size = None if self._once else self._status.st_size
+        self._once = self.size is None
         self._raw: _Reader | None = None  # the undecompressed bytes of the last opening
         self._waiting: _Reader | None = None  # an opened pipe of which only the head was seen
         self._taken = False  # has `open` given the pipe away?
@@ -82,13 +103,27 @@ class Source:
     def __repr__(self) -> str:
         return f"Source({self.name!r})"
 
+    @property
+    def partition(self) -> list[str]:
+        """The columns that the directories in `part` tell, as in ``year=2026/month=11/a.csv``."""
+        found = (folder.partition("=") for folder in self.part.split("/")[:-1])
+        return [unquote(name) for name, equals, _ in found if name and equals]
+
     @cached_property
     def path(self) -> Path | None:
         """The file, if it is a regular one that is read as it is: any process may open it."""
-        if self._once or self._file is None:
-            return None
+        return self._file if isinstance(self._file, Path) and self._is_plain() else None
+
+    @cached_property
+    def object(self) -> stores.Object | None:
+        """The object in a store, if it is read as it is: parts of it can be asked for."""
+        return self._file if isinstance(self._file, stores.Object) and self._is_plain() else None
+
+    def _is_plain(self) -> bool:
+        if self._once:
+            return False
         with self._open_raw() as raw:
-            return None if self._compression(raw) else self._file
+            return self._compression(raw) is None
 
     def open(self) -> io.BufferedReader:
         """The decompressed bytes from the first one on. A pipe can be opened only once.
@@ -109,6 +144,17 @@ class Source:
             if not self._once:
                 reader.close()
 
+    def between(self, start: int, stop: int) -> io.BufferedReader:
+        """The bytes from `start` to before `stop` of the `path` or `object`."""
+        with _words("read", self.name):
+            if self.object:
+                inner = self.object.open(start, stop)
+            else:
+                assert self.path is not None
+                inner = _Part(self.path, start, stop)
+        self._raw = _Reader(inner, self.name)
+        return io.BufferedReader(self._raw, _BUFFER)
+
     def seekable(self) -> Path:
         """A file with the decompressed bytes: the source's own, or a temporary one.
 
@@ -117,8 +163,14 @@ class Source:
         """
         if self.path is None:
             self._spool_to_disk()
-        assert self._file is not None
+        assert isinstance(self._file, Path)
         return self._file
+
+    def random_access(self) -> NativeFile:
+        """The decompressed bytes, to read any of them: of the `object`, or of `seekable`."""
+        import pyarrow as pa
+
+        return self.object.open_file() if self.object else pa.OSFile(str(self.seekable()))
 
     def spooled(self) -> Source:
         """Itself, and from now on it can be opened many times: what is a pipe is spooled."""
@@ -130,9 +182,23 @@ class Source:
         """Bytes of the file (compressed ones if it is) read since it was last opened."""
         return 0 if self._raw is None else self._raw.taken
 
+    def refuse_changed(self) -> None:
+        """Raise NormcliError where this is an object that was replaced since it was found.
+
+        Opened files stay as they are, but an object is read by many requests.
+        """
+        if self.object:
+            self.object.refuse_changed()
+
+    def is_at(self, place: Path | str) -> bool:
+        """Is this the file, or the object of that name in a store?"""
+        if isinstance(place, str):
+            return place == stores.object_name(self.location)
+        return place.exists() and self.is_file(place.stat())
+
     def is_file(self, status: os.stat_result) -> bool:
         """Is this the file of `status`, under whatever name?"""
-        return os.path.samestat(self._status, status)
+        return self._status is not None and os.path.samestat(self._status, status)
 
     def _reader(self) -> _Reader:
         if not self._once:
@@ -156,6 +222,8 @@ class Source:
 
     def _open_raw(self) -> _Reader:
         with _words("read", self.name):
+            if isinstance(self._file, stores.Object):
+                return _Reader(self._file.open(), self.name)
             if self._file is None:
                 return _Reader(io.FileIO(_STDIN, closefd=False), self.name)
             return _Reader(io.FileIO(self._file), self.name)
@@ -196,7 +264,7 @@ def sources(inputs: Sequence[str]) -> list[Source]:
     An input is ``-`` (stdin), a file, a directory of parts, or a glob where no file of
     that name exists. A directory stands for all files in it and below, in the order of
     their paths, a glob for what it matches, in order; both without ``*.stats.json``, a
-    directory also without what begins with ``.`` or ``_``.
+    directory also without what begins with ``.`` or ``_``. Any may be a URI.
 
     Raises:
         NormcliError: an input does not exist or holds nothing.
@@ -207,12 +275,44 @@ def sources(inputs: Sequence[str]) -> list[Source]:
     return [source for name in inputs for source in _sources(name)]
 
 
+def source(name: str) -> Source:
+    """The one input of that name: ``-``, a file, or a URI; nothing in it is wild.
+
+    Raises: NormcliError where there is none.
+    """
+    name = stores.local_path(name)
+    if name == "-":
+        return _stdin()
+    file = stores.one(name) if stores.is_uri(name) else Path(name)
+    if isinstance(file, Path) and not os.path.lexists(file):
+        raise _no_such_file(name)
+    return Source(name, file, split_suffix(name)[1])
+
+
 def _sources(name: str) -> Iterator[Source]:
+    name = stores.local_path(name)
     if name == "-":
         yield _stdin()
-        return
-    for path in _files(name):
-        yield Source(path, Path(path), split_suffix(path)[1])
+    elif stores.is_uri(name):
+        for found, part in stores.find(name):
+            yield Source(found.uri, found, split_suffix(found.uri)[1], part)
+    else:
+        root = _root(name)
+        for path in _files(name):
+            yield Source(path, Path(path), split_suffix(path)[1], os.path.relpath(path, root))
+
+
+def split_suffix(name: str) -> tuple[str, str | None]:
+    """`normcli.compression.split_suffix` of a file or URI."""
+    return codecs.split_suffix(stores.object_name(name) if stores.is_uri(name) else name)
+
+
+def _root(name: str) -> str:
+    """The directory that `name` is, or up to which nothing in it is wild."""
+    if os.path.lexists(name):
+        return name if os.path.isdir(name) else os.path.dirname(name) or "."
+    fixed = takewhile(lambda each: not glob.has_magic(each), _components(name))
+    return os.sep.join(fixed) or (os.sep if name.startswith(os.sep) else ".")
 
 
 def _stdin() -> Source:
@@ -267,12 +367,13 @@ def _files(name: str) -> list[str]:
 
 def _matches(pattern: str) -> list[str]:
     if not glob.has_magic(pattern):
-        raise NormcliError(f"no such file: {shown(pattern)}.{_similar(pattern)}")
+        raise _no_such_file(pattern)
     found = [path for path in glob.glob(pattern, recursive=True) if not _is_sidecar(path)]
     if not found:
         raise NormcliError(f"no file matches {shown(pattern)}")
-    found.sort(key=_components)
-    return [file for path in found for file in (_parts(path) if os.path.isdir(path) else [path])]
+    nested = (_parts(path) if os.path.isdir(path) else [path] for path in found)
+    # "**" matches a directory and what is in it: no file may be read twice.
+    return sorted({file for files in nested for file in files}, key=_components)
 
 
 def _parts(directory: str) -> list[str]:
@@ -295,6 +396,10 @@ def _components(path: str) -> list[str]:
 
 def _is_sidecar(path: str) -> bool:
     return path.endswith(".stats.json")
+
+
+def _no_such_file(path: str) -> NormcliError:
+    return NormcliError(f"no such file: {shown(path)}.{_similar(path)}")
 
 
 def _similar(path: str) -> str:
@@ -347,6 +452,23 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
+class _Part(io.FileIO):
+    """The bytes from `start` to before `stop` of a file, which has to have all of them."""
+
+    def __init__(self, path: Path, start: int, stop: int) -> None:
+        super().__init__(path)
+        self.seek(start)
+        self._path, self._left = path, stop - start
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)[: self._left]
+        count = super().readinto(view) or 0
+        if view and not count:
+            raise DataError(f"{shown(str(self._path))}: it has become shorter while it was read")
+        self._left -= count
+        return count
+
+
 # -- writing -------------------------------------------------------------------------------
 
 
@@ -360,7 +482,7 @@ def output(
     that is permitted, owner and group) of the file it will replace or those of a new one,
     fsynced, and renamed; a link stays a link, and the file it leads to is replaced. So a
     target may also be an input. Pipes, devices, and descriptors (``-`` is stdout) are
-    written directly.
+    written directly. A URI is an object in a store, see `stores.uploading`.
 
     compression: "gzip", "zstd", "bzip2", "xz" or "lz4"; None: as the target's suffix says.
     inputs: a descriptor that leads to one of them is refused.
@@ -368,14 +490,8 @@ def output(
     Raises NormcliError, on entry for all that can be known before; BrokenPipeError where
     the reader of a pipe has gone, with which the command should end quietly.
     """
-    descriptor = _descriptor(target)
-    if descriptor is not None:
-        opened = _open_descriptor(descriptor, inputs)
-    else:
-        real, old = _destination(target)
-        special = old is not None and not stat.S_ISREG(old.st_mode)
-        opened = _open_special(target) if special else _replacing(target, real, old)
-    with opened as writer:
+    target = stores.local_path(target)
+    with _opened(target, inputs) as writer:
         buffer = io.BufferedWriter(writer, _BUFFER)
         stream = compressed(buffer, compression or split_suffix(target)[1])
         try:
@@ -389,13 +505,26 @@ def output(
             raise
 
 
+def _opened(
+    target: str, inputs: Sequence[Source]
+) -> AbstractContextManager[_Writer | stores.Upload]:
+    if stores.is_uri(target):
+        return stores.uploading(target)
+    descriptor = _descriptor(target)
+    if descriptor is not None:
+        return _open_descriptor(descriptor, inputs)
+    real, old = _destination(target)
+    special = old is not None and not stat.S_ISREG(old.st_mode)
+    return _open_special(target) if special else _replacing(target, real, old)
+
+
 def refuse_targets(targets: Mapping[str, str]) -> None:
     """Raise what writing to `targets` (option -> target) would raise, as far as that is known.
 
     Raises: UsageError where two of them are the same file, NormcliError where one cannot be
     written.
     """
-    places: dict[int | Path, str] = {}
+    places: dict[int | Path | str, str] = {}
     for option, target in targets.items():
         place = _place(target)
         first = option if place is None else places.setdefault(place, option)
@@ -407,13 +536,19 @@ def refuse_replacing(targets: Mapping[str, str], inputs: Sequence[Source]) -> No
     """Raise UsageError where one of `targets` (option -> target) is an input."""
     for option, target in targets.items():
         place = _place(target)
-        status = place.stat() if isinstance(place, Path) and place.exists() else None
-        if status and any(source.is_file(status) for source in inputs):
+        if isinstance(place, Path | str) and any(source.is_at(place) for source in inputs):
             raise UsageError(f"{option} {shown(target)} is an input, which it would replace")
 
 
-def _place(target: str) -> int | Path | None:
-    """The descriptor or file that `target` is; None for a device, which may take anything."""
+def _place(target: str) -> int | Path | str | None:
+    """The descriptor, file or name of an object that `target` is.
+
+    None for a device, which may take anything.
+    """
+    target = stores.local_path(target)
+    if stores.is_uri(target):
+        stores.refuse_target(target)
+        return stores.object_name(target)
     descriptor = _descriptor(target)
     if descriptor is not None:
         _refuse_closed_stdout(descriptor)
@@ -443,6 +578,33 @@ class _Writer(io.RawIOBase):
             return memoryview(data).nbytes
         with _words("write", self._name):
             return os.write(self._descriptor, data)
+
+
+class _FileWriter(_Writer):
+    """A writer of a new file, whose bytes begin their way to the disk as they come."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor, name)
+        self._written = self._sent = 0
+
+    def write(self, data: ReadableBuffer) -> int:
+        count = super().write(data)
+        self._written += count
+        if self._written - self._sent >= _SENT and not self.abandoned:
+            self._send()
+        return count
+
+    def _send(self) -> None:
+        """Let Linux write what it has of the file, so that fsync need not wait for all of it.
+
+        The advice is that the bytes are not needed in memory; those that are not on the disk
+        yet are therefore written, without our waiting, and stay.
+        """
+        if sys.platform == "linux":
+            with suppress(OSError):
+                length = self._written - self._sent
+                os.posix_fadvise(self._descriptor, self._sent, length, os.POSIX_FADV_DONTNEED)
+        self._sent = self._written
 
 
 def _descriptor(target: str) -> int | None:
@@ -498,10 +660,10 @@ def _open_special(target: str) -> Iterator[_Writer]:
 
 
 @contextmanager
-def _closing(descriptor: int, name: str) -> Iterator[_Writer]:
+def _closing(descriptor: int, name: str, kind: type[_Writer] = _Writer) -> Iterator[_Writer]:
     """A writer on `descriptor`, which is closed at the end; some errors show only then."""
     try:
-        yield _Writer(descriptor, name)
+        yield kind(descriptor, name)
     except BaseException:
         with suppress(OSError):
             os.close(descriptor)
@@ -540,7 +702,7 @@ def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[
     temporary = real.parent / f".normcli-{os.urandom(8).hex()}.tmp"
     try:
         descriptor = _create(temporary, target, old)
-        with _closing(descriptor, target) as writer:
+        with _closing(descriptor, target, _FileWriter) as writer:
             yield writer
             with _words("write", target):
                 os.fsync(descriptor)
@@ -587,11 +749,6 @@ def _sync_directory(directory: Path) -> None:
 
 
 # -- words ---------------------------------------------------------------------------------
-
-
-def shown(name: str) -> str:
-    """`name` of a file as it stands in messages: quoted where it has control characters."""
-    return name if name and name.isprintable() else printable(name, limit=200)
 
 
 @contextmanager

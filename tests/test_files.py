@@ -110,6 +110,10 @@ def test_a_glob_is_what_it_matches_in_order_without_sidecars(tree):
     assert listed("day=?") == ["day=2/part-0.csv"]
 
 
+def test_no_file_is_read_twice_when_a_glob_matches_its_directory_too(tree):
+    assert listed("day=*/**") == PARTS[:3]
+
+
 def test_a_file_whose_name_looks_like_a_glob_is_that_file(tree):
     Path("top[1].csv").touch()
     Path("top1.csv").touch()

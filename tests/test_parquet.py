@@ -500,7 +500,9 @@ def test_the_footer_reader_agrees_with_arrow_and_survives_what_ends_the_process_
         if path.name == "incorrect_map_schema.parquet":
             continue
         group = pq.ParquetFile(path).metadata.row_group(0)
-        for j, layout in enumerate(first_row_group(path)):
+        with path.open("rb") as file:
+            layouts = first_row_group(file)
+        for j, layout in enumerate(layouts):
             column = group.column(j)
             arrow = column.compression.replace("UNCOMPRESSED", "NONE").replace("UNKNOWN", "LZ4")
             assert layout.codec == arrow
@@ -510,7 +512,8 @@ def test_the_footer_reader_agrees_with_arrow_and_survives_what_ends_the_process_
     for path in corpus("parquet/arrow-fuzz").rglob("*fuzz*"):
         if path.is_file():
             try:
-                first_row_group(path)
+                with path.open("rb") as file:
+                    first_row_group(file)
             except ValueError:
                 refused += 1
     assert refused > 20

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from normcli.errors import LimitError, UsageError, did_you_mean, printable
+from normcli.errors import DataError, LimitError, UsageError, did_you_mean, printable
 from normcli.formats.base import Format, ReadOptions, Table
 
 if TYPE_CHECKING:
     from normcli.files import Source
+
+ZIP = b"PK\x03\x04"  # would be text in a wrong encoding, going by what CSV has to say of it
 
 
 @cache
@@ -43,13 +45,28 @@ def format_of_suffix(suffix: str) -> Format | None:
 def format_of(source: Source) -> Format:
     """The format of an input: what its first bytes say for sure, else its suffix, else CSV."""
     head = source.head()
+    if head.startswith(ZIP):
+        raise DataError(
+            f"{source.name}: this is an Excel workbook or another zip archive\n"
+            "Save the sheet as CSV, or unpack the archive, and give that"
+        )
     sure = next((each for each in formats().values() if each.sniff(head)), None)
     return sure or format_of_suffix(source.suffix) or format_named("csv")
 
 
-def open_table(source: Source, options: ReadOptions, forced: str | None = None) -> Table:
-    """`source` as a table, in the `forced` format or in the one it seems to have."""
-    table = input_format(source, forced).open(source, options)
+def open_table(
+    source: Source, options: ReadOptions, forced: str | None = None, piece: Any = None
+) -> Table:
+    """`source` as a table, in the `forced` format or in the one it seems to have.
+
+    piece: of its rows, as the format has cut them; None: all rows.
+    """
+    format_ = input_format(source, forced)
+    if piece is None:
+        table = format_.open(source, options)
+    else:
+        table = format_.open_piece(source, options, piece)
+    table.partition = tuple(name for name in source.partition if name not in table.columns)
     if len(table.columns) > options.max_columns:
         raise LimitError(
             f"{table.name}: {len(table.columns)} columns are more than {options.max_columns}\n"

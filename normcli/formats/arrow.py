@@ -9,7 +9,7 @@ import io
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias, cast
 
 from normcli.errors import DataError
@@ -17,9 +17,11 @@ from normcli.formats.arrow_chunk import (
     ArrowChunk,
     ArrowEncoder,
     ArrowTable,
+    Groups,
     GroupWriter,
     Segment,
     arrow_errors,
+    even_groups,
     gather,
     rows_of_a_chunk,
 )
@@ -59,6 +61,20 @@ class ArrowFormat(Format):
             raise DataError(f"{source.name}: is Feather version 1; write it as version 2 first")
         kind = IpcFile if head == FILE_MAGIC else IpcStream
         return kind.opened(source, options)
+
+    def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Groups]:
+        """Record batches of a plain file; a stream has to be read from its start."""
+        import pyarrow as pa
+
+        is_file = source.head(len(FILE_MAGIC)) == FILE_MAGIC
+        if not is_file or not (source.path or source.object):
+            return []
+        with arrow_errors(source.name), source.random_access() as file:
+            return even_groups(pa.ipc.open_file(file).num_record_batches, source, size)
+
+    def open_piece(self, source: Source, options: ReadOptions, piece: Groups) -> IpcFile:
+        """Read the footer, for some record batches."""
+        return replace(IpcFile.opened(source, options), groups=piece)
 
     def encoder(
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
@@ -133,22 +149,27 @@ class IpcTable(ArrowTable):
                     yield whole.slice(start, min(start + rows, whole.rows))
 
 
+@dataclass
 class IpcFile(IpcTable):
     """An Arrow IPC file: read by its footer, in which alone its batches are listed."""
+
+    groups: Groups | None = None  # of the rows; None: all
+    _share_read: float = field(default=0.0, init=False)
+
+    @property
+    def share_read(self) -> float:
+        """The share of its batches that have been read."""
+        return self._share_read
 
     @classmethod
     def opened(cls, source: Source, options: ReadOptions) -> Self:
         """The table in `source`, which is spooled to a file where it cannot be sought."""
         import pyarrow as pa
 
-        path = source.seekable()
-        with (
-            arrow_errors(source.name),
-            pa.OSFile(str(path)) as file,
-            path.open("rb") as messages,
-        ):
+        with arrow_errors(source.name), source.random_access() as file:
             reader = pa.ipc.open_file(file)
-            messages.seek(8)  # the magic and its padding
+            file.seek(8)  # the magic and its padding
+            messages = pa.BufferedInputStream(file, HEAD)
             return cls.of(
                 ArrowFormat.name,
                 source.name,
@@ -160,19 +181,22 @@ class IpcFile(IpcTable):
             )
 
     def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
-        """The record batches; a file of the operating system, as a map of a file that
-        shrinks would end the process.
+        """The record batches; not from a map, as one of a file that shrinks would end the
+        process.
         """
         import pyarrow as pa
 
-        with pa.OSFile(str(self.source.seekable())) as file:
+        with self.source.random_access() as file:
             # No field at all is every field to Arrow; the first one then counts the rows.
             fields = None if columns is None or not self.columns else list(columns or (0,))
             options = pa.ipc.IpcReadOptions(included_fields=fields)
             reader = pa.ipc.open_file(file, options=options)
-            for i in range(reader.num_record_batches):
+            groups = self.groups or Groups(0, reader.num_record_batches)
+            for i in range(groups.start, groups.stop):
                 batch, metadata = reader.get_batch_with_custom_metadata(i)
+                self._share_read = (i + 1 - groups.start) / (groups.stop - groups.start)
                 yield batch, metadata
+        self.source.refuse_changed()
 
 
 class IpcStream(IpcTable):
@@ -327,7 +351,7 @@ def _one_batch(table: pa.Table) -> list[pa.RecordBatch]:
 # The compression of record batches, which Arrow does not tell ---------------------------
 
 
-def body_compression(messages: BinaryIO) -> str | None:
+def body_compression(messages: BinaryIO | pa.BufferedInputStream) -> str | None:
     """The codec in the first record batch (or dictionary) of IPC messages; None for none.
 
     Also None where no batch is found or the messages are damaged, which Arrow will say.
@@ -345,7 +369,7 @@ def body_compression(messages: BinaryIO) -> str | None:
     return None
 
 
-def _message(stream: BinaryIO) -> bytes:
+def _message(stream: BinaryIO | pa.BufferedInputStream) -> bytes:
     """The flatbuffer that heads the next message; empty at the end."""
     length = stream.read(4)
     if length == CONTINUATION:

@@ -7,7 +7,6 @@ Arrow record batch), so that the groups can be written again as they were cut.
 from __future__ import annotations
 
 import mmap
-import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,15 +18,34 @@ from normcli.formats.arrow_numbers import not_numbers, numbers_of, scaled_array
 from normcli.formats.arrow_schema import scaled_schema
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Writer
 from normcli.numbers import Numbers
+from normcli.stores import reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from normcli.files import Source
     from normcli.methods.base import Scaled
 
 ROWS = 1 << 17  # of a chunk, and of a group that is cut here, at most
 BYTES = 32 << 20  # of a chunk, about
 HELD = 256 << 20  # bytes of rows that wait in memory for their group to be whole, at most
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups from number `start` to before `stop` of a file: a piece of it."""
+
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"groups {self.start + 1} to {self.stop}"
+
+
+def even_groups(count: int, source: Source, size: int) -> list[Groups]:
+    """All `count` groups of a source, in pieces of about `size` bytes."""
+    pieces = min(count, max(1, round((source.size or 0) / size)))
+    return [Groups(count * i // pieces, count * (i + 1) // pieces) for i in range(pieces)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +240,7 @@ def arrow_errors(where: str) -> Iterator[None]:
         yield
     except MemoryError as e:
         raise LimitError(
-            f"{where}: asks for more memory than there is ({_first_line(e)});"
+            f"{where}: asks for more memory than there is ({reason(e)});"
             " is it damaged, or a decompression bomb?"
         ) from e
     except UnicodeDecodeError as e:
@@ -230,13 +248,7 @@ def arrow_errors(where: str) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as e:
         if getattr(e, "errno", None) is not None:
             raise
-        raise DataError(f"{where}: {_first_line(e)}") from e
-
-
-def _first_line(error: BaseException) -> str:
-    """The first line of Arrow's message, printable."""
-    line = str(error.args[0]) if error.args else ""
-    return printable(line.strip().split("\n")[0], 200)[1:-1] or type(error).__name__
+        raise DataError(f"{where}: {reason(e)}") from e
 
 
 @dataclass(frozen=True)
@@ -367,6 +379,8 @@ class _Pending:
         return Segment(self.group, pa.concat_tables(self._tables), self._metadata)
 
     def _spill_tables(self) -> None:
+        import tempfile
+
         import pyarrow as pa
 
         if self._file is None:

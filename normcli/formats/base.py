@@ -8,7 +8,7 @@ else has to be edited for the program to read and write it. Modules here are imp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 from normcli.errors import DataError
@@ -141,6 +141,7 @@ class Table:
     columns: list[str]
     candidates: list[int]  # indexes of the columns that may hold numbers
     others: dict[int, str]  # index -> why the column cannot hold numbers (its type)
+    partition: tuple[str, ...] = field(default=(), kw_only=True)  # columns that its path tells
 
     def chunks(self, columns: Sequence[int] | None = None) -> Iterator[Chunk]:
         """The rows, in order.
@@ -153,6 +154,11 @@ class Table:
     @property
     def total_rows(self) -> int | None:
         """How many rows there are; None where that is not known before they are read."""
+        return None
+
+    @property
+    def share_read(self) -> float | None:
+        """How much of it has been read, from 0 to 1; None where its source's position tells."""
         return None
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
@@ -200,6 +206,26 @@ class Format:
 
     def open(self, source: Source, options: ReadOptions) -> Table:
         """Open `source` for reading."""
+        raise NotImplementedError
+
+    def ranges(self, source: Source, options: ReadOptions, size: int) -> Sequence[Any]:
+        """Ranges of about `size` bytes, which in order make all of `source`.
+
+        Empty where it can only be read as a whole. Those of text are where to `look`, others
+        are pieces that `open_piece` takes.
+        """
+        return ()
+
+    def look(self, source: Source, options: ReadOptions, range_: Any) -> Any:
+        """What has to be known of a range of text before it can be cut; any process may look."""
+        raise NotImplementedError
+
+    def cut(self, ranges: Sequence[Any], looked: Sequence[Any]) -> Sequence[Any]:
+        """The pieces that `open_piece` takes, from what was seen in all ranges of one source."""
+        raise NotImplementedError
+
+    def open_piece(self, source: Source, options: ReadOptions, piece: Any) -> Table:
+        """Open a piece: the same table, with only these rows."""
         raise NotImplementedError
 
     def encoder(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from normcli.errors import DataError, printable
@@ -15,9 +14,11 @@ from normcli.formats.arrow_chunk import (
     ArrowChunk,
     ArrowEncoder,
     ArrowTable,
+    Groups,
     GroupWriter,
     Segment,
     arrow_errors,
+    even_groups,
     gather,
     rows_of_a_chunk,
 )
@@ -52,7 +53,7 @@ class ParquetFormat(Format):
         if source.head(4) == ENCRYPTED:
             raise DataError(f"{source.name}: is encrypted; normcli has no keys, decrypt it first")
         with arrow_errors(source.name):
-            file = _open(source.seekable())
+            file = _open(source)
             schema = _schema(file)
             leaves = _leaves_by_column(schema, file.metadata.num_columns)
             return ParquetTable.of(
@@ -60,9 +61,22 @@ class ParquetFormat(Format):
                 source.name,
                 schema,
                 source=source,
+                metadata=file.metadata,
                 leaves=leaves,
                 chunk_rows=options.chunk_rows,
             )
+
+    def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Groups]:
+        """Row groups of a plain file; INT96, whose unit all rows decide, leaves it whole."""
+        if not (source.path or source.object):
+            return []
+        table = self.open(source, options)
+        count = table.metadata.num_row_groups
+        return [] if table.has_int96 else even_groups(count, source, size)
+
+    def open_piece(self, source: Source, options: ReadOptions, piece: Groups) -> ParquetTable:
+        """Read the footer, for some row groups."""
+        return replace(self.open(source, options), groups=piece)
 
     def encoder(
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
@@ -85,12 +99,15 @@ class ParquetFormat(Format):
 class ParquetTable(ArrowTable):
     """A Parquet file.
 
+    metadata: what the footer says.
     leaves: for each column, which of Parquet's (leaf) columns it is made of.
     """
 
     source: Source
+    metadata: pq.FileMetaData
     leaves: list[range]
     chunk_rows: int | None
+    groups: Groups | None = None  # of the rows; None: all
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """The Arrow schema that `ArrowChunk.to_arrow` will have."""
@@ -100,22 +117,28 @@ class ParquetTable(ArrowTable):
         """The rows, in order: one row group is open at a time, only `columns` are read."""
         wanted = None if columns is None else tuple(sorted(set(columns)))
         with arrow_errors(self.name):
-            file = _open(self._path, self._int96_unit if wanted is None else "ns")
+            file = self._open(self._int96_unit if wanted is None else "ns", wanted)
             rows = self.chunk_rows or self._rows_of_a_chunk(file, wanted)
         segments = self._segments(file, wanted, rows)
         for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
             yield ArrowChunk(self.name, tuple(chunk), wanted)
+        self.source.refuse_changed()
 
-    @cached_property
+    @property
     def total_rows(self) -> int:
         """As the footer says."""
-        return int(_open(self._path).metadata.num_rows)
+        return sum(int(self.metadata.row_group(i).num_rows) for i in self._group_numbers)
+
+    @property
+    def _group_numbers(self) -> range:
+        groups = self.groups or Groups(0, self.metadata.num_row_groups)
+        return range(groups.start, groups.stop)
 
     def refuse_lost_types(
         self, replaced: Sequence[int], written: Sequence[pq.ColumnSchema]
     ) -> None:
         """Raise DataError where Arrow would drop the Parquet type of a column it is to carry."""
-        parquet = _open(self._path).schema
+        parquet = self.metadata.schema
         for column in set(range(len(self.columns))).difference(replaced):
             for leaf in self.leaves[column]:
                 type_ = parquet.column(leaf).logical_type.type
@@ -129,12 +152,13 @@ class ParquetTable(ArrowTable):
 
     def layout(self) -> list[ColumnChunkLayout]:
         """How the leaf columns are stored, going by the first row group."""
-        with arrow_errors(self.name):
-            return first_row_group(self._path)
+        with arrow_errors(self.name), self.source.random_access() as file:
+            return first_row_group(file)
 
-    @property
-    def _path(self) -> Path:
-        return self.source.seekable()
+    def _open(self, int96_unit: str, wanted: tuple[int, ...] | None = None) -> pq.ParquetFile:
+        """The file, opened for reading the columns that are `wanted` (None: all)."""
+        leaves = sum(len(self.leaves[i]) for i in wanted) if wanted else None
+        return _open(self.source, int96_unit, self.metadata, leaves)
 
     def _rows_of_a_chunk(self, file: pq.ParquetFile, wanted: tuple[int, ...] | None) -> int:
         """Rows of all columns are as large as the footer says, numbers eight bytes a cell."""
@@ -155,7 +179,7 @@ class ParquetTable(ArrowTable):
         read = wanted or range(len(schema) if wanted is None else min(1, len(schema)))
         schema = pa.schema([schema.field(i) for i in read], schema.metadata)
         leaves = [leaf for i in read for leaf in self.leaves[i]]
-        for group in range(file.num_row_groups):
+        for group in self._group_numbers:
             if file.metadata.row_group(group).num_rows == 0:
                 yield Segment(group, schema.empty_table())
             with arrow_errors(f"{self.name}, row group {group + 1}"):
@@ -164,7 +188,7 @@ class ParquetTable(ArrowTable):
 
     @cached_property
     def _schema(self) -> pa.Schema:
-        return _schema(_open(self._path, self._int96_unit))
+        return _schema(self._open(self._int96_unit))
 
     @cached_property
     def _int96_unit(self) -> str:
@@ -177,7 +201,8 @@ class ParquetTable(ArrowTable):
         units = {"ns", "us"}
         for column in self._int96_columns():
             with arrow_errors(self.name):
-                fitting = _fitting_units(self._path, self.leaves[column])
+                readers = [self._open(unit, (column,)).reader for unit in ("ns", "us")]
+                fitting = _fitting_units(readers, self.leaves[column])
             if not units & fitting:
                 raise DataError(
                     f"{self.name}: column {printable(self.columns[column])} has INT96 timestamps"
@@ -186,8 +211,13 @@ class ParquetTable(ArrowTable):
             units &= fitting
         return "ns" if "ns" in units else "us"
 
+    @property
+    def has_int96(self) -> bool:
+        """Is there an INT96 column?"""
+        return bool(self._int96_columns())
+
     def _int96_columns(self) -> list[int]:
-        parquet = _open(self._path).schema
+        parquet = self.metadata.schema
         return [
             column
             for column, leaves in enumerate(self.leaves)
@@ -216,17 +246,35 @@ class ParquetWriter(GroupWriter):
         self._writer.close()
 
 
-def _open(path: Path, int96_unit: str = "ns") -> pq.ParquetFile:
+def _open(
+    source: Source,
+    int96_unit: str = "ns",
+    metadata: pq.FileMetaData | None = None,
+    leaves: int | None = None,
+) -> pq.ParquetFile:
+    """The file, opened for reading so many of its (leaf) columns (None: all) side by side."""
     import pyarrow.parquet as pq
 
-    columns = max(1, pq.read_metadata(path).num_columns)
+    file = source.random_access()
+    metadata = metadata or pq.read_metadata(file)
+    columns = max(1, metadata.num_columns if leaves is None else leaves)
     return pq.ParquetFile(
-        path,
+        file,
+        metadata=metadata,
         buffer_size=max(4096, min(1 << 20, BUFFERS // columns)),
-        pre_buffer=False,  # it would hold a whole row group
+        pre_buffer=source.object is not None and _largest_group(metadata) <= BUFFERS,
         coerce_int96_timestamp_unit=int96_unit,
         page_checksum_verification=True,
     )
+
+
+def _largest_group(metadata: pq.FileMetaData) -> int:
+    """Bytes of the largest row group, which is held in memory when it is fetched in one go.
+
+    That spares requests: of a file here, there is nothing to spare.
+    """
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    return max((group.total_byte_size for group in groups), default=0)
 
 
 def _schema(file: pq.ParquetFile) -> pa.Schema:
@@ -261,12 +309,14 @@ def _read(
         raise ValueError(f"it lacks {expected} of its rows")
 
 
-def _fitting_units(path: Path, leaf: range) -> set[str]:
-    """Which of "ns" and "us" say exactly what the INT96 column `leaf` says."""
+def _fitting_units(readers: Sequence[Any], leaf: range) -> set[str]:
+    """Which of "ns" and "us" say exactly what the INT96 column `leaf` says.
+
+    readers: of the file, one for each of the units.
+    """
     import numpy as np
 
     fitting = {"ns", "us"}
-    readers = [_open(path, unit).reader for unit in ("ns", "us")]
     streams = [r.iter_batches(ROWS, range(r.num_row_groups), leaf, True) for r in readers]
     for batches in zip(*streams, strict=True):
         ns, us = (batch.column(0).cast("int64").drop_null().to_numpy() for batch in batches)

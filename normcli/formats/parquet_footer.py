@@ -14,8 +14,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyarrow import NativeFile
 
 MAGIC = b"PAR1"
 CODECS = ("NONE", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4")  # as Arrow says
@@ -38,26 +40,26 @@ class ColumnChunkLayout:
     data_page_v2: bool
 
 
-def first_row_group(path: Path) -> list[ColumnChunkLayout]:
+def first_row_group(file: IO[bytes] | NativeFile) -> list[ColumnChunkLayout]:
     """The layout of every leaf column in the first row group; empty where there is none.
 
     Raises: ValueError where the footer cannot be understood.
     """
     try:
-        return [_layout(column) for column in _columns(_footer(path))]
+        return [_layout(column) for column in _columns(_footer(file))]
     except (LookupError, TypeError, struct.error) as e:
         raise ValueError(f"the footer is damaged ({type(e).__name__})") from e
 
 
-def _footer(path: Path) -> bytes:
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 8))
-        length, magic = struct.unpack("<I4s", file.read(8))
-        if magic != MAGIC or length > size - 12:
-            raise ValueError("the footer is damaged")
-        file.seek(size - 8 - length)
-        return file.read(length)
+def _footer(file: IO[bytes] | NativeFile) -> bytes:
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 8))
+    length, magic = struct.unpack("<I4s", file.read(8))
+    if magic != MAGIC or length > size - 12:
+        raise ValueError("the footer is damaged")
+    file.seek(size - 8 - length)
+    footer: bytes = file.read(length)
+    return footer
 
 
 def _columns(footer: bytes) -> list[dict[int, Any]]:
