@@ -13,14 +13,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from functools import cache
-from importlib import resources
 from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normcli.errors import DataError, LimitError, SidecarError, UsageError, did_you_mean, printable
+from normcli.errors import (
+    DataError,
+    LimitError,
+    SidecarError,
+    UsageError,
+    did_you_mean,
+    printable,
+    shown,
+)
 from normcli.exact import Total
-from normcli.files import Source, shown, sources
+from normcli.files import source
 from normcli.methods import methods
 from normcli.methods.base import Method, Running
 from normcli.model import Statistics
@@ -130,13 +136,12 @@ def _braces(lines: Iterator[str], indent: str) -> str:
 # ---------------------------------------------------------------------- reading
 
 
-def load(source: str | PathLike[str], limit: int = MAX_BYTES) -> Statistics:
-    """The statistics in the sidecar at a path; ``"-"`` is stdin.
+def load(path: str | PathLike[str], limit: int = MAX_BYTES) -> Statistics:
+    """The statistics in the sidecar at a path or URI; ``"-"`` is stdin.
 
     Raises: NormcliError where it cannot be read, and what `loads` raises.
     """
-    path = fspath(source)
-    (opened,) = sources(["-"]) if path == "-" else [Source(path, Path(path))]
+    opened = source(fspath(path))
     with opened.open() as file:
         return loads(file.read(limit + 1), opened.name, limit)
 
@@ -180,7 +185,7 @@ def _parse(data: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise SidecarError(f"not valid JSON: {error.msg} ({where})") from error
+        raise SidecarError(f"no sidecar, as it is not valid JSON: {error.msg} ({where})") from error
     except RecursionError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
 
@@ -212,6 +217,8 @@ def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a sidecar, as it ships in the package."""
+    from importlib import resources
+
     text = resources.files("normcli").joinpath("sidecar.schema.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

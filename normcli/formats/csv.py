@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from normcli.errors import DataError, printable
-from normcli.formats import csv_cells, csv_index, csv_records, csv_text
+from normcli.formats import csv_cells, csv_index, csv_records, csv_text, text_cuts
 from normcli.formats.base import (
     BadRowError,
     Chunk,
@@ -26,6 +27,7 @@ from normcli.formats.csv_blocks import before_long_record, blocks
 from normcli.formats.csv_head import dialect_of, read_head, too_long
 from normcli.formats.csv_index import Index
 from normcli.formats.csv_records import Dialect, Record, count_line_ends
+from normcli.formats.text_cuts import Span
 from normcli.formats.transcode import encoding_of, known_encoding, open_text
 
 if TYPE_CHECKING:
@@ -325,15 +327,16 @@ class CsvTable(Table):
     source: Source = field(kw_only=True)
     options: ReadOptions = field(kw_only=True)
     head: bytes = field(kw_only=True)  # all bytes before the first record that is a row
+    span: Span | None = field(default=None, kw_only=True)  # of the rows; None: all
 
     def chunks(self, columns: Sequence[int] | None = None) -> Iterator[CsvChunk]:
         """The rows, a few MB at a time, cut at line ends outside quotes."""
         del columns  # cells that nobody asks for are never read
         layout, limit = self.layout, self.options.max_record
-        line, offset = 1 + count_line_ends(self.head), len(self.head)
+        line, offset = self.first
         is_file = layout.encoding == "utf-8" and self.source.path
         path = str(self.source.path) if is_file else None
-        with open_text(self.source, layout.encoding, skip=offset) as stream:
+        with self._open() as stream:
             for block in blocks(stream, layout.dialect, len(layout.names), self.options):
                 good = block[: before_long_record(block, layout.dialect, limit)]
                 if good:
@@ -342,6 +345,19 @@ class CsvTable(Table):
                 offset += len(good)
                 if len(good) < len(block):
                     raise too_long(f"{self.name}: the record at line {line}", limit)
+
+    def _open(self) -> io.BufferedReader | io.RawIOBase:
+        """The bytes of the rows, as UTF-8."""
+        if self.span:
+            return self.source.between(self.span.start, self.span.stop)
+        return open_text(self.source, self.layout.encoding, skip=len(self.head))
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """The line, and the offset in the file, of the first row."""
+        if self.span:
+            return self.span.line, self.span.start
+        return 1 + count_line_ends(self.head), len(self.head)
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """Replaced columns as floats, all others as text."""
@@ -427,6 +443,30 @@ class Csv(Format):
             options=options,
             head=head.raw,
         )
+
+    def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:
+        """Even spans of a plain file; quotes that need not count leave it whole."""
+        dialect = dialect_of(options, self.delimiter)
+        odd_quotes = dialect.comment is not None or options.skip_bad_rows
+        is_plain = source.path or source.object
+        if not is_plain or encoding_of(source, options.encoding) != "utf-8":
+            return []
+        if dialect.quoting and odd_quotes:
+            return []
+        line, start = self.open(source, options).first
+        return text_cuts.even(Span(start, source.size or 0, line), size)
+
+    def look(self, source: Source, options: ReadOptions, range_: Span) -> text_cuts.Looked:
+        """Quotes, line ends and the first record of a span."""
+        return text_cuts.look(source, range_, quoting=options.quoting)
+
+    def cut(self, ranges: Sequence[Span], looked: Sequence[text_cuts.Looked]) -> list[Span]:
+        """Spans of whole records."""
+        return text_cuts.cut(ranges, looked)
+
+    def open_piece(self, source: Source, options: ReadOptions, piece: Span) -> CsvTable:
+        """Read the header, for the rows of a span."""
+        return replace(self.open(source, options), span=piece)
 
     def encoder(
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions

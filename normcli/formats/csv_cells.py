@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from normcli.formats import kernels
 from normcli.formats.base import Style
 from normcli.formats.csv_index import Index, slices
 from normcli.formats.text import format_rows
@@ -167,7 +168,7 @@ def _cast_in_place(
         bounds.size - 1, pa.py_buffer(bounds), pa.py_buffer(data), pa.py_buffer(valid)
     )
     try:
-        values = cells.cast(pa.float64())
+        values = kernels.cast(cells, pa.float64())
     except pa.ArrowInvalid:
         return None
     found: Floats = np.frombuffer(values.buffers()[1], np.float64, bounds.size - 1)[::2]
@@ -192,7 +193,7 @@ def read(
     if values is None or np.isnan(values).any():  # a token, a text, or a NaN that is a token
         token = _is_token(texts, reading)
         missing[~missing] = token
-        starts, ends, texts = starts[~token], ends[~token], texts.filter(_arrow(~token))
+        starts, ends, texts = starts[~token], ends[~token], kernels.filtered(texts, ~token)
         values = _parsed(texts, reading)
     if values is None or not (codes or _without_codes(data, starts)):
         row, reason = _first_unreadable(texts, reading, codes)
@@ -212,54 +213,46 @@ def _spread(parts: Floats, missing: Mask) -> Numbers:
     return Numbers(full, missing)
 
 
-def _arrow(mask: Mask) -> pa.BooleanArray:
-    import pyarrow as pa
-
-    return pa.array(mask)
-
-
 def _is_token(texts: pa.LargeStringArray, reading: Reading) -> Mask:
     """Which texts mark a missing value."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     tokens = pa.array(reading.null, pa.large_string())
-    mask: Mask = pc.is_in(texts, value_set=tokens).to_numpy(zero_copy_only=False)
+    mask: Mask = kernels.is_in(texts, tokens).to_numpy(zero_copy_only=False)
     return mask
 
 
 def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
     """The float64 nearest to each text; None where one is no number."""
     import numpy as np
-    import pyarrow.compute as pc
 
     original = texts
     if reading.decimal != ".":
+        import pyarrow.compute as pc
+
         if pc.any(pc.match_substring(texts, ".")).as_py():
             return None
         texts = pc.replace_substring(texts, reading.decimal, ".")
     values = _cast(texts)
-    if values is not None and not _matches(original.filter(_arrow(np.isnan(values))), NUMBER).all():
-        return None  # Arrow takes nan(1) for a number
-    return values
+    if values is None:
+        return None
+    nan = kernels.filtered(original, np.isnan(values))
+    return values if _matches(nan, NUMBER).all() else None  # Arrow takes nan(1) for a number
 
 
 def _cast(texts: pa.LargeStringArray) -> Floats | None:
     """The float64 nearest to each text; None where Arrow takes one for no number."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     try:
-        values: Floats = pc.cast(texts, pa.float64()).to_numpy()
+        values: Floats = kernels.cast(texts, pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         return None
     return values
 
 
 def _matches(texts: pa.LargeStringArray, pattern: str) -> Mask:
-    import pyarrow.compute as pc
-
-    mask: Mask = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    mask: Mask = kernels.matches(texts, pattern).to_numpy(zero_copy_only=False)
     return mask
 
 
@@ -311,15 +304,14 @@ def _looks_like(text: str, reading: Reading) -> str:
 def _exact(values: Floats, texts: pa.LargeStringArray) -> Floats:
     """The numbers as parts (see `Numbers`): a second part where integers exceed 2**53."""
     import numpy as np
-    import pyarrow as pa
 
     large = np.flatnonzero(np.abs(values) >= EXACT)
     if not len(large):
         return values[np.newaxis]
-    candidates = texts.take(pa.array(large))
+    candidates = kernels.take(texts, large)
     whole = _matches(candidates, INTEGER)
     parts = np.stack([values, np.zeros(len(values))])
-    parts[:, large[whole]] = _integers(values[large[whole]], candidates.filter(_arrow(whole)))
+    parts[:, large[whole]] = _integers(values[large[whole]], kernels.filtered(candidates, whole))
     return parts if parts[1].any() else parts[:1]
 
 
@@ -327,10 +319,9 @@ def _integers(values: Floats, texts: pa.LargeStringArray) -> Floats:
     """Whole numbers as two parts; `values` are the nearest float64."""
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     try:
-        integers = pc.cast(texts, pa.int64()).to_numpy()
+        integers = kernels.cast(texts, pa.int64()).to_numpy()
     except pa.ArrowInvalid:  # some are larger
         rest = [
             int(text) - int(value)
@@ -353,7 +344,7 @@ def texts(index: Index, column: int) -> pa.LargeStringArray:
     nothing = index.starts[:, column] == index.ends[:, column]
     if not nothing.any():
         return plain
-    return pc.if_else(_arrow(nothing), pa.scalar(None, plain.type), plain)
+    return pc.if_else(kernels.booleans(nothing), pa.scalar(None, plain.type), plain)
 
 
 def splice(
@@ -431,13 +422,12 @@ class _Pieces:
         """The pieces of these numbers, one after the other."""
         import numpy as np
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         data, offsets = np.concatenate(self.buffers), np.concatenate(self.offsets)
         pieces = pa.LargeBinaryArray.from_buffers(
             pa.large_binary(), self.count, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
         )
-        return joined(pc.take(pieces, pa.array(numbers), boundscheck=False))
+        return joined(kernels.take(pieces, numbers))
 
 
 def _runs(index: Index, replaced: Mapping[int, Scaled]) -> list[list[int]]:

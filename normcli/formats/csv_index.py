@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from normcli.formats import csv_records
+from normcli.formats import csv_records, kernels
 from normcli.formats.csv_records import Dialect, Problem, count, line_end, records
 
 if TYPE_CHECKING:
@@ -345,4 +345,4 @@ def slices(data: Bytes, starts: Positions, ends: Positions) -> pa.LargeStringArr
     pieces = max(len(bounds) - 1, 0)
     offsets = pa.py_buffer(bounds if pieces else np.zeros(1, np.int64))
     array = pa.LargeStringArray.from_buffers(pieces, offsets, pa.py_buffer(data))
-    return array.take(pa.array(np.arange(0, pieces, 2)))
+    return kernels.take(array, np.arange(0, pieces, 2))

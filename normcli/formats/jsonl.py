@@ -6,12 +6,15 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import IO, TYPE_CHECKING, ClassVar
 
-from normcli.errors import DataError, LimitError, UsageError, printable
-from normcli.formats import jsonl_index, jsonl_text
+from normcli.errors import DataError, LimitError, NormcliError, UsageError, printable
+from normcli.formats import jsonl_index, jsonl_text, text_cuts
 from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table, Writer
+from normcli.formats.csv_records import count
 from normcli.formats.jsonl_chunk import JSON, JsonLinesChunk, Layout, arrow_schema
+from normcli.formats.text_cuts import Span
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,11 +39,29 @@ class JsonLinesTable(Table):
     layout: Layout = field(kw_only=True)
     source: Source = field(kw_only=True)
     options: ReadOptions = field(kw_only=True)
+    span: Span | None = field(default=None, kw_only=True)  # of the rows; None: all
+
+    @classmethod
+    def of(
+        cls, source: Source, layout: Layout, options: ReadOptions, span: Span | None = None
+    ) -> JsonLinesTable:
+        """The table of this layout."""
+        return cls(
+            format=JsonLines.name,
+            name=source.name,
+            columns=list(layout.names),
+            candidates=list(range(len(layout.names))),
+            others={},
+            layout=layout,
+            source=source,
+            options=options,
+            span=span,
+        )
 
     def chunks(self, columns: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
         """The rows, a few MB at a time; fields that nobody asks for are never parsed."""
         del columns
-        chunks = _read(self.source, self.layout, self.options)
+        chunks = _read(self.source, self.layout, self.options, self.span)
         if self.options.chunk_rows:
             return _exactly(chunks, self.options.chunk_rows)
         return _at_most(chunks, max(1, CELLS // max(1, len(self.columns))))
@@ -53,10 +74,12 @@ class JsonLinesTable(Table):
 # Reading -------------------------------------------------------------------------------
 
 
-def _read(source: Source, layout: Layout, options: ReadOptions) -> Iterator[JsonLinesChunk]:
-    """Chunks of some MB, cut at line ends."""
-    line = 1
-    with source.open() as stream:
+def _read(
+    source: Source, layout: Layout, options: ReadOptions, span: Span | None = None
+) -> Iterator[JsonLinesChunk]:
+    """Chunks of some MB, cut at line ends; `span`: of these bytes only."""
+    line = span.line if span else 1
+    with source.between(span.start, span.stop) if span else source.open() as stream:
         for block in _blocks(stream, options.max_record):
             _refuse_long_lines(block, line, layout.name, options.max_record)
             yield JsonLinesChunk(layout, block, line)
@@ -115,25 +138,56 @@ def _at_most(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesC
             yield from (chunk.slice(i, i + rows) for i in range(0, chunk.rows, rows))
 
 
-def _read_ahead(source: Source, options: ReadOptions) -> Layout:
-    """The columns and their types: all keys of all rows, in order of first appearance."""
-    import numpy as np
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """All keys of some rows, in order of first appearance, and the kinds of their values.
 
-    names: dict[str, int] = {}
-    kinds = np.zeros((0, jsonl_index.KINDS), bool)
-    rows = cells = 0
-    for chunk in _read(source.spooled(), Layout(source.name, ()), options):
-        good = chunk.without_bad_rows(())[0] if options.skip_bad_rows else chunk
-        kinds = _seen(good, names, kinds)
-        rows += good.rows
-        cells += len(good.fields.starts)
-        if len(names) > WIDE and cells * EMPTINESS < rows * len(names):
+    kinds: shape (keys, KINDS). cells: how many values there are in all.
+    """
+
+    names: dict[str, int]
+    kinds: NDArray[np.bool_]
+    rows: int
+    cells: int
+
+    def layout(self, name: str, options: ReadOptions) -> Layout:
+        """The columns and their types, of the table of that name."""
+        types = tuple(map(_type, self.kinds.tolist()))
+        return Layout(name, tuple(self.names), options.null or (), types)
+
+    def join(self, other: Keys) -> Keys:
+        """Of these rows and those that follow."""
+        import numpy as np
+
+        names = dict(self.names)
+        places = [names.setdefault(each, len(names)) for each in other.names]
+        kinds = np.zeros((len(names), jsonl_index.KINDS), bool)
+        kinds[: len(self.names)] = self.kinds
+        kinds[places] |= other.kinds
+        return Keys(names, kinds, self.rows + other.rows, self.cells + other.cells)
+
+    def refuse_data(self, name: str) -> None:
+        """Raise LimitError where there are so many that they look like data."""
+        if len(self.names) > WIDE and self.cells * EMPTINESS < self.rows * len(self.names):
             raise LimitError(
-                f"{source.name}: {len(names)} different keys in {rows} objects that have"
-                f" {cells / rows:.1f} fields each: the keys look like data\n"
+                f"{name}: {len(self.names)} different keys in {self.rows} objects that have"
+                f" {self.cells / self.rows:.1f} fields each: the keys look like data\n"
                 "Name the columns that you mean: --select NAME"
             )
-    return Layout(source.name, tuple(names), options.null or (), tuple(map(_type, kinds.tolist())))
+
+
+def _keys(source: Source, options: ReadOptions, span: Span | None = None) -> Keys:
+    """The keys of a source, or of a span of it."""
+    import numpy as np
+
+    keys = Keys({}, np.zeros((0, jsonl_index.KINDS), bool), 0, 0)
+    for chunk in _read(source, Layout(source.name, ()), options, span):
+        good = chunk.without_bad_rows(())[0] if options.skip_bad_rows else chunk
+        kinds = _seen(good, keys.names, keys.kinds)
+        cells = len(good.fields.starts)
+        keys = Keys(keys.names, kinds, keys.rows + good.rows, keys.cells + cells)
+        keys.refuse_data(source.name)
+    return keys
 
 
 def _seen(
@@ -238,19 +292,42 @@ class JsonLines(Format):
         if not source.head(1):
             raise DataError(f"{source.name}: there is nothing in it: no row")
         if options.columns is None:
-            layout = _read_ahead(source, options)
+            layout = _keys(source.spooled(), options).layout(source.name, options)
         else:
             layout = Layout(source.name, options.columns, options.null or ())
-        return JsonLinesTable(
-            format=self.name,
-            name=source.name,
-            columns=list(layout.names),
-            candidates=list(range(len(layout.names))),
-            others={},
-            layout=layout,
-            source=source,
-            options=options,
-        )
+        return JsonLinesTable.of(source, layout, options)
+
+    def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:
+        """Even spans of a plain file."""
+        _check_encoding(options.encoding)
+        if not (source.path or source.object):
+            return []
+        return text_cuts.even(Span(0, source.size or 0), size)
+
+    def look(self, source: Source, options: ReadOptions, range_: Span) -> Lines:
+        """The lines that start in a span, and their keys if these are not known."""
+        return _lines(source, options, range_)
+
+    def cut(self, ranges: Sequence[Span], looked: Sequence[Lines]) -> list[Piece]:
+        """Spans of whole lines; all keys of all of them are columns of each."""
+        keys = [each.keys for each in looked if each.keys is not None]
+        known = reduce(Keys.join, keys) if keys else None
+        line, pieces = 1, []
+        for each in looked:
+            if each.start < each.stop:
+                pieces.append(Piece(Span(each.start, each.stop, line), known))
+            line += each.count
+        return pieces
+
+    def open_piece(self, source: Source, options: ReadOptions, piece: Piece) -> JsonLinesTable:
+        """The rows of a span, with the columns of the whole."""
+        if piece.keys is None:
+            assert options.columns is not None
+            layout = Layout(source.name, options.columns, options.null or ())
+        else:
+            piece.keys.refuse_data(source.name)
+            layout = piece.keys.layout(source.name, options)
+        return JsonLinesTable.of(source, layout, options, piece.span)
 
     def encoder(
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
@@ -273,6 +350,56 @@ class JsonLines(Format):
     def writer(self, stream: IO[bytes], encoder: Encoder) -> JsonLinesWriter:
         """A writer of lines."""
         return JsonLinesWriter(stream)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Whole lines of a file; `keys`: of all of it, None where the columns are known."""
+
+    span: Span
+    keys: Keys | None
+
+    def __str__(self) -> str:
+        return str(self.span)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines that start in a span: the bytes from `start` to before `stop`.
+
+    count: of lines. keys: None where the columns are known.
+    """
+
+    start: int
+    stop: int
+    count: int
+    keys: Keys | None
+
+
+def _lines(source: Source, options: ReadOptions, span: Span) -> Lines:
+    start, stop = (_line_start(source, position) for position in (span.start, span.stop))
+    feeds = _line_feeds(source, start, stop)
+    if options.columns is not None or start == stop:
+        return Lines(start, stop, feeds, None)
+    try:
+        keys = _keys(source, options, Span(start, stop, 2 if start else 1))
+    except NormcliError:  # it cannot know at which line: count, and meet it again
+        keys = _keys(source, options, Span(start, stop, 1 + _line_feeds(source, 0, start)))
+    return Lines(start, stop, feeds, keys)
+
+
+def _line_start(source: Source, position: int) -> int:
+    """Where the first line starts at or after a position."""
+    size = source.size or 0
+    if position in (0, size):
+        return position
+    with source.between(position - 1, size) as stream:
+        return min(position - 1 + len(stream.readline()), size)
+
+
+def _line_feeds(source: Source, start: int, stop: int) -> int:
+    with source.between(start, stop) as stream:
+        return sum(count(block, b"\n") for block in iter(lambda: stream.read(BLOCK), b""))
 
 
 def _check_encoding(name: str) -> None:

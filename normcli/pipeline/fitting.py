@@ -23,15 +23,16 @@ from normcli.pipeline.choice import (
     read_chunk,
 )
 from normcli.report import Summary
-from normcli.statistics import ColumnStatistics, Exact
+from normcli.statistics import ColumnStatistics, Exact, Fold, TableStatistics
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a chunk holds: per column its statistics, or why it has none."""
+    """What a chunk holds: the statistics of its columns of numbers, and why others are none."""
 
     rows: int
-    columns: list[ColumnStatistics | NotNumbers]
+    statistics: TableStatistics
+    others: dict[int, NotNumbers]  # position -> why the column is not in `statistics`
     bad_rows: list[tuple[int, str]]
     outside: dict[int, int]  # position -> numbers outside the bounds of that column
 
@@ -57,15 +58,15 @@ class See:
         chunk, columns = task
         chunk, bad_rows = good_rows(chunk, columns if self.strict else (), self.choice)
         found = (read_chunk if self.strict else self._observed)(chunk, columns, self.choice)
-        numbers = [x for x in found if isinstance(x, Numbers)]
-        statistics = iter(ColumnStatistics.of_columns(numbers))
-        seen = [next(statistics) if isinstance(x, Numbers) else x for x in found]
+        statistics = TableStatistics.of([x for x in found if isinstance(x, Numbers)])
+        pairs = zip(columns, found, strict=True)
+        others = {column: x for column, x in pairs if isinstance(x, NotNumbers)}
         outside = {
             column: count_outside(x, *bounds)
             for column, x in zip(columns, found, strict=True)
             if isinstance(x, Numbers) and (bounds := self.bounds.get(column))
         }
-        return Seen(chunk.rows, seen, bad_rows, outside)
+        return Seen(chunk.rows, statistics, others, bad_rows, outside)
 
     def _observed(
         self, chunk: Chunk, columns: Sequence[int], choice: Choice
@@ -89,11 +90,16 @@ class Observed:
     def merge(
         self, positions: Sequence[int], parts: Sequence[ColumnStatistics | NotNumbers]
     ) -> None:
-        """Add what a chunk holds in some columns; one that is no column of numbers stays so."""
+        """Add what more rows hold in some columns; one that is no column of numbers stays so."""
         for i, part in zip(positions, parts, strict=True):
             have = self.seen[i]
             if isinstance(have, ColumnStatistics):
                 self.seen[i] = have.merge(part) if isinstance(part, ColumnStatistics) else part
+
+    def join(self, other: Observed, name: str) -> None:
+        """Add what was observed of the rows that follow, in a table of that name."""
+        places = _places(name, other.names, self)
+        self.merge(list(places), [other.seen[place] for place in places.values()])
 
     def alive(self) -> list[int]:
         """The columns that are numbers so far."""
@@ -115,11 +121,18 @@ def fit(
     """
     summary = Summary() if summary is None else summary
     columns = observe(tables, choice, summary, engine)
+    return fitted(columns, method, column_methods, summary), summary
+
+
+def fitted(
+    columns: Observed, method: Method, column_methods: Mapping[str, Method], summary: Summary
+) -> Statistics:
+    """The statistics of what was observed; fills `summary`."""
     chosen = _chosen(columns, summary)
     statistics = Statistics(summary.rows, chosen, method, _known(column_methods, chosen))
     summary.columns = list(statistics.columns)
     _count_statistics(statistics, summary)
-    return statistics, summary
+    return statistics
 
 
 def observe(
@@ -137,6 +150,7 @@ def observe(
     columns: Observed | None = None
     for table in tables:
         wanted = choice.wanted(table.columns)
+        summary.left.update(dict.fromkeys(table.partition, "partition"))
         if columns is None:
             columns = _start(table, wanted, choice, summary)
         places = _same_columns(table, wanted, columns, choice)
@@ -158,7 +172,7 @@ def _start(table: Table, wanted: list[int], choice: Choice, summary: Summary) ->
     if not table.columns:
         raise DataError(f"{table.name}: there is no column in it")
     if not wanted:
-        raise UsageError("no column is selected")
+        raise UsageError("--select and --exclude leave no column")
     return Observed([table.columns[i] for i in wanted], [ColumnStatistics() for _ in wanted])
 
 
@@ -167,18 +181,7 @@ def _same_columns(
 ) -> dict[int, int]:
     """Position in the fit -> position in this table; raises DataError where they differ."""
     names = [table.columns[i] for i in wanted]
-    if names != columns.names:
-        columns.sorted = True
-        odd = Counter(columns.names) - Counter(names) or Counter(names) - Counter(columns.names)
-        if odd:
-            name = printable(next(iter(odd)))
-            has = "has no" if next(iter(odd)) in columns.names else "alone has the"
-            raise DataError(
-                f"{table.name}: this table {has} column {name}; all inputs of one fit need the "
-                f"same columns\nTo leave it alone, --exclude it; or fit each by itself"
-            )
-    places = dict(zip(_numbered(names), wanted, strict=True))
-    positions = {i: places[key] for i, key in enumerate(_numbered(columns.names))}
+    positions = {i: wanted[place] for i, place in _places(table.name, names, columns).items()}
     for i, place in positions.items():
         if place in table.others:
             if choice.select:
@@ -188,6 +191,22 @@ def _same_columns(
                 )
             columns.seen[i] = NotNumbers(table.others[place])
     return positions
+
+
+def _places(table: str, names: Sequence[str], columns: Observed) -> dict[int, int]:
+    """Position in `columns` -> position in `names`, which another table has."""
+    if names != columns.names:
+        columns.sorted = True
+        odd = Counter(columns.names) - Counter(names) or Counter(names) - Counter(columns.names)
+        if odd:
+            name = printable(next(iter(odd)))
+            has = "has no" if next(iter(odd)) in columns.names else "alone has the"
+            raise DataError(
+                f"{table}: this table {has} column {name}; all inputs of one fit need the "
+                f"same columns\nTo leave it alone, --exclude it; or fit each by itself"
+            )
+    places = {key: place for place, key in enumerate(_numbered(names))}
+    return {i: places[key] for i, key in enumerate(_numbered(columns.names))}
 
 
 def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
@@ -208,8 +227,9 @@ def _observe_table(
     engine: Engine,
     summary: Summary,
 ) -> None:
-    """Fold the chunks of one table into `columns`."""
+    """Add the chunks of one table to `columns`."""
     asked: deque[list[int]] = deque()
+    fold = Fold(len(columns.names))
 
     def tasks() -> Iterator[tuple[Chunk, tuple[int, ...]]]:
         # What is known not to be numbers by now is not asked for again.
@@ -220,10 +240,16 @@ def _observe_table(
 
     with closing(engine.map(see, tasks())) as results:
         for seen in results:
-            columns.merge(asked.popleft(), seen.columns)
+            numbers = asked.popleft()
+            if seen.others:
+                others = [i for i in numbers if places[i] in seen.others]
+                columns.merge(others, list(seen.others.values()))
+                numbers = [i for i in numbers if places[i] not in seen.others]
+            fold.add(seen.statistics, numbers)
             for position, cells in seen.outside.items():
                 summary.count("out_of_range", table.columns[position], cells)
             summary.advance(seen.rows, seen.bad_rows)
+    columns.merge(range(len(columns.names)), fold.columns())
 
 
 def _chosen(columns: Observed, summary: Summary) -> dict[str, ColumnStatistics]:

@@ -19,7 +19,8 @@ from normcli.numbers import Numbers
 from normcli.pipeline.batches import batched
 from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk
 from normcli.report import Summary
-from normcli.statistics import ColumnStatistics
+from normcli.select import in_words
+from normcli.statistics import ColumnStatistics, Fold, TableStatistics
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Done:
     payload: Any
     rows: int
     scaled: list[tuple[dict[str, int], Any]]  # per column: counts, batches
-    statistics: list[ColumnStatistics]
+    statistics: TableStatistics | None
     bad_rows: list[tuple[int, str]]
 
 
@@ -65,7 +66,7 @@ class Scale:
         seen = [
             (_counts(x, result), result.batches) for x, result in zip(numbers, scaled, strict=True)
         ]
-        statistics = ColumnStatistics.of_columns(numbers) if self.observes else []
+        statistics = TableStatistics.of(numbers) if self.observes else None
         return Done(payload, chunk.rows, seen, statistics, bad_rows)
 
     def _scaled(self, plan: Plan, x: Numbers) -> Scaled:
@@ -130,7 +131,7 @@ class Job:
             if unknown:
                 raise UsageError(
                     f"the statistics have no column {printable(unknown[0])}."
-                    + did_you_mean(unknown[0], known)
+                    + (did_you_mean(unknown[0], known) or f" There is {in_words(list(known))}.")
                 )
         elif not self.inverse:
             self._refuse_absent(table, absent)
@@ -187,7 +188,7 @@ class Scaling:
     format: Format
     encoder: Encoder
     summary: Summary = field(default_factory=Summary)
-    seen: list[ColumnStatistics] = field(default_factory=list)
+    seen: Fold = field(default_factory=Fold)
     running: list[Running | None] = field(default_factory=list)
 
     @classmethod
@@ -201,7 +202,7 @@ class Scaling:
 
     def run(self, stream: IO[bytes], engine: Engine | None = None) -> None:
         """Read, scale and write all rows."""
-        self.seen = [ColumnStatistics() for _ in self.plans]
+        self.seen = Fold(len(self.plans))
         self.running = [None for _ in self.plans]
         writer = self.format.writer(stream, self.encoder)
         job = self.job
@@ -244,8 +245,8 @@ class Scaling:
             self.summary.count_all(plan.column.name, counts)
             if batches is not None and self.job.observes:
                 self.running[i] = plan.method.fold(self.running[i], batches, plan.column.name)
-        for i, statistics in enumerate(done.statistics):
-            self.seen[i] = self.seen[i].merge(statistics)
+        if done.statistics:
+            self.seen.add(done.statistics, list(range(len(self.plans))))
 
     def _finish_summary(self) -> None:
         names = [plan.column.name for plan in self.plans]
@@ -257,5 +258,5 @@ class Scaling:
         names = [plan.column.name for plan in self.plans]
         own = {name: m for name, m in self.job.column_methods.items() if name in names}
         running = {n: r for n, r in zip(names, self.running, strict=True) if r is not None}
-        columns = dict(zip(names, self.seen, strict=True))
+        columns = dict(zip(names, self.seen.columns(), strict=True))
         return Statistics(self.summary.rows, columns, self.job.method, own, running)

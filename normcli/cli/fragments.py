@@ -1,0 +1,152 @@
+"""Commands that work on fragments: on a Dask cluster, or to a directory of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from normcli.cli import method_options as mo
+from normcli.cli import options as opt
+from normcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from normcli.cli.run import Run
+    from normcli.dask_engine import Dask
+    from normcli.files import Source
+    from normcli.formats.base import ReadOptions
+    from normcli.fragments import Fragment
+    from normcli.methods.base import Method
+    from normcli.model import Statistics
+    from normcli.pipeline import Job
+    from normcli.report import Summary
+
+
+def are_wanted(values: opt.Values, inputs: Sequence[str]) -> bool:
+    """Is the work to be done by fragments? Raises UsageError where that makes no sense."""
+    dask, directory = values["engine"] == "dask", values.get("output_dir")
+    if values["scheduler"] is not None and not dask:
+        raise UsageError("--scheduler is that of a Dask cluster: add --engine dask")
+    if values["scheduler"] is not None and values["jobs"]:
+        raise UsageError("--jobs are processes started here; --scheduler has workers of its own")
+    if dask and "output_dir" in values and not directory:
+        raise UsageError("--engine dask writes a directory of parts: name it with --output-dir")
+    if not (dask or directory):
+        if values["fragment_bytes"]:
+            raise UsageError("--fragment-bytes goes with --engine dask or --output-dir")
+        return False
+    if directory:
+        _take_output_dir(values)
+    if "-" in inputs:
+        raise UsageError("stdin (-) cannot be cut in fragments: name a file, or save it to one")
+    return True
+
+
+def _take_output_dir(values: opt.Values) -> None:
+    """--output-dir is instead of --output, which then is none."""
+    given = click.get_current_context().get_parameter_source("output")
+    if given is ParameterSource.COMMANDLINE:
+        raise UsageError("--output and --output-dir say two things; give one of them")
+    values["output"] = None
+
+
+def refuse_training(method: Method, own: Mapping[str, Method]) -> None:
+    """Raise UsageError for a method whose batches are counted over the whole input."""
+    if any(each.batching() for each in (method, *own.values())):
+        raise UsageError(
+            "batches are counted over all rows of the input, which fragments would cut anywhere\n"
+            "Leave out --engine and --output-dir, or use the statistics of a fit: --mode predict"
+        )
+
+
+@contextmanager
+def dask_of(values: opt.Values) -> Iterator[Dask | None]:
+    """The cluster that was asked for, or None."""
+    if values["engine"] != "dask":
+        yield None
+        return
+    from normcli.dask_engine import dask
+
+    with dask(values["scheduler"], opt.jobs_of(values)) as engine:
+        yield engine
+
+
+def sources(input_: str, values: opt.Values) -> list[Source]:
+    """All files that an input is; raises UsageError where one lies where the parts will be."""
+    from normcli import files
+    from normcli.parts import refuse_inputs_in
+
+    found = files.sources([input_])
+    refuse_inputs_in(values["output_dir"], [source.location for source in found])
+    return found
+
+
+def cut(
+    found: Sequence[Source], read: ReadOptions, values: opt.Values, dask: Dask | None
+) -> list[Fragment]:
+    """The fragments of the inputs."""
+    from normcli.fragments import SIZE, fragments
+
+    size = values["fragment_bytes"] or SIZE
+    return fragments(found, read, values["from_"], size, dask or opt.engine_of(values))
+
+
+def fit(
+    fragments: Sequence[Fragment],
+    asked: mo.Asked,
+    values: opt.Values,
+    run: Run,
+    dask: Dask | None,
+) -> tuple[Statistics, Summary]:
+    """The statistics of all fragments."""
+    from normcli.engines import Serial
+    from normcli.pipeline.fragmented import fit_fragments
+
+    choice, (method, own) = opt.choice_of(values), asked
+    mo.refuse_absent_columns(fragments[0].open(), choice, method, own)
+    with run.bar("fitting") as bar:
+        statistics = fit_fragments(fragments, choice, method, own, dask or Serial(), bar.summary)
+    return statistics, bar.summary
+
+
+def write_parts(
+    fragments: Sequence[Fragment],
+    job: Job,
+    values: opt.Values,
+    run: Run,
+    dask: Dask | None,
+    left: Mapping[str, str] | None = None,
+) -> None:
+    """Scale all fragments, each to a part, and report."""
+    from normcli import explain, screen
+    from normcli.engines import Serial
+    from normcli.files import output
+    from normcli.formats import output_format
+    from normcli.parts import parts
+    from normcli.pipeline.fragmented import ScaleToPart, scale_fragments
+    from normcli.sidecar import dumps
+
+    format_ = output_format("", fragments[0].open().format, values["to"])
+    engine = None if dask else opt.engine_of(values)
+    work = ScaleToPart(job, format_.name, engine, same=not values["to"])
+    scaling = work.prepare(fragments[0])
+    columns = [plan.column.name for plan in scaling.plans]
+    for method in (job.method, *job.column_methods.values()):
+        mo.refuse_unknown_columns(method, columns)
+    if values["explain"]:
+        screen.write([], explain.scaling(scaling, left or {}), page=False)
+        return
+    saved = values.get("save_stats")
+    with ExitStack() as stack:
+        sidecar = stack.enter_context(output(saved)) if saved else None
+        written = parts(values["output_dir"], format_.suffixes[0], len(fragments))
+        targets = stack.enter_context(written)
+        with run.bar("restoring" if job.inverse else "scaling") as bar:
+            seen = scale_fragments(fragments, targets, work, dask or Serial(), bar.summary)
+        if sidecar is not None and seen is not None:
+            sidecar.write(dumps(seen))
+    bar.summary.left.update(left or {})
+    run.report(bar.summary, "restored" if job.inverse else "scaled")

@@ -1,0 +1,129 @@
+"""Large pieces of the inputs, which any process can open by itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from normcli import files, stores
+from normcli.errors import NormcliError, UsageError
+from normcli.formats import format_named, input_format, open_table
+
+if TYPE_CHECKING:
+    from normcli.engines import Engine
+    from normcli.files import Source
+    from normcli.formats.base import ReadOptions, Table
+
+SIZE = 128 << 20  # bytes of a fragment, about: a second or so of work
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """Some consecutive rows of one input: plain data, which tell where they are.
+
+    location: an absolute path, or a URI. name, part: as `Source` has them.
+    size: bytes of the input when it was found. bytes: how many of them this is, about.
+    format: of the input, if that is known already; None: the one that it seems to have.
+    piece: what its format calls this piece of the input; None: all of it.
+    """
+
+    location: str
+    name: str
+    part: str
+    size: int
+    bytes: int
+    format: str | None
+    options: ReadOptions
+    piece: Any = None
+
+    def __str__(self) -> str:
+        return self.name if self.piece is None else f"{self.name} ({self.piece})"
+
+    def open(self) -> Table:
+        """The rows as a table; raises NormcliError where this process cannot see the input."""
+        return open_table(self.source(), self.options, self.format, self.piece)
+
+    def source(self) -> Source:
+        """The input; raises NormcliError where this process cannot see it, or sees another."""
+        here = f"on {socket.gethostname()} {self.location}"
+        hint = "Where the work is done, the inputs have to be found under the same names"
+        try:
+            found = files.source(self.location)
+        except NormcliError as error:
+            raise NormcliError(f"{self} cannot be opened {here}: {error}\n{hint}") from error
+        if found.size != self.size:
+            raise NormcliError(
+                f"{self} was changed, or is another file {here}: {found.size} bytes, not "
+                f"{self.size} as when the run began\n{hint}"
+            )
+        found.name, found.part = self.name, self.part
+        return found
+
+
+def fragments(
+    sources: Sequence[Source], options: ReadOptions, forced: str | None, size: int, engine: Engine
+) -> list[Fragment]:
+    """All rows of all sources in order, in fragments of about `size` bytes.
+
+    What is no larger is not opened here, and what its format cannot cut is one fragment. To
+    cut text it has to be read once, by the engine.
+
+    Raises: UsageError for what no other process can open, as a pipe.
+    """
+    wholes = [_whole(source, options, forced) for source in sources]
+    ranges = [
+        _ranges(whole, source, size) if whole.size > size else [whole]
+        for whole, source in zip(wholes, sources, strict=True)
+    ]
+    text = [_is_cut_text(group) for group in ranges]
+    asked = [each for group, is_text in zip(ranges, text, strict=True) if is_text for each in group]
+    with closing(engine.map(_look, asked)) as looked:
+        pairs = zip(ranges, text, strict=True)
+        return [
+            each for group, is_text in pairs for each in (_cut(group, looked) if is_text else group)
+        ]
+
+
+def _whole(source: Source, options: ReadOptions, forced: str | None) -> Fragment:
+    if source.size is None:
+        raise UsageError(
+            f"{source.name} is a pipe, which other processes cannot open\n"
+            "Save it to a file first, or leave out --engine and --output-dir"
+        )
+    is_uri = stores.is_uri(source.location)
+    location = source.location if is_uri else os.path.abspath(source.location)
+    size = source.size
+    return Fragment(location, source.name, source.part, size, size, forced, options)
+
+
+def _ranges(whole: Fragment, source: Source, size: int) -> list[Fragment]:
+    """A large input in the ranges that its format gives, or as it is."""
+    format_ = input_format(source, whole.format)
+    return _pieces(whole, format_.name, format_.ranges(source, whole.options, size)) or [whole]
+
+
+def _pieces(whole: Fragment, format_: str, pieces: Sequence[Any]) -> list[Fragment]:
+    share = whole.size // max(1, len(pieces))
+    return [replace(whole, format=format_, bytes=share, piece=piece) for piece in pieces]
+
+
+def _is_cut_text(ranges: Sequence[Fragment]) -> bool:
+    first = ranges[0]
+    return first.piece is not None and format_named(first.format or "").text
+
+
+def _look(fragment: Fragment) -> Any:
+    """Work: what has to be known of a range, before the input can be cut."""
+    format_ = format_named(fragment.format or "")
+    return format_.look(fragment.source(), fragment.options, fragment.piece)
+
+
+def _cut(ranges: Sequence[Fragment], looked: Iterator[Any]) -> list[Fragment]:
+    """The fragments of one input, of whose ranges `looked` tells next."""
+    whole, format_ = ranges[0], ranges[0].format or ""
+    found = [next(looked) for _ in ranges]
+    return _pieces(whole, format_, format_named(format_).cut([r.piece for r in ranges], found))

@@ -1,0 +1,112 @@
+"""The verbs over fragments: each is one piece of work, done by whoever can open it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from normcli.engines import Engine
+from normcli.errors import UsageError
+from normcli.files import output
+from normcli.formats import format_named
+from normcli.fragments import Fragment
+from normcli.methods.base import Method
+from normcli.model import Statistics
+from normcli.pipeline.choice import Choice
+from normcli.pipeline.fitting import Observed, fitted, observe
+from normcli.pipeline.scaling import Job, Scaling
+from normcli.report import Summary
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Work: a fragment -> what its columns hold."""
+
+    choice: Choice
+
+    def __call__(self, fragment: Fragment) -> tuple[Observed, Summary]:
+        """Observe one fragment."""
+        table, summary = fragment.open(), _summary(fragment)
+        summary.inputs.append((table.name, table.format))
+        return observe([table], self.choice, summary), summary
+
+
+def fit_fragments(
+    fragments: Sequence[Fragment],
+    choice: Choice,
+    method: Method,
+    column_methods: Mapping[str, Method],
+    engine: Engine,
+    summary: Summary,
+) -> Statistics:
+    """The statistics of all fragments: the same as `fit` gives for the whole tables."""
+    columns: Observed | None = None
+    with closing(engine.map(Observe(choice), fragments)) as results:
+        for fragment, (observed, seen) in zip(fragments, results, strict=True):
+            if columns is None:
+                columns = observed
+            else:
+                columns.join(observed, fragment.name)
+            summary.add(seen)
+    if columns is None:
+        raise UsageError("there is no input")
+    return fitted(columns, method, column_methods, summary)
+
+
+@dataclass(frozen=True)
+class ScaleToPart:
+    """Work: a fragment and the file that gets its rows -> what was seen and done.
+
+    format: the name of that of the parts.
+    engine: for the chunks of a fragment; None: they are worked on one after the other.
+    same: an input of another format is refused.
+    """
+
+    job: Job
+    format: str
+    engine: Engine | None = None
+    same: bool = False
+
+    def __call__(self, task: tuple[Fragment, str]) -> tuple[Summary, Statistics | None]:
+        """Write one part."""
+        fragment, target = task
+        scaling = self.prepare(fragment)
+        with output(target, inputs=[]) as stream:
+            scaling.run(stream, self.engine)
+        return scaling.summary, scaling.statistics() if self.job.observes else None
+
+    def prepare(self, fragment: Fragment) -> Scaling:
+        """What can be refused before the rows are read has been refused."""
+        table = fragment.open()
+        if self.same and table.format != self.format:
+            raise UsageError(
+                f"{table.name} is {table.format}, and what comes before it is {self.format}: "
+                "say with --to what all parts are to be"
+            )
+        scaling = Scaling.prepare(table, self.job, format_named(self.format), fragment.options)
+        scaling.summary = _summary(fragment)
+        scaling.summary.inputs.append((table.name, table.format))
+        return scaling
+
+
+def scale_fragments(
+    fragments: Sequence[Fragment],
+    targets: Sequence[str],
+    work: ScaleToPart,
+    engine: Engine,
+    summary: Summary,
+) -> Statistics | None:
+    """Write every fragment to its target; the statistics of what was read, if asked for."""
+    statistics: Statistics | None = None
+    tasks = zip(fragments, targets, strict=True)
+    with closing(engine.map(work, tasks)) as results:
+        for seen, observed in results:
+            summary.add(seen)
+            if observed is not None:
+                statistics = observed if statistics is None else statistics.merge(observed)
+    return statistics
+
+
+def _summary(fragment: Fragment) -> Summary:
+    return Summary(bytes=fragment.bytes)
