@@ -182,23 +182,26 @@ def test_suffixes_are_split_without_regard_to_case():
 # -- memory --------------------------------------------------------------------------------
 
 MEASURE = """
-import resource, sys
+import sys
 import pyarrow
 from normcli.files import sources
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+from tests.sweep import peak
 before, size = peak(), 0
 with sources([sys.argv[1]])[0].open() as stream:
     while piece := stream.read(1 << 20):
         size += len(piece)
-print(size, peak() - before)
+print(size, round(peak() - before))
 """
 
 
 def measure(path: Path) -> tuple[int, int]:
     """Bytes that `path` decompresses to, and MiB of memory that it took."""
     run = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURE, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
     )
     size, memory = map(int, run.stdout.split())
     return size, memory
