@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import cost as cost_of
 from benchmarks.cases import TOOLS
-from benchmarks.cost import Cost
+from benchmarks.cost import LONG, Cost
 from benchmarks.run import Case, Measured
 from benchmarks.tables import SIZES
 
@@ -210,7 +211,7 @@ def _statistics(results: Results) -> Iterator[list[str]]:
         yield _line(what, "at most 4", f"{cost.ratio:.1f}", cost.ratio <= 4)
     own = results.measured("1m", "fit-csv", "normcli -j 1")
     if own and results.costs:
-        mean = statistics.mean(cost.exact for cost in results.costs[:2])
+        mean = statistics.mean(cost.exact[LONG] for cost in results.costs[:2])
         share = mean * 1e-9 * 10_000_000 / own.cpu
         what = "statistics: part of the CPU time of fit-csv, 1m"
         yield _line(what, "below 0.2", f"{share:.2f}", share < 0.2)
@@ -218,12 +219,9 @@ def _statistics(results: Results) -> Iterator[list[str]]:
 
 def statistics_section(results: Results) -> str:
     """The table of `benchmarks.cost`."""
-    head = ("data", "exact statistics", "NumPy, two passes", "ratio")
-    rows = (
-        [c.data, f"{c.exact:.1f}", f"{c.two_passes:.1f}", f"{c.ratio:.1f}"] for c in results.costs
-    )
+    head, *body = cost_of.table(results.costs)
     about = (
-        "Nanoseconds a value: `ColumnStatistics.of` (exact sum, sum of squares, minimum, maximum, "
-        "counts), and NumPy's mean and variance in blocks of 16,384 values."
+        "Nanoseconds a value, and how many times that of NumPy's mean and variance in blocks of "
+        "16,384 values: `TableStatistics.of` (exact sum, sum of squares, minimum, maximum, counts)."
     )
-    return f"## Statistics\n\n{about}\n\n" + table(head, rows)
+    return f"## Statistics\n\n{about}\n\n" + table(head, body)

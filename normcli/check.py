@@ -15,7 +15,7 @@ from normcli.errors import DataError, did_you_mean, printable
 from normcli.formats.base import NotNumbers, Table
 from normcli.model import Statistics
 from normcli.pipeline import Bounds, Choice, observe, why
-from normcli.report import Summary, many, name, number, percent, points
+from normcli.report import Summary, listed, many, name, number, percent, points
 from normcli.screen import NAMES, Cell, Column, Grid, Line
 from normcli.statistics import ColumnStatistics
 
@@ -67,6 +67,11 @@ class ColumnCheck:
     def fits(self) -> bool:
         """Is it within the limits?"""
         return not self.faults
+
+    @property
+    def is_ignored(self) -> bool:
+        """Is it none of the statistics' columns, and nobody minds?"""
+        return self.state == "extra" and self.fits
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -249,7 +254,10 @@ def _faults(
 
 
 def grid(verdict: Verdict) -> Grid:
-    """A row for each column, those that do not fit first; ! marks what is beyond a limit."""
+    """A row for each column, those that do not fit first; ! marks what is beyond a limit.
+
+    Columns that are not in the statistics are in `notes`, unless that is a fault.
+    """
     titles = [
         NAMES,
         Column("fits"),
@@ -257,9 +265,10 @@ def grid(verdict: Verdict) -> Grid:
         Column("mean ", right=True),
         Column("spread ", right=True),
         Column("out of range ", right=True),
-        Column("why", least=24, spare=True),
+        Column("why", least=24, spare=True, below=True),
     ]
-    return Grid(titles, [_row(c) for c in sorted(verdict.columns, key=lambda c: c.fits)])
+    shown = [c for c in verdict.columns if not c.is_ignored]
+    return Grid(titles, [_row(c) for c in sorted(shown, key=lambda c: c.fits)])
 
 
 def _row(c: ColumnCheck) -> list[Cell]:
@@ -291,7 +300,7 @@ def _figure(
 
 def heading(title: str, stats: str, verdict: Verdict) -> Line:
     """The verdict in one line."""
-    compared = sum(c.state != "extra" for c in verdict.columns)
+    compared = sum(not c.is_ignored for c in verdict.columns)
     bad = sum(not c.fits for c in verdict.columns)
     rows = many(verdict.rows, "row")
     title, stats = name(title), name(stats)
@@ -302,14 +311,16 @@ def heading(title: str, stats: str, verdict: Verdict) -> Line:
         ]
     return [
         (f"{title} does not fit {stats}", BAD),
-        (f": {rows}, {bad} of {many(len(verdict.columns), 'column')} off", ""),
+        (f": {rows}, {bad} of {many(compared, 'column')} off", ""),
     ]
 
 
 def notes(verdict: Verdict) -> list[str]:
     """What is to be known to judge the verdict."""
-    limit = verdict.limits.mean_shift
-    if verdict.rows and CHANCE / math.sqrt(verdict.rows) > limit:
-        by = CHANCE / math.sqrt(verdict.rows)
-        return [f"of so few rows, chance alone may move a mean by {by:.2g} std"]
-    return ["there are no rows to compare"] if verdict.rows == 0 else []
+    ignored = [name(c.name) for c in verdict.columns if c.is_ignored]
+    found = [f"not in the statistics, so not compared: {listed(ignored)}"] if ignored else []
+    if verdict.rows == 0:
+        return [*found, "there are no rows to compare"]
+    if (chance := CHANCE / math.sqrt(verdict.rows)) > verdict.limits.mean_shift:
+        found.append(f"of so few rows, chance alone may move a mean by {chance:.2g} std")
+    return found

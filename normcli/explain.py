@@ -30,12 +30,12 @@ def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
 
     left: column -> why it is left alone, where that is known.
     """
-    becomes = "undoes" if scaling.job.inverse else "becomes"
-    grid = Grid([NAMES, Column("method"), Column(becomes, least=20)])
+    grid = Grid([NAMES, Column("method"), Column("becomes", least=20)])
     plans = {plan.position: plan for plan in scaling.plans}
     for i, n in enumerate(scaling.table.columns):
         if plan := plans.get(i):
-            row: list[Cell] = [name(n), plan.method.name, plan.method.formula(plan.column)]
+            told = plan.method.inverse_formula if scaling.job.inverse else plan.method.formula
+            row: list[Cell] = [name(n), plan.method.name, told(plan.column)]
         else:
             why = left.get(n) or _why_left(i, scaling.table, scaling.job)
             row = [name(n), "-", f"as it is: {why}"]
@@ -54,17 +54,12 @@ def _why_left(position: int, table: Table, job: Job) -> str:
 
 def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits: Limits) -> Grid:
     """What has to be true of each column; `columns`: those that the data have."""
-    titles = [
-        NAMES,
-        Column("numbers"),
-        Column("mean"),
-        Column("std"),
-        Column("missing"),
-    ]
-    grid = Grid(titles)
+    outside = percent(limits.out_of_range) if limits.out_of_range < 1 else "any share"
+    titles = (f"at most {outside} out of", "mean", "std", "missing")
+    grid = Grid([NAMES, *map(Column, titles)])
     for n in wanted(columns, statistics, choice):
         if n not in statistics.columns:
-            grid.rows.append([name(n), "-", "-", "-", "-"])
+            grid.rows.append([name(n), "not compared", "-", "-", "-"])
         elif n not in columns:
             grid.rows.append([name(n), ("there is no such column", "bold red"), "-", "-", "-"])
         else:
@@ -73,15 +68,14 @@ def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits
 
 
 def _allowed(n: str, statistics: Statistics, limits: Limits) -> list[Cell]:
-    """What numbers, mean, std and share of missing cells a column may have."""
+    """What range, mean, std and share of missing cells a column may have."""
     c, std = statistics.columns[n], statistics.std(n)
     if c.mean is None or std is None:
         return ["none", "-", "-", "-"]
     share, change = missing_share(c) or 0.0, limits.missing_change
-    outside = percent(limits.out_of_range) if limits.out_of_range < 1 else "any share"
     shift, ratio = limits.mean_shift * std, limits.spread_ratio
     return [
-        f"at most {outside} out of {number(c.min, std)} to {number(c.max, std)}",
+        f"{number(c.min, std)} to {number(c.max, std)}",
         _from_to(number(c.mean - shift, std), number(c.mean + shift, std), limits.mean_shift),
         _from_to(number(std / ratio), number(std * ratio), ratio),
         _from_to(percent(max(0.0, share - change)), percent(min(1.0, share + change)), change),

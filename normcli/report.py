@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from normcli.errors import printable
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Summary:
     """What a run has seen and done.
 
+    inputs: name and format of each.
     left: column -> why it was not chosen.
     cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
@@ -30,6 +32,7 @@ class Summary:
     """
 
     rows: int = 0
+    inputs: list[tuple[str, str]] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     constant: list[str] = field(default_factory=list)
@@ -47,6 +50,20 @@ class Summary:
         self.skip(bad_rows)
         if self.watch is not None:
             self.watch(rows)
+
+    def add(self, other: Summary) -> None:
+        """Add what was seen and done elsewhere, with the rows that follow."""
+        self.inputs += [each for each in other.inputs if each not in self.inputs[-1:]]
+        self.columns, self.constant = other.columns, other.constant
+        for name, why in other.left.items():
+            self.left.setdefault(name, why)
+        for what, columns in other.cells.items():
+            for name, cells in columns.items():
+                self.count(what, name, cells)
+        self.bytes = (self.bytes or 0) + (other.bytes or 0)
+        self.dropped_rows += other.dropped_rows
+        self.skipped_rows += other.skipped_rows - len(other.bad_rows)
+        self.advance(other.rows, other.bad_rows)
 
     def skip(self, bad_rows: list[tuple[int, str]]) -> None:
         """Add bad rows that are left out."""
@@ -96,18 +113,20 @@ WORDS = {
 }
 
 
-def lines(summary: Summary, verb: str) -> Iterable[str]:
-    """The report of a run, line by line."""
-    yield f"{many(summary.rows, 'row')}, {verb} {_listed(summary.columns)}"
-    left = {n: why for n, why in summary.left.items() if why not in ASKED_FOR}
+def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str]:
+    """The report of a run, line by line; `verbose`: nothing is left out."""
+    most = None if verbose else 10
+    if verbose:
+        yield from (f"read {title} as {format_}" for title, format_ in summary.inputs)
+    yield f"{many(summary.rows, 'row')}, {verb} {_columns(summary.columns, most)}"
+    left = {n: why for n, why in summary.left.items() if verbose or why not in ASKED_FOR}
     if left:
-        yield f"left alone: {_reasons(left)}"
+        yield f"left alone: {_reasons(left, most)}"
     if summary.constant:
-        yield f"constant: {_listed(summary.constant)}"
+        yield f"constant: {_columns(summary.constant, most)}"
     for what, columns in summary.cells.items():
-        worst, most = columns.most_common(1)[0]
-        where = printable(worst) if len(columns) == 1 else f"most in {printable(worst)}: {most}"
         words = WORDS.get(what, what.replace("_", " "))
+        where = _each(columns) if verbose else _worst(columns)
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
     if summary.dropped_rows:
         yield f"{many(summary.dropped_rows, 'row')} of the last, short batch dropped"
@@ -116,9 +135,9 @@ def lines(summary: Summary, verb: str) -> Iterable[str]:
         yield from (f"  line {line}: {why}" for line, why in summary.bad_rows)
         if (more := summary.skipped_rows - len(summary.bad_rows)) > 0:
             yield f"  and {more} more"
-    if summary.seconds >= 1:
+    if verbose or summary.seconds >= 1:
         rate = f", {summary.rate:.3g} MB/s" if summary.rate else ""
-        yield f"{summary.seconds:.1f} s{rate}"
+        yield f"{summary.seconds:.{1 if summary.seconds >= 1 else 3}f} s{rate}"
 
 
 def many(count: int, what: str) -> str:
@@ -130,16 +149,31 @@ def many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count:,} {what}s".replace(",", " ")
 
 
-def _listed(names: list[str], most: int = 10) -> str:
-    """How many columns, and their names."""
-    shown = ", ".join(name(n) for n in names[:most])
-    more = f", and {len(names) - most} more" if len(names) > most else ""
-    return f"{many(len(names), 'column')}: {shown}{more}" if names else "no column"
+def _worst(columns: Counter[str]) -> str:
+    """The column that has most of something."""
+    worst, most = columns.most_common(1)[0]
+    return printable(worst) if len(columns) == 1 else f"most in {printable(worst)}: {most}"
 
 
-def _reasons(left: Mapping[str, str], most: int = 10) -> str:
-    shown = [f"{name(n)} ({why})" for n, why in list(left.items())[:most]]
-    return ", ".join(shown) + (f", and {len(left) - most} more" if len(left) > most else "")
+def _each(columns: Counter[str]) -> str:
+    """How many of something each column has, most first."""
+    return ", ".join(f"{printable(n)}: {count}" for n, count in columns.most_common())
+
+
+def _columns(names: Sequence[str], most: int | None) -> str:
+    """How many columns, and the names of the first `most`."""
+    shown = listed([name(n) for n in names], most)
+    return f"{many(len(names), 'column')}: {shown}" if names else "no column"
+
+
+def _reasons(left: Mapping[str, str], most: int | None) -> str:
+    return listed([f"{name(n)} ({why})" for n, why in left.items()], most)
+
+
+def listed(words: Sequence[str], most: int | None = 10) -> str:
+    """The first `most` words (None: all), and how many more there are."""
+    shown = ", ".join(words[:most])
+    return shown if most is None or len(words) <= most else f"{shown}, and {len(words) - most} more"
 
 
 def name(text: str) -> str:
@@ -147,8 +181,9 @@ def name(text: str) -> str:
     return text if text.isprintable() and text.strip() == text != "" else printable(text)
 
 
-def table(statistics: Statistics, most: int = 20) -> Iterable[str]:
-    """The statistics as a short table, line by line."""
+def table(statistics: Statistics, *, verbose: bool = False) -> Iterable[str]:
+    """The statistics as a short table, line by line; `verbose`: of all columns."""
+    most = None if verbose else 20
     heads = ("column", "count", "missing", "mean", "std", "min", "max")
     body = []
     for n, c in list(statistics.columns.items())[:most]:
@@ -159,7 +194,7 @@ def table(statistics: Statistics, most: int = 20) -> Iterable[str]:
     for row in (heads, *body):
         cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
         yield "  ".join(cells)
-    if len(statistics.columns) > most:
+    if most is not None and len(statistics.columns) > most:
         yield f"... and {len(statistics.columns) - most} more"
 
 
@@ -200,7 +235,32 @@ def points(share: float) -> str:
     return f"{sign}{percent(abs(share)).removesuffix('%')} points"
 
 
+def can_show(text: str, stream: TextIO) -> bool:
+    """Does the encoding of the stream have all characters of the text?"""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def say(lines: Iterable[str]) -> None:
-    """Print to stderr; no matter if nobody listens."""
+    """Print to stderr, wrapped between words on a terminal; no matter if nobody listens."""
     with suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            lines = wrapped(lines, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
         print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
+    """The lines with those that are too long cut between words."""
+    import textwrap
+
+    for line in lines:
+        yield from textwrap.wrap(
+            line,
+            width,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )

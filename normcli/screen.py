@@ -17,11 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from normcli.files import output
+from normcli.report import wrapped
 
 GAP = "  "
 PLAIN_DRAWING = 21  # characters of a drawing that is not on a terminal
 
-Span = tuple[str, str]  # text, and its style in the words of rich
+# What can be read on dark and on light: no white, no yellow; dim is for mere decoration.
+STYLES = {"bold": 1, "dim": 2, "red": 31, "magenta": 35}
+
+Span = tuple[str, str]  # text, and its style: words of `STYLES`
 Drawing = Callable[[int], list[Span]]  # as many characters as there is room for
 Cell = str | Span | Drawing
 Line = list[Span]
@@ -35,6 +39,7 @@ class Column:
     least: on a terminal it may be cut to this many characters; None: never.
     most: a drawing takes what room is left, from `least` to this many characters.
     spare: on a terminal that is too narrow, it is left out.
+    below: where it is left out, its cells follow the table, each behind the name of its row.
     middle: is cut in the middle: the ends of names tell them apart.
     """
 
@@ -43,10 +48,12 @@ class Column:
     least: int | None = None
     most: int | None = None
     spare: bool = False
+    below: bool = False
     middle: bool = False
 
 
 NAMES = Column("column", least=8, middle=True)
+LEGIBLE = 16  # characters of a text that stay before something is left out for it
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def write(heading: Sequence[Line], grid: Grid, notes: Sequence[Line] = (), *, pa
         write_text("\n".join([*map(plain, heading), *text(grid), *map(plain, notes)]) + "\n")
         return
     width, height = shutil.get_terminal_size()
-    rows = lines(grid, width)
+    rows, notes = lines(grid, width), [*below(grid, width), *notes]
     tall = len(heading) + len(rows) + len(notes) >= height
     if page and tall and (pager := _pager()):
         body = _with_titles_again(rows, height - 1, len(heading))
@@ -88,16 +95,25 @@ def write_text(content: str) -> None:
 
 def lines(grid: Grid, width: int | None) -> list[Line]:
     """Titles and rows, of at most `width` characters if that can be; None: whatever they need."""
-    shown = list(range(len(grid.columns)))
-    widths = {i: _natural(grid, i) for i in shown}
-    if width is not None:
-        shown = _without_spare(grid, shown, widths, width)
-        _fit(grid, shown, widths, width)
+    widths = _widths(grid, width)
     titles: list[Cell] = [(column.title, "bold") for column in grid.columns]
     return [
-        _join([_cell(row[i], grid.columns[i], widths[i]) for i in shown])
+        _join([_cell(row[i], grid.columns[i], widths[i]) for i in widths])
         for row in (titles, *grid.rows)
     ]
+
+
+def below(grid: Grid, width: int) -> list[Line]:
+    """What is to be told of columns for which `lines` has no room; nothing where it has."""
+    widths = _widths(grid, width)
+    left_out = [i for i, column in enumerate(grid.columns) if column.below and i not in widths]
+    told = [
+        f"{_text(_spans(row[0], 0))}: {content}"
+        for row in grid.rows
+        for i in left_out
+        if (content := _text(_spans(row[i], 0)))
+    ]
+    return [[(line, "")] for line in ["", *wrapped(told, width)]] if told else []
 
 
 def text(grid: Grid) -> Iterator[str]:
@@ -110,21 +126,35 @@ def plain(line: Line) -> str:
     return _text(line).rstrip()
 
 
-def markdown(grid: Grid) -> Iterator[str]:
-    """Titles and rows as a table of Markdown (GitHub's), without drawings."""
+def markdown(grid: Grid, notes: Sequence[str] = ()) -> Iterator[str]:
+    """Titles and rows as a table of Markdown (GitHub's), without drawings; and paragraphs."""
     columns = [i for i, column in enumerate(grid.columns) if column.most is None]
     yield _markdown_row([grid.columns[i].title for i in columns])
     yield _markdown_row(["---:" if grid.columns[i].right else "---" for i in columns])
     for row in grid.rows:
         yield _markdown_row([plain(_spans(row[i], 0)) for i in columns])
+    for note in notes:
+        yield from ("", note.translate(MARKS))
+
+
+MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_<>|["})
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    marks = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_<>|["})
-    return f"| {' | '.join(c if set(c) <= set('-:') else c.translate(marks) for c in cells)} |"
+    return f"| {' | '.join(c if set(c) <= set('-:') else c.translate(MARKS) for c in cells)} |"
 
 
 # -- layout --------------------------------------------------------------------------------
+
+
+def _widths(grid: Grid, width: int | None) -> dict[int, int]:
+    """The columns that are shown, and how wide each is."""
+    widths = {i: _natural(grid, i) for i in range(len(grid.columns))}
+    if width is None:
+        return widths
+    shown = _without_spare(grid, list(widths), widths, width)
+    _fit(grid, shown, widths, width)
+    return {i: widths[i] for i in shown}
 
 
 def _natural(grid: Grid, i: int) -> int:
@@ -141,11 +171,12 @@ def _total(shown: Sequence[int], widths: dict[int, int]) -> int:
 
 
 def _without_spare(grid: Grid, shown: list[int], widths: dict[int, int], width: int) -> list[int]:
-    """The columns that can be shown when all that may be cut is cut."""
+    """The columns that can be shown when all that may be cut is cut, but stays legible."""
     least = {
         i: widths[i] if (least := grid.columns[i].least) is None else min(least, widths[i])
         for i in shown
     }
+    least |= {i: min(LEGIBLE, widths[i]) for i in shown if grid.columns[i].middle}
     for i in [i for i in shown if grid.columns[i].spare]:
         if _total(shown, least) > width:
             shown = [j for j in shown if j != i]
@@ -232,14 +263,16 @@ def _with_titles_again(rows: list[Line], height: int, heading: int) -> list[Line
 
 
 def _coloured(content: Sequence[Line]) -> str:
-    from rich.console import Console
-    from rich.text import Text
+    """The lines with the codes of their styles, where the terminal and the user want any."""
+    colours = os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("NO_COLOR")
+    shown = ("".join(map(_styled, line)) if colours else plain(line) for line in content)
+    return "\n".join(shown) + "\n"
 
-    console = Console(file=sys.stdout, highlight=False)
-    with console.capture() as capture:
-        for line in content:
-            console.print(Text.assemble(*line), soft_wrap=True)
-    return capture.get()
+
+def _styled(span: Span) -> str:
+    content, style = span
+    codes = ";".join(str(STYLES[word]) for word in style.split())
+    return f"\x1b[{codes}m{content}\x1b[0m" if codes else content
 
 
 def _pager() -> str | None:

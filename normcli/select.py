@@ -63,7 +63,7 @@ def _matches(word: str, names: Sequence[str], places: Places) -> set[int]:
         places.get(word) or _ranged(word, names) or _patterned(word, names) or _globbed(word, names)
     )
     if not found:
-        near = did_you_mean(word, names) or f" There is {_listed(names)}."
+        near = did_you_mean(word, names) or f" There is {in_words(names)}."
         raise UsageError(f"no column {printable(word)}.{near}")
     return found
 
@@ -76,7 +76,8 @@ def _ranged(word: str, names: Sequence[str]) -> set[int]:
     one, low, high = match.groups()
     first, last = (int(one),) * 2 if one else (int(low or 1), int(high or len(names)))
     if not 1 <= first <= last <= len(names):
-        raise UsageError(f"there are no columns {word}: the table has columns 1 to {len(names)}")
+        what = f"is no column {word}" if one else f"are no columns {word}"
+        raise UsageError(f"there {what}: the table has columns 1 to {len(names)}")
     return set(range(first - 1, last))
 
 
@@ -96,7 +97,7 @@ def _globbed(word: str, names: Sequence[str]) -> set[int]:
     return {i for i, name in enumerate(names) if fnmatch.fnmatchcase(name, word)}
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
+def in_words(names: Sequence[str], most: int = 8) -> str:
     """The names, for a message."""
     if not names:
         return "no column at all"

@@ -9,7 +9,7 @@ from typing import Any
 
 from normcli.drift import Drift, drift
 from normcli.model import Statistics
-from normcli.report import many, name, number, percent
+from normcli.report import can_show, many, name, number, percent
 from normcli.screen import NAMES, Cell, Column, Drawing, Grid, Line, Span
 from normcli.statistics import ColumnStatistics, Exact
 
@@ -174,7 +174,7 @@ def drawing(
         return ""
     known = [float(v) for v in (c.min, c.mean - std, c.mean, c.mean + std, c.max)]
     ends = float(low), float(high)
-    return lambda width: draw(known, ends, width, unicode=_has_box_drawing())
+    return lambda width: draw(known, ends, width, unicode=can_show("├┤─━●", sys.stdout))
 
 
 def draw(known: list[float], ends: tuple[float, float], width: int, *, unicode: bool) -> Line:
@@ -208,14 +208,6 @@ def _place(value: float, ends: tuple[float, float], width: int) -> int:
     low, high = ends
     share = (value / 2 - low / 2) / (high / 2 - low / 2)
     return round(min(max(share, -1.0), 2.0) * (width - 1))
-
-
-def _has_box_drawing() -> bool:
-    try:
-        "├┤─━●".encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 # -- for programs --------------------------------------------------------------------------

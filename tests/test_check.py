@@ -43,10 +43,11 @@ def test_data_fit_their_own_statistics(normcli: Cli, stats: Path) -> None:
     assert result.text == (
         f"stdin fits {stats}: 140 rows, 2 columns\n"
         "\n"
-        "column  fits   missing        mean   spread   out of range   why\n"
-        "x       ok          0%   +0.00 std    x1.00             0%\n"
-        "y       ok          0%   +0.00 std    x1.00             0%\n"
-        "id      extra        -           -        -              -   not in the statistics\n"
+        "column  fits  missing        mean   spread   out of range   why\n"
+        "x       ok         0%   +0.00 std    x1.00             0%\n"
+        "y       ok         0%   +0.00 std    x1.00             0%\n"
+        "\n"
+        "not in the statistics, so not compared: id\n"
     )
     assert result.err == ""
 
@@ -178,7 +179,7 @@ def test_quiet_says_nothing_and_the_exit_code_tells(normcli: Cli, stats: Path) -
 def test_those_that_do_not_fit_come_first(normcli: Cli, stats: Path) -> None:
     result = normcli("check", "--stats", stats, stdin=changed(b",100,", b",900,"))
     assert result.text.splitlines()[0] == (
-        f"stdin does not fit {stats}: 140 rows, 1 of 3 columns off"
+        f"stdin does not fit {stats}: 140 rows, 1 of 2 columns off"
     )
     assert result.text.splitlines()[3].startswith("y       NO  ")
     assert "14.3%!" in result.text
@@ -263,7 +264,7 @@ def test_the_summary_for_programs_counts_what_was_out_of_range(
         (
             ["check", "--max-mean-shift", "-1"],
             2,
-            "normcli: invalid value for '--max-mean-shift': '-1' is not a number from 0 on, a "
+            "normcli: --max-mean-shift: '-1' is not a number from 0 on, a "
             "percentage, or off. See normcli check --help\n",
         ),
         (["check", "--max-spread-ratio", "nan"], 2, "'nan' is not a number from 1 on"),

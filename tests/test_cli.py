@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from normcli.cli import COMMANDS
 from tests.conftest import Cli
 from tests.corpora import corpus
 
@@ -233,7 +234,7 @@ def test_a_late_type_change_leaves_the_column_alone_or_is_an_error(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["transform"], 2, "transform needs --stats: fit makes them"),
+        (["transform"], 2, "transform needs --stats, which fit makes: normcli fit train.csv"),
         (["transfrom"], 2, "no command 'transfrom'. Did you mean 'transform'?"),
         (["fit", "-s", "xx"], 2, "no column 'xx'."),
         (["fit", "--method", "zscores"], 2, "Did you mean 'zscore'?"),
@@ -438,7 +439,7 @@ def test_skipped_rows_are_counted_and_the_first_are_told(normcli: Cli, tmp_path:
     [
         (["--helpp"], "no option '--helpp'. Did you mean '--help'? See normcli --help"),
         (["fit", "--selct", "x"], "no option '--selct'. Did you mean '--select'?"),
-        (["fit", "-j", "0"], "invalid value for '-j' / '--jobs'"),
+        (["fit", "-j", "0"], "--jobs: '0' is no whole number from 1 on"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(normcli: Cli, arguments: list[str], words: str) -> None:
@@ -462,3 +463,69 @@ def test_an_odd_encoding_is_read_or_refused(normcli: Cli, encoding: str) -> None
 def test_a_table_without_columns_is_an_error_of_the_data(normcli: Cli) -> None:
     result = normcli("fit", "--from", "jsonl", "--on-bad-row", "skip", stdin=b"rubbish\nmore\n")
     assert (result.code, result.err) == (1, "normcli: stdin: there is no column in it\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("out.xlsx", True), ("out", False), ("out.tsv", False), ("out.csv.gz", False)],
+)
+def test_a_suffix_that_tells_of_no_format_is_told(
+    normcli: Cli, data: Path, tmp_path: Path, name: str, said: bool
+) -> None:
+    told = "written as csv, since '.xlsx' tells of no format"
+    assert (told in normcli("fit-transform", data, "-o", tmp_path / name).err) is said
+
+
+def test_files_are_completed_by_the_shell(data: Path) -> None:
+    for line in ("normcli fit da", "normcli transform --stats da", "normcli show da"):
+        result = subprocess.run(
+            NORMCLI,
+            env={
+                **os.environ,
+                "COMP_WORDS": line,
+                "COMP_CWORD": str(len(line.split()) - 1),
+                "_NORMCLI_COMPLETE": "bash_complete",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.stdout == "file,da\n"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal_of_80_columns_and_says_what_inputs_are(
+    normcli: Cli, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = normcli(*command.split(), "--help")
+    lines = result.text.splitlines()
+    assert [line for line in lines if len(line) > 80 or "..." in line.removesuffix("...")] == []
+    if command not in ("", "completion"):
+        assert "Arguments:" in lines
+
+
+def test_the_list_of_commands_needs_none_of_them() -> None:
+    code = (
+        "import sys; from normcli.__main__ import run; run(['--help']); "
+        "print([name for name in sys.modules if name.startswith('normcli.')], file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
+    assert (
+        result.stderr
+        == "['normcli.errors', 'normcli.__main__', 'normcli.cli.command', 'normcli.cli']\n"
+    )
+
+
+def test_a_small_run_imports_no_more_of_arrow_and_numpy_than_it_needs(data: Path) -> None:
+    code = (
+        "import sys; from normcli.__main__ import _WithoutPandas, run; "
+        "sys.meta_path.insert(0, _WithoutPandas()); "
+        f"run(['fit-transform', '-q', {str(data)!r}]); "
+        "heavy = {'pyarrow.compute', 'numpy.ma', 'multiprocessing', 'rich', 'secrets'}; "
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stderr == b"[]\n"

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from normcli.files import Source
-from normcli.formats.base import Table
+from normcli.files import Source, sources
+from normcli.formats import open_table
+from normcli.formats.base import ReadOptions, Table
 from normcli.progress import Bar
 from tests.conftest import Cli
 
@@ -55,12 +64,12 @@ def test_transform_explains_every_column_by_its_formula(
     assert not out.exists()
 
 
-def test_inverse_explains_what_it_undoes(normcli: Cli, stats: Path) -> None:
+def test_inverse_explains_the_way_back(normcli: Cli, stats: Path) -> None:
     asked = ("-s", "x", "--explain")
     assert normcli("inverse", "--stats", stats, *asked, stdin=b"y,x\n1,2\n").text == (
-        "column  method  undoes\n"
+        "column  method  becomes\n"
         "y       -       as it is: not selected\n"
-        "x       zscore  (x - 3) / 2.160246899469287\n"
+        "x       zscore  y * 2.160246899469287 + 3\n"
     )
 
 
@@ -80,18 +89,16 @@ def test_fit_transform_explains_both_of_its_steps(normcli: Cli, tmp_path: Path) 
 def test_check_explains_what_it_would_let_pass(normcli: Cli, stats: Path) -> None:
     asked = ("--max-spread-ratio", "off", "--explain")
     assert normcli("check", "--stats", stats, *asked, stdin=b"x,new\nbad,1\n").text == (
-        "column  numbers                   mean                std  missing\n"
-        "x       at most 5% out of 1 to 6  1.91988 to 4.08012  any  0% to 5%\n"
-        "y       there is no such column   -                   -    -\n"
-        "new     -                         -                   -    -\n"
+        "column  at most 5% out of        mean                std  missing\n"
+        "x       1 to 6                   1.91988 to 4.08012  any  0% to 5%\n"
+        "y       there is no such column  -                   -    -\n"
+        "new     not compared             -                   -    -\n"
     )
 
 
 def test_check_explains_the_comparison_of_sidecars_too(normcli: Cli, stats: Path) -> None:
     result = normcli("check", stats, "--stats", stats, "--explain")
-    assert result.text.splitlines()[2].startswith(
-        "y       at most 5% out of 10 to 40  17.5 to 32.5"
-    )
+    assert result.text.splitlines()[2].startswith("y       10 to 40           17.5 to 32.5")
 
 
 def test_what_cannot_be_done_is_not_explained(normcli: Cli, stats: Path) -> None:
@@ -147,6 +154,41 @@ def test_a_run_of_seconds_tells_how_long_it_took_and_how_fast() -> None:
 
     summary = Summary(rows=2, columns=["x"], seconds=2.0, bytes=150_000_000)
     assert list(lines(summary, "fitted")) == ["2 rows, fitted 1 column: x", "2.0 s, 75 MB/s"]
+
+
+def test_verbose_tells_all_of_what_is_else_cut(normcli: Cli, tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(30)]
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(names) + "\n" + ",".join(["1"] * 29 + [""]) + "\n")
+    short = normcli("fit", path).err.splitlines()
+    assert short[21].startswith("... and 10 more")
+    assert short[22].endswith("c8, c9, and 20 more")
+    told = normcli("fit", path, "-v", "--exclude", "c1").err
+    lines = told.splitlines()
+    assert lines[29].split()[:3] == ["c29", "0", "1"]
+    assert lines[30] == f"read {path} as csv"
+    assert lines[31].endswith("c27, c28, c29")
+    assert lines[32] == "left alone: c1 (excluded)"
+    assert lines[34] == "1 cell missing, left as they were ('c29': 1)"
+    assert " MB/s" in lines[35]
+    assert normcli("fit", path, "-v", "-q").err == ""
+
+
+def test_verbose_makes_check_report_too(normcli: Cli, stats: Path) -> None:
+    assert normcli("check", "--stats", stats, stdin=TABLE).err == ""
+    told = normcli("check", "--stats", stats, "-v", stdin=TABLE).err.splitlines()
+    assert told[:2] == ["read stdin as csv", "3 rows, compared 2 columns: x, y"]
+
+
+def test_reports_are_wrapped_between_words() -> None:
+    from normcli.report import wrapped
+
+    line = "3 rows, fitted 2 columns: a_long_name, another"
+    assert list(wrapped([line, "x"], 30)) == [
+        "3 rows, fitted 2 columns:",
+        "  a_long_name, another",
+        "x",
+    ]
 
 
 # The bar -------------------------------------------------------------------------------
@@ -208,3 +250,64 @@ def test_several_inputs_are_one_honest_total(clock: Clock, tmp_path: Path) -> No
 def test_there_is_no_bar_without_a_terminal(normcli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("normcli.progress.DELAY", 0.0)
     assert "\x1b" not in normcli("fit", stdin=TABLE).err
+
+
+def test_a_bar_is_one_line_that_fits_the_terminal(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    source, table = opened(tmp_path / "a", rows=4)
+    bar = Bar("fitting", [source])
+    bar.begin(source, table)
+    bar.summary.advance(1, [])
+    drawn = "━━━━━━──────────────────"
+    assert bar.line(2.0, 80) == f"fitting  {drawn}  25%  1 row  0.000125 MB/s  0:06 left"
+    assert bar.line(2.0, 60) == "fitting  25%  1 row  0.000125 MB/s  0:06 left"
+    assert bar.line(2.0, 20) == "fitting  25%  1 row"
+    source.size = None  # a pipe
+    assert bar.line(2.0, 80) == "fitting  1 row  0 MB/s"
+
+
+def test_the_share_of_an_arrow_file_is_that_of_its_batches(tmp_path: Path) -> None:
+    path = tmp_path / "t.arrow"
+    batch = pa.record_batch({"x": [1.0, 2.0]})
+    with pa.ipc.new_file(str(path), batch.schema) as file:
+        for _ in range(4):
+            file.write_batch(batch)
+    (source,) = sources([str(path)])
+    bar = Bar("fitting", [source])
+    table = bar.begin(source, open_table(source, ReadOptions(chunk_rows=2)))
+    shares = [bar.done() / path.stat().st_size for _ in table.chunks()]
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("command", ["fit", "transform"])
+def test_the_bar_leaves_the_terminal_clean_when_it_is_interrupted(
+    stats: Path, tmp_path: Path, command: str
+) -> None:
+    rows, given = b"1,2\n" * 200_000, [] if command == "fit" else ["--stats", stats]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "normcli", command, *given, "-o", tmp_path / "out", "-j", "1"],
+        stdin=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
+    os.close(theirs)
+    assert process.stdin is not None
+    process.stdin.write(b"x,y\n")
+    seen = b""
+    while b" rows" not in seen:  # until the bar is there
+        process.stdin.write(rows)
+        process.stdin.flush()
+        if select.select([ours], [], [], 0)[0]:
+            seen += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    assert process.wait(timeout=30) == 130
+    seen += os.read(ours, 4096)
+    os.close(ours)
+    assert seen.endswith(b"\r\x1b[K\r\nnormcli: interrupted\r\n")
+    assert b"\x1b[?25l" not in seen  # it never hides the cursor

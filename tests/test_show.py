@@ -17,7 +17,7 @@ import pytest
 
 from normcli.drift import Drift, drift
 from normcli.model import Statistics
-from normcli.screen import Column, Grid, cells, lines, plain
+from normcli.screen import Column, Grid, below, cells, lines, plain
 from normcli.show import draw, grid, pair_grid
 from normcli.statistics import ColumnStatistics
 from tests.conftest import Cli
@@ -131,6 +131,22 @@ def test_a_wide_sidecar_goes_through_the_pager_with_titles_on_every_screen(wide:
     assert sum(line.startswith("feature_") for line in shown) == 400
 
 
+def test_what_a_narrow_terminal_leaves_out_follows_below_the_table() -> None:
+    columns = [
+        Column("name", least=6, middle=True),
+        Column("value", right=True),
+        Column("why", least=8, spare=True, below=True),
+    ]
+    table = Grid(columns, [["a", "1", "it is too large"], ["b", "2", ""]])
+    assert [plain(line) for line in lines(table, 20)] == [
+        "name  value",
+        "a         1",
+        "b         2",
+    ]
+    assert [plain(line) for line in below(table, 20)] == ["", "a: it is too large"]
+    assert below(table, 80) == []
+
+
 def test_a_narrow_terminal_leaves_out_spare_columns_before_it_cuts_numbers() -> None:
     columns = [
         Column("name", least=6, middle=True),
@@ -141,9 +157,9 @@ def test_a_narrow_terminal_leaves_out_spare_columns_before_it_cuts_numbers() -> 
     table = Grid(columns, [["a_long_name", "12345", lambda w: [("#" * w, "")], "1.23456789"]])
     assert {width: plain(lines(table, width)[1]) for width in (80, 34, 30, 25, 19)} == {
         80: "a_long_name  12345  #########  1.23456789",
-        34: "a_lon…me  12345  #####  1.23456789",
+        34: "a_long_name  #########  1.23456789",
         30: "a_long_name  #####  1.23456789",
-        25: "a_l…me  #####  1.23456789",
+        25: "a_long_name  1.23456789",
         19: "a_lo…me  1.23456789",
     }
 
@@ -282,8 +298,7 @@ def test_grids_of_nothing_are_titles() -> None:
         (
             ["fit", "-j", "x"],
             2,
-            "normcli: invalid value for '-j' / '--jobs': 'x' is no whole number from 1 on. "
-            "See normcli fit --help\n",
+            "normcli: --jobs: 'x' is no whole number from 1 on. See normcli fit --help\n",
         ),
         (
             ["fit", "--range", "1"],

@@ -13,7 +13,18 @@ import click
 from normcli.cli.command import usage_in_words
 from normcli.errors import UsageError, did_you_mean, printable
 
-COMMANDS = ("fit", "transform", "fit-transform", "inverse", "merge", "show", "check", "completion")
+# The commands in the order of the work, and what each does. Here, and short, so that the list
+# of them needs none of their modules and is cut on no terminal.
+COMMANDS = {
+    "fit": "Save exact statistics of the columns of numbers.",
+    "transform": "Scale columns by saved statistics.",
+    "fit-transform": "Compute the statistics of a table and scale it by them.",
+    "inverse": "Bring scaled columns back to their original units.",
+    "merge": "Join the statistics of parts into those of the whole.",
+    "show": "Show statistics as a table, or what changed in them.",
+    "check": "Tell whether data fit saved statistics.",
+    "completion": "Print completions for bash, zsh or fish.",
+}
 
 
 class Commands(click.Group):
@@ -29,7 +40,13 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"normcli.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        command.short_help = COMMANDS[cmd_name]
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the arguments up to the command, --help included."""
@@ -80,9 +97,9 @@ def normcli() -> None:
     """Scale the numeric columns of tables: fit once, apply anywhere, leave the rest alone.
 
     \b
-    normcli fit train.csv                                # writes train.stats.json
+    normcli fit train.csv                   # writes train.stats.json
     normcli transform test.csv --stats train.stats.json -o test.scaled.csv
-    zcat big.csv.gz | normcli transform --stats train.stats.json | xz > big.scaled.csv.xz
+    zcat new.csv.gz | normcli transform --stats train.stats.json > scaled.csv
 
     Data goes to stdout, words to stderr; - is stdin or stdout. Exit codes: 0 done, 1 data or
     I/O error, 2 usage, 3 check found that data do not fit, 130 interrupted.

@@ -22,7 +22,7 @@ FAILED = 3  # exit code
 
 
 @click.command("check", cls=Command)
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@opt.inputs_argument("; or one sidecar")
 @opt.stats_option
 @opt.limit_options
 @opt.column_options
@@ -31,11 +31,11 @@ FAILED = 3  # exit code
 @opt.explain_option
 @opt.run_options
 def command(inputs: tuple[str, ...], **values: Any) -> int:
-    """Tell whether data fit saved statistics: exit code 0 where they do, 3 where not.
+    """Tell whether data fit saved statistics: exit code 0 if so, 3 if not.
 
     \b
     normcli check new.csv --stats train.stats.json
-    normcli check new.csv --stats train.stats.json --max-mean-shift 0.2 -q || echo "drift!"
+    normcli check -q new.csv --stats s.json --max-mean-shift 0.2 || echo drift
     normcli check today.stats.json --stats train.stats.json
 
     Compares, column by column, what is missing, extra or no longer numbers, the share of
@@ -53,7 +53,8 @@ def command(inputs: tuple[str, ...], **values: Any) -> int:
     if values["stats"] == "-" and "-" in (inputs or ("-",)):
         raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
     statistics = load(values["stats"], values["max_sidecar"])
-    run = Run(values, found)
+    silent = values["quiet"] and not (values["json"] or values["markdown"])
+    run = Run(values, found, "" if silent else "the verdict")
     if values["explain"]:
         _explain(found, statistics, values)
         return 0
@@ -74,15 +75,18 @@ def _verdict(found: list[Source], statistics: Statistics, values: opt.Values, ru
         tables = (bar.begin(s, open_table(s, read, values["from_"])) for s in found)
         engine = opt.engine_of(values)
         verdict = check(tables, statistics, choice, limits, engine, bar.summary)
-    run.finish(bar.summary)
+    if values["verbose"]:
+        run.report(bar.summary, "compared")
+    else:
+        run.finish(bar.summary)
     return verdict
 
 
 def _is_sidecar(source: Source, forced: str | None) -> bool:
-    """Is it by --from, or by its first lines, which are those of no table?"""
+    """Is it by --from, or by its first bytes, which are those of no table?"""
     if forced is not None:
         return forced == "sidecar"
-    return re.match(rb'{\r?\n\s*"normcli":', source.head(64)) is not None
+    return re.match(rb'\s*{\s*"normcli":\s*\d+\s*,', source.head(64)) is not None
 
 
 def _only_sidecar(found: list[Source], values: opt.Values) -> Statistics:
@@ -103,10 +107,11 @@ def _write(title: str, verdict: Verdict, values: opt.Values) -> None:
         document = json.dumps(verdict.as_json(), ensure_ascii=False, allow_nan=False, indent=2)
         screen.write_text(document + "\n")
     elif values["markdown"]:
-        screen.write_text("\n".join(screen.markdown(check.grid(verdict))) + "\n")
+        lines = screen.markdown(check.grid(verdict), check.notes(verdict))
+        screen.write_text("\n".join(lines) + "\n")
     elif not values["quiet"]:
-        notes: list[screen.Line] = [[(note, "")] for note in check.notes(verdict)]
         head = [check.heading(title, values["stats"], verdict), []]
+        notes: list[screen.Line] = [[(note, "")] for note in check.notes(verdict)]
         screen.write(head, check.grid(verdict), [[], *notes] if notes else [], page=True)
 
 

@@ -40,23 +40,38 @@ class Limit(click.ParamType):  # type: ignore[type-arg]  # as below
 
 
 class Whole(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A whole number from 1 on, perhaps up to a largest one."""
+    """A whole number from `least` on, perhaps up to a largest one."""
 
     name = "number"
 
-    def __init__(self, most: int | None = None) -> None:
-        self.most = most
+    def __init__(self, most: int | None = None, least: int = 1) -> None:
+        self.most, self.least = most, least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number that `value` spells."""
         try:
             number = int(value)
         except ValueError:
-            number = 0
-        if number < 1 or (self.most is not None and number > self.most):
-            upto = f" to {self.most}" if self.most else " on"
-            self.fail(f"{printable(str(value))} is no whole number from 1{upto}", param, ctx)
+            number = self.least - 1
+        if number < self.least or (self.most is not None and number > self.most):
+            words = f"{self.least} to {self.most}" if self.most else f"{self.least} on"
+            self.fail(f"{printable(str(value))} is no whole number from {words}", param, ctx)
         return number
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A number."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number that `value` spells."""
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{printable(str(value))} is no number", param, ctx)
 
 
 def _in_words(message: str) -> str:
@@ -75,16 +90,48 @@ def usage_in_words(ctx: click.Context) -> Iterator[None]:
         known = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
         near = did_you_mean(error.option_name, known)
         raise UsageError(f"no option {printable(error.option_name)}.{near} {see}") from error
+    except click.MissingParameter as error:
+        raise UsageError(f"{_in_words(error.format_message())} {see}") from error
+    except click.BadParameter as error:
+        option = error.param if isinstance(error.param, click.Option) else None
+        what = f"{max(option.opts, key=len)}: " if option else ""
+        raise UsageError(f"{what}{error.message.removesuffix('.')}. {see}") from error
     except click.UsageError as error:
         raise UsageError(f"{_in_words(error.format_message())} {see}") from error
 
 
 class Grouped(click.Option):
-    """An option that is listed under a heading."""
+    """An option that is listed under a heading.
+
+    help: what --help says, or a function that makes it when it is asked for.
+    """
 
     def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
         self.group = group
+        self._help: str | Callable[[], str] = kwargs.pop("help")
+        super().__init__(*args, **kwargs)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Names and help."""
+        self.help = self._help if isinstance(self._help, str) else self._help()
+        return super().get_help_record(ctx)
+
+
+class Described(click.Argument):
+    """An argument that --help describes; a file, for those who complete it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._help: str = kwargs.pop("help")
+        super().__init__(*args, type=FILE, **kwargs)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """What it is called in the line of usage, without the brackets, and help."""
+        name = (self.metavar or "").split()[0].strip("[].")
+        return name, self._help
+
+
+# Shells complete it. Whether it is there and may be read is told when it is opened.
+FILE = click.Path(readable=False)
 
 
 class Command(click.Command):
@@ -96,12 +143,13 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, group by group."""
+        """Write the arguments, and the options, group by group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                groups.setdefault(getattr(parameter, "group", "Run"), []).append(record)
+            if record is not None and record[1]:
+                default = "Arguments" if isinstance(parameter, click.Argument) else "Run"
+                groups.setdefault(getattr(parameter, "group", default), []).append(record)
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records)
@@ -118,6 +166,16 @@ def group(title: str, *options: tuple[tuple[str, ...], dict[str, Any]]) -> Calla
     return decorate
 
 
+def argument(name: str, metavar: str, help_: str, **settings: Any) -> Callable[[F], F]:
+    """A decorator that adds an argument of a file, or of several."""
+    return click.argument(name, cls=Described, metavar=metavar, help=help_, **settings)
+
+
 def option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     """One option for `group`: its names, and click's settings."""
     return names, settings
+
+
+def file_option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """One option for `group` that takes a file."""
+    return option(*names, type=FILE, metavar="FILE", **settings)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from normcli.cli import fragments as by_fragments
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.command import Command
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 
 @click.command("fit", cls=Command)
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@opt.inputs_argument()
 @opt.output_file("FILE.stats.json beside a single file, else stdout")
 @mo.method_options(fits=True, keeps=False)
 @opt.column_options
 @opt.read_options
 @opt.explain_option
+@opt.engine_options
 @opt.run_options
 def command(inputs: tuple[str, ...], **values: Any) -> None:
     """Compute exact statistics of the columns of numbers, and save them.
@@ -42,17 +44,20 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
     from normcli.files import output, sources
     from normcli.sidecar import dumps
 
+    fragmented = by_fragments.are_wanted(values, inputs or ("-",))
     found = sources(inputs or ("-",))
     target = values["output"] = values["output"] or _default_output(inputs)
     run, asked = Run(values, found), mo.methods_of(values)
+    fit = _fit_fragments if fragmented else _fit
     if values["explain"]:
-        _explain(*_fit(found, asked, values, run))
+        _explain(*fit(found, asked, values, run))
         return
     with output(target, inputs=found) as stream:
-        statistics, summary = _fit(found, asked, values, run)
+        statistics, summary = fit(found, asked, values, run)
         stream.write(dumps(statistics))
     saved = [f"saved in {report.name(target)}"] if target != "-" else []
-    run.report(summary, "fitted", report.table(statistics), saved)
+    columns = report.table(statistics, verbose=values["verbose"])
+    run.report(summary, "fitted", columns, saved)
 
 
 def _fit(
@@ -74,6 +79,14 @@ def _fit(
         statistics, summary = fit(tables, choice, method, own, opt.engine_of(values), bar.summary)
     mo.refuse_unknown_columns(method, statistics.columns)
     return statistics, summary
+
+
+def _fit_fragments(
+    found: list[Source], asked: mo.Asked, values: opt.Values, run: Run
+) -> tuple[Statistics, Summary]:
+    with by_fragments.dask_of(values) as dask:
+        fragments = by_fragments.cut(found, opt.read_options_of(values), values, dask)
+        return by_fragments.fit(fragments, asked, values, run, dask)
 
 
 def _explain(statistics: Statistics, summary: Summary) -> None:

@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from normcli.cli import fragments as by_fragments
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.command import Command
 from normcli.cli.run import Run
 from normcli.cli.scale import one_source, write
 
+if TYPE_CHECKING:
+    from normcli.model import Statistics
+    from normcli.pipeline import Choice, Job
+
 
 @click.command("fit-transform", cls=Command)
-@click.argument("input_", default="-", metavar="[INPUT]")
+@opt.input_argument
 @opt.output_options
 @opt.save_option
 @mo.method_options(keeps=False)
 @opt.column_options
 @opt.read_options
 @opt.explain_option
+@opt.engine_options
 @opt.run_options
 def command(input_: str, **values: Any) -> None:
     """Compute the statistics of a table and scale it by them.
 
     \b
     normcli fit-transform data.csv -o scaled.csv --save-stats data.stats.json
-    normcli fit-transform data.parquet --method minmax --range -1 1 -o scaled.parquet
+    normcli fit-transform data.parquet --method minmax --range -1 1 -o out.parquet
     cat data.csv | normcli fit-transform > scaled.csv
 
     Reads the input twice; a pipe is kept in a temporary file for that.
     """
     from normcli.formats import open_table
-    from normcli.pipeline import Job, fit
+    from normcli.pipeline import fit
 
     method, own = mo.methods_of(values)
     method = method.with_statistics(False)
     own = {name: each.with_statistics(False) for name, each in own.items()}
     choice = opt.choice_of(values)
+    if by_fragments.are_wanted(values, [input_]):
+        _by_fragments(input_, (method, own), choice, values)
+        return
     source = one_source(input_)
     run = Run(values, [source])
     table = open_table(source, opt.read_options_of(values), values["from_"])
@@ -48,7 +57,23 @@ def command(input_: str, **values: Any) -> None:
     with run.bar("fitting") as bar:
         tables = [bar.begin(source, table)]
         statistics, seen = fit(tables, choice, method, own, opt.engine_of(values), bar.summary)
+    write(table, source, _job(statistics, (method, own), choice, values), values, run, seen.left)
+
+
+def _by_fragments(input_: str, asked: mo.Asked, choice: Choice, values: opt.Values) -> None:
+    by_fragments.refuse_training(*asked)
+    found = by_fragments.sources(input_, values)
+    run = Run(values, found)
+    with by_fragments.dask_of(values) as dask:
+        fragments = by_fragments.cut(found, opt.read_options_of(values), values, dask)
+        statistics, seen = by_fragments.fit(fragments, asked, values, run, dask)
+        job = _job(statistics, asked, choice, values)
+        by_fragments.write_parts(fragments, job, values, run, dask, seen.left)
+
+
+def _job(statistics: Statistics, asked: mo.Asked, choice: Choice, values: opt.Values) -> Job:
+    from normcli.pipeline import Job
+
     chosen = replace(choice, select=tuple(statistics.columns), exclude=())
     style, saves = opt.style_of(values), bool(values["save_stats"])
-    job = Job(method, own, statistics, choice=chosen, style=style, observes=saves)
-    write(table, source, job, values, run, left=seen.left)
+    return Job(*asked, statistics, choice=chosen, style=style, observes=saves)

@@ -13,13 +13,14 @@ from normcli.cli.scale import scale
 
 
 @click.command("inverse", cls=Command)
-@click.argument("input_", default="-", metavar="[INPUT]")
+@opt.input_argument
 @opt.stats_option
 @opt.output_options
 @mo.method_options(inverts=True)
 @opt.column_options
 @opt.read_options
 @opt.explain_option
+@opt.engine_options
 @opt.run_options
 def command(input_: str, **values: Any) -> None:
     """Bring scaled columns back to their original units.

@@ -12,10 +12,10 @@ from normcli.cli.command import Command
 
 
 @click.command("merge", cls=Command)
-@click.argument("sidecars", nargs=-1, required=True, metavar="SIDECAR...")
+@opt.sidecars_argument("SIDECAR...")
 @opt.output_file("-, stdout")
 @opt.sidecar_options
-@opt.quiet_option()
+@opt.report_options
 def command(sidecars: tuple[str, ...], **values: Any) -> None:
     """Join the statistics of parts into those of the whole, exactly.
 
@@ -34,4 +34,4 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
     with output(values["output"] or "-") as stream:
         stream.write(dumps(merged))
     if not values["quiet"]:
-        report.say(report.table(merged))
+        report.say(report.table(merged, verbose=values["verbose"]))

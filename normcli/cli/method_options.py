@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from normcli.cli.command import F, group
+from normcli.cli.command import F, Number, Whole, group
 from normcli.cli.command import option as option_of
 from normcli.errors import NormcliError, UsageError, did_you_mean, printable
 from normcli.methods import DEFAULT, methods
@@ -59,9 +59,9 @@ def method_options(
 def _method_option(method: str, option: Option) -> tuple[tuple[str, ...], dict[str, Any]]:
     kinds: dict[str | tuple[str, ...], dict[str, Any]] = {
         "float": {"metavar": "NUMBER"},
-        "int": {"type": int, "metavar": "N"},
+        "int": {"type": Whole(least=0), "metavar": "N"},
         "flag": {"is_flag": True, "default": None},
-        "range": {"type": float, "nargs": 2, "metavar": "LOW HIGH"},
+        "range": {"type": Number(), "nargs": 2, "metavar": "LOW HIGH"},
         "per-column": {"multiple": True, "metavar": "NUMBER|NAME=NUMBER|@FILE"},
     }
     kind = kinds.get(option.kind) or {"type": click.Choice(option.kind)}
@@ -173,7 +173,7 @@ def _from_file(path: Path, option: Option) -> dict[str, float]:
     except OSError as error:
         raise NormcliError(f"cannot read {printable(str(path))}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--{option.name}: {printable(str(path))} is not JSON: {error}") from error
+        raise UsageError(f"--{option.name}: {printable(str(path))} is not JSON") from error
     if not isinstance(found, dict) or not all(
         isinstance(v, int | float) and not isinstance(v, bool) for v in found.values()
     ):

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from normcli.cli.command import F, Limit, Whole, group, option
+from normcli.cli.command import F, Limit, Whole, argument, file_option, group, option
 from normcli.cli.completion import columns
 from normcli.errors import UsageError
-from normcli.formats import formats
 from normcli.formats.base import ReadOptions, Style
-from normcli.formats.csv_cells import NULL
 
 if TYPE_CHECKING:
     from normcli.check import Limits
@@ -21,7 +19,37 @@ if TYPE_CHECKING:
     from normcli.pipeline import Choice
 
 Values = dict[str, Any]
-FORMATS = ", ".join(formats())
+
+input_argument = argument("input_", "[INPUT]", "A file, or - for stdin.  [default: -]", default="-")
+
+
+def inputs_argument(more: str = "") -> Callable[[F], F]:
+    """All inputs, which are one table; `more`: what else an input may be."""
+    help_ = f"A file, a directory of parts, a glob, or - for stdin; several are one table{more}."
+    return argument("inputs", "[INPUT]...", f"{help_}  [default: -]", nargs=-1)
+
+
+def sidecars_argument(metavar: str) -> Callable[[F], F]:
+    """All sidecars."""
+    help_ = "The statistics that fit has saved, or - for stdin."
+    return argument("sidecars", metavar, help_, nargs=-1, required=True)
+
+
+def _formats() -> str:
+    from normcli.formats import formats
+
+    known = ", ".join(formats())
+    return f"Format of the input: {known}.  [default: by its first bytes, or its suffix]"
+
+
+def _null() -> str:
+    from normcli.formats.csv_cells import NULL
+
+    return (
+        "A text that marks a missing value, as the empty cell always does; repeatable, "
+        f"instead of the default: {', '.join(NULL[1:])}"
+    )
+
 
 column_options = group(
     "Columns",
@@ -49,7 +77,7 @@ read_options = group(
         "--from",
         "from_",
         metavar="FORMAT",
-        help=f"Format of the input: {FORMATS}.",
+        help=_formats,
     ),
     option("-d", "--delimiter", metavar="CHAR", help="Between CSV cells.  [default: ,]"),
     option("-t", "--tabs", is_flag=True, help="Cells are separated by tabs."),
@@ -58,8 +86,7 @@ read_options = group(
         "--null",
         multiple=True,
         metavar="TOKEN",
-        help="A text that marks a missing value, as the empty cell always does; repeatable, "
-        f"instead of the default: {', '.join(NULL[1:])}",
+        help=_null,
     ),
     option("--comment", metavar="CHAR", help="Lines that start so are no rows."),
     option("--encoding", default="utf-8", show_default=True, help="Of CSV text."),
@@ -113,13 +140,13 @@ sidecar_options = group("Statistics", _max_sidecar)
 
 stats_option = group(
     "Statistics",
-    option("--stats", metavar="FILE", help="The statistics that fit has saved; - is stdin."),
+    file_option("--stats", help="The statistics that fit has saved; - is stdin."),
     _max_sidecar,
 )
 
 save_option = group(
     "Statistics",
-    option("--save-stats", metavar="FILE", help="Save the statistics of the input here."),
+    file_option("--save-stats", help="Save the statistics of the input here."),
 )
 
 
@@ -127,17 +154,21 @@ def output_file(default: str) -> Callable[[F], F]:
     """-o/--output of something that is no table."""
     return group(
         "Output",
-        option("-o", "--output", metavar="FILE", help=f"Write here.  [default: {default}]"),
+        file_option("-o", "--output", help=f"Write here.  [default: {default}]"),
     )
 
 
 output_options = group(
     "Output",
-    option("-o", "--output", default="-", metavar="FILE", help="Write here.  [default: -, stdout]"),
+    file_option("-o", "--output", default="-", help="Write here.  [default: -, stdout]"),
     option(
         "--to",
         metavar="FORMAT",
         help="Format of the output, as --from.  [default: its suffix, or as read]",
+    ),
+    file_option(
+        "--output-dir",
+        help="Write here a part for each fragment of the INPUTs: part-00000.csv, ...",
     ),
     option("--float32", is_flag=True, help="Write scaled numbers as float32."),
     option(
@@ -148,6 +179,15 @@ output_options = group(
     ),
 )
 
+_quiet = option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+_verbose = option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Say all: every column and count, how inputs were read, seconds.",
+)
+report_options = group("Run", _quiet, _verbose)
+
 run_options = group(
     "Run",
     option(
@@ -157,12 +197,34 @@ run_options = group(
         metavar="N",
         help="Worker processes for large text files.  [default: one a core]",
     ),
-    option(
+    file_option(
         "--json-summary",
-        metavar="FILE",
         help="Write here, as JSON, what was done: rows, columns, cells of each kind, seconds.",
     ),
-    option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    _quiet,
+    _verbose,
+)
+
+engine_options = group(
+    "Run",
+    option(
+        "--engine",
+        type=click.Choice(["local", "dask"]),
+        default="local",
+        show_default=True,
+        help="Who does the work: processes on this machine, or the workers of a Dask cluster.",
+    ),
+    option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Of the Dask cluster, such as tcp://HOST:8786.  [default: one on this machine]",
+    ),
+    option(
+        "--fragment-bytes",
+        type=Whole(),
+        metavar="BYTES",
+        help="Size of the fragments in which large inputs are cut.  [default: 128 MiB]",
+    ),
 )
 
 explain_option = group(
@@ -178,6 +240,9 @@ table_options = group(
     "Output",
     option("--json", is_flag=True, help="For programs, with all digits."),
     option("--markdown", is_flag=True, help="A table for a page or an issue."),
+)
+bare_option = group(
+    "Output", option("-q", "--quiet", is_flag=True, help="Only the table: no heading, no pager.")
 )
 
 
@@ -227,11 +292,6 @@ limit_options = group(
 )
 
 
-def quiet_option(help_: str = "Say nothing but errors.") -> Callable[[F], F]:
-    """-q/--quiet of a command that has no other option of a run."""
-    return group("Run", option("-q", "--quiet", is_flag=True, help=help_))
-
-
 def read_options_of(values: Values) -> ReadOptions:
     """The options of the input."""
     if values["tabs"] and values["delimiter"]:
@@ -267,7 +327,12 @@ def engine_of(values: Values) -> Engine:
     """The engine for the work on one table."""
     from normcli.engines import engine
 
-    return engine(values["jobs"] or len(os.sched_getaffinity(0)))
+    return engine(jobs_of(values))
+
+
+def jobs_of(values: Values) -> int:
+    """How many worker processes there are to be."""
+    return values["jobs"] or len(os.sched_getaffinity(0))
 
 
 def limits_of(values: Values) -> Limits:

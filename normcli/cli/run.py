@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from normcli.cli.options import Values
+from normcli.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from normcli.files import Source
@@ -16,24 +17,28 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """The run of one command on some sources, from now on."""
+    """The run of one command on some sources, from now on.
 
-    def __init__(self, values: Values, sources: Sequence[Source]) -> None:
+    prints: what it writes to stdout besides tables and statistics, in words.
+    """
+
+    def __init__(self, values: Values, sources: Sequence[Source], prints: str = "") -> None:
         self._values, self._sources = values, sources
         self._started = time.monotonic()
+        keep_freed_memory()
         if not values["explain"]:
-            self._refuse_targets()
+            self._refuse_targets(prints)
 
-    def _refuse_targets(self) -> None:
+    def _refuse_targets(self, prints: str) -> None:
         """Raise NormcliError for what cannot be written, before anything is read."""
         from normcli.files import refuse_replacing, refuse_targets
 
         options = ("output", "save_stats", "json_summary")
         given = {f"--{o.replace('_', '-')}": self._values.get(o) for o in options}
         targets = {option: target for option, target in given.items() if target is not None}
-        refuse_targets(targets)
+        refuse_targets({prints: "-", **targets} if prints else targets)
         if "to" in self._values:
-            del targets["--output"]  # gets a table, and may be what is read
+            targets.pop("--output", None)  # gets a table, and may be what is read
         refuse_replacing(targets, self._sources)
 
     def bar(self, verb: str) -> Bar:
@@ -51,7 +56,8 @@ class Run:
 
         self.finish(summary)
         if not self._values["quiet"]:
-            report.say([*before, *report.lines(summary, verb), *after])
+            lines = report.lines(summary, verb, verbose=self._values["verbose"])
+            report.say([*before, *lines, *after])
 
     def finish(self, summary: Summary) -> None:
         """Take the time, and write --json-summary."""

@@ -7,14 +7,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from normcli.cli import fragments as by_fragments
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.run import Run
-from normcli.errors import UsageError
+from normcli.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from normcli.files import Source
-    from normcli.formats.base import ReadOptions, Table
+    from normcli.formats.base import Format, ReadOptions, Table
     from normcli.methods.base import Method
     from normcli.model import Statistics
     from normcli.pipeline import Choice, Job
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     """Scale one input to one output."""
     from normcli.formats import open_table
-    from normcli.pipeline import Job
     from normcli.sidecar import load
 
     if values["stats"] == input_ == "-":
@@ -34,11 +34,14 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     if needy or (inverse and kept is None):
         verb = "inverse" if inverse else "transform"
         raise UsageError(
-            f"{verb} needs --stats: fit makes them (normcli fit {input_} -o s.json), and "
-            "fit-transform does both at once"
+            f"{verb} needs --stats, which fit makes: normcli fit train.csv -o s.json"
+            + ("" if inverse else "\nfit-transform fits and scales the same table at once")
         )
     method = method.with_statistics(kept is not None)
     own = {name: each.with_statistics(kept is not None) for name, each in own.items()}
+    if by_fragments.are_wanted(values, [input_]):
+        _scale_fragments(input_, (method, own), kept, values, inverse=inverse)
+        return
     source = one_source(input_)
     run = Run(values, [source])
     choice = opt.choice_of(values)
@@ -47,10 +50,33 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
         mo.refuse_absent_columns(table, choice, method, own)
     if kept is None and not choice.select:
         choice = _numbers_only(source, table, choice, method, run)
-    job = Job(
-        method, own, kept, inverse, choice, opt.style_of(values), bool(values.get("save_stats"))
-    )
-    write(table, source, job, values, run)
+    write(table, source, _job((method, own), kept, choice, values, inverse), values, run)
+
+
+def _scale_fragments(
+    input_: str, asked: mo.Asked, kept: Statistics | None, values: opt.Values, *, inverse: bool
+) -> None:
+    """Scale one input, of any number of files, to a directory of parts."""
+    by_fragments.refuse_training(*asked)
+    assert kept is not None, "only batch training needs no statistics"
+    found = by_fragments.sources(input_, values)
+    run = Run(values, found)
+    read = opt.read_options_of(values)
+    if values["to"] is None:  # the parts have the format of all inputs
+        read = replace(read, columns=tuple(kept.columns))
+    job = _job(asked, kept, opt.choice_of(values), values, inverse)
+    with by_fragments.dask_of(values) as dask:
+        fragments = by_fragments.cut(found, read, values, dask)
+        by_fragments.write_parts(fragments, job, values, run, dask)
+
+
+def _job(
+    asked: mo.Asked, kept: Statistics | None, choice: Choice, values: opt.Values, inverse: bool
+) -> Job:
+    from normcli.pipeline import Job
+
+    observes = bool(values.get("save_stats"))
+    return Job(*asked, kept, inverse, choice, opt.style_of(values), observes)
 
 
 def _read_options(source: Source, kept: Statistics | None, values: opt.Values) -> ReadOptions:
@@ -121,4 +147,16 @@ def write(
         if sidecar is not None:
             sidecar.write(dumps(scaling.statistics()))
     scaling.summary.left.update(left or {})
-    run.report(scaling.summary, "restored" if job.inverse else "scaled")
+    verb = "restored" if job.inverse else "scaled"
+    run.report(scaling.summary, verb, after=_unknown_suffix(format_, values))
+
+
+def _unknown_suffix(format_: Format, values: opt.Values) -> list[str]:
+    """A line that says what was written, where a name seems to promise something else."""
+    from normcli.files import split_suffix
+    from normcli.formats import format_of_suffix
+
+    suffix = split_suffix(values["output"])[0]
+    if not suffix or values["to"] or format_of_suffix(suffix):
+        return []
+    return [f"written as {format_.name}, since {printable(suffix)} tells of no format"]

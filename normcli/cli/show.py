@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 @click.command("show", cls=Command)
-@click.argument("sidecars", nargs=-1, required=True, metavar="SIDECAR [SIDECAR]")
+@opt.sidecars_argument("SIDECAR [SIDECAR]")
 @opt.table_options
+@opt.bare_option
 @opt.sidecar_options
-@opt.quiet_option("Only the table: no heading, no pager.")
 def command(sidecars: tuple[str, ...], **values: Any) -> None:
     """Show saved statistics as a table, or two of them and what changed.
 

@@ -13,7 +13,7 @@ from normcli.cli.scale import scale
 
 
 @click.command("transform", cls=Command)
-@click.argument("input_", default="-", metavar="[INPUT]")
+@opt.input_argument
 @opt.stats_option
 @opt.output_options
 @opt.save_option
@@ -21,14 +21,15 @@ from normcli.cli.scale import scale
 @opt.column_options
 @opt.read_options
 @opt.explain_option
+@opt.engine_options
 @opt.run_options
 def command(input_: str, **values: Any) -> None:
     """Scale columns by saved statistics; every other byte stays as it is.
 
     \b
     normcli transform test.csv --stats train.stats.json -o test.scaled.csv
-    cat new.csv | normcli transform --stats train.stats.json | gzip > new.scaled.csv.gz
-    normcli transform stream.csv --method batch --batch-size 256 --gamma 1.5 --beta 0.1
+    zcat new.csv.gz | normcli transform --stats train.stats.json > scaled.csv
+    normcli transform new.csv --method batch --batch-size 256 --gamma 1.5
 
     Reads the input once and writes as it reads. Without --stats only batch normalization in
     training works: it takes the statistics of each batch. If it is not told which columns
