@@ -54,6 +54,57 @@ class Serial:
         yield from map(work, items)
 
 
+class Overlapped:
+    """One after the other, in threads: one item is read, another worked on, a third used.
+
+    For work that is done without Python's lock most of the time.
+    """
+
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Result, None, None]:
+        """`work` of every item."""
+        with contextlib.closing(_ahead(items)) as ready:
+            yield from _ahead(map(work, ready))
+
+
+def _ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """The items; while one is used, a thread makes the next."""
+    ready: queue.Queue[Iterator[Item]] = queue.Queue(maxsize=1)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_make, args=(items, ready, stopped), daemon=True)
+    thread.start()
+    try:
+        while found := list(ready.get()):
+            yield found[0]
+    finally:
+        stopped.set()
+        while thread.is_alive():  # it may wait for room
+            with contextlib.suppress(queue.Empty):
+                ready.get(timeout=0.01)
+
+
+def _make(
+    items: Iterable[Item], ready: queue.Queue[Iterator[Item]], stopped: threading.Event
+) -> None:
+    """Put each item, the end, or an error where it is found as an iterator of one or none."""
+    waiting = iter(items)
+    more = True
+    while more and not stopped.is_set():
+        try:
+            found = list(islice(waiting, 1))
+            more = bool(found)
+            ready.put(iter(found))
+        except BaseException as error:  # told by who takes it
+            more = False
+            ready.put(_raising(error))
+
+
+def _raising(error: BaseException) -> Iterator[Any]:
+    raise error
+    yield
+
+
 @dataclass(frozen=True)
 class Processes:
     """Several worker processes, forked from this one when there is enough to do.

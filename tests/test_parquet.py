@@ -270,9 +270,19 @@ def test_a_slice_of_joined_chunks_is_the_rows_and_keeps_their_row_groups(tmp_pat
 
 
 def test_a_pickled_slice_does_not_carry_what_it_was_cut_from(tmp_path):
-    path = written(tmp_path / "a.parquet", pa.table({"x": np.arange(50_000.0)}))
+    path = written(tmp_path / "a.parquet", pa.table({"x": np.arange(30_000.0)}))
     (chunk,) = opened(PARQUET, path).chunks()
     assert len(pickle.dumps(chunk.slice(10, 20))) < 3000
+
+
+def test_scaled_columns_get_no_dictionary_that_was_too_small_for_them_before(tmp_path):
+    x = np.random.default_rng(1).normal(size=140_000)  # their dictionary is larger than 1 MiB
+    table = pa.table({"many": x, "few": x.round(), "left": x})
+    path = written(tmp_path / "a.parquet", table)
+    out = pq.ParquetFile(io.BytesIO(rewritten(PARQUET, opened(PARQUET, path), scaled=[0, 1])))
+    columns = [out.metadata.row_group(0).column(i) for i in range(3)]
+    assert [column.has_dictionary_page for column in columns] == [False, True, True]
+    assert out.read().column("left").to_numpy().tobytes() == x.tobytes()
 
 
 def test_double_names_survive_where_they_are_not_scaled(tmp_path):
@@ -508,6 +518,7 @@ def test_the_footer_reader_agrees_with_arrow_and_survives_what_ends_the_process_
             assert layout.codec == arrow
             assert layout.int96 == (column.physical_type == "INT96")
             assert layout.dictionary == any("DICTIONARY" in e for e in column.encodings)
+            assert not layout.falls_back or layout.dictionary
     refused = 0
     for path in corpus("parquet/arrow-fuzz").rglob("*fuzz*"):
         if path.is_file():

@@ -153,6 +153,8 @@ class IpcTable(ArrowTable):
 class IpcFile(IpcTable):
     """An Arrow IPC file: read by its footer, in which alone its batches are listed."""
 
+    overlaps: ClassVar[bool] = True
+
     groups: Groups | None = None  # of the rows; None: all
     _share_read: float = field(default=0.0, init=False)
 

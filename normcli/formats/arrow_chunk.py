@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from normcli.errors import DataError, LimitError, printable
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from normcli.files import Source
     from normcli.methods.base import Scaled
 
-ROWS = 1 << 17  # of a chunk, and of a group that is cut here, at most
-BYTES = 32 << 20  # of a chunk, about
+ROWS = 1 << 15  # of a chunk, at most
+GROUP_ROWS = 1 << 17  # of a group that is cut here, at most
+BYTES = 32 << 20  # of a chunk or of such a group, about
 HELD = 256 << 20  # bytes of rows that wait in memory for their group to be whole, at most
 
 
@@ -148,7 +150,8 @@ class ArrowChunk(Chunk):
         schema = scaled_schema(table.schema, list(replaced), style)
         columns = table.columns
         for i, scaled in replaced.items():
-            columns[i] = scaled_array(self._where(i), schema.field(i), columns[i], scaled)
+            read = partial(numbers_of, columns[i])
+            columns[i] = scaled_array(self._where(i), schema.field(i), read, scaled)
         return pa.Table.from_arrays(columns, schema=schema)
 
     def _numbers(self, column: int) -> Numbers:
@@ -187,9 +190,9 @@ def gather(segments: Iterable[Segment], rows: int, *, exactly: bool) -> Iterator
         yield chunk
 
 
-def rows_of_a_chunk(columns: int, row_bytes: float = 0) -> int:
-    """How many rows are worth a chunk's while and small in memory."""
-    return max(1, min(ROWS, int(BYTES / max(8 * columns, row_bytes, 1))))
+def rows_of_a_chunk(columns: int, row_bytes: float = 0, most: int = ROWS) -> int:
+    """How many rows, up to `most`, are worth a chunk's while and small in memory."""
+    return max(1, min(most, int(BYTES / max(8 * columns, row_bytes, 1))))
 
 
 @dataclass
@@ -286,7 +289,7 @@ class GroupWriter(Writer):
 
     def __init__(self, stream: IO[bytes], encoder: ArrowEncoder) -> None:
         self.outlet = Outlet(stream)
-        self._group_rows = rows_of_a_chunk(len(encoder.schema))
+        self._group_rows = rows_of_a_chunk(len(encoder.schema), most=GROUP_ROWS)
         self._pending: _Pending | None = None
 
     def write(self, payload: list[Segment]) -> None:

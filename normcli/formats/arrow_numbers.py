@@ -12,6 +12,8 @@ from normcli.errors import DataError, printable
 from normcli.numbers import Numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -61,10 +63,13 @@ def numbers_of(column: pa.ChunkedArray) -> Numbers:
     return Numbers(parts, missing, scale)
 
 
-def scaled_array(where: str, target: pa.Field, column: pa.ChunkedArray, scaled: Scaled) -> pa.Array:
-    """`column` with its numbers `scaled`, of the type of `target` (float32 or float64).
+def scaled_array(
+    where: str, target: pa.Field, read: Callable[[], Numbers], scaled: Scaled
+) -> pa.Array:
+    """A column with its numbers `scaled`, of the type of `target` (float32 or float64).
 
-    Cells that are kept stay what they were: null, NaN or an infinity.
+    read: what the column was; asked only where cells are kept, which stay what they were:
+        null, NaN or an infinity.
 
     Raises: DataError, opened by `where`, where a number is too large for float32 or where
     a null would stand in a column declared without.
@@ -74,7 +79,7 @@ def scaled_array(where: str, target: pa.Field, column: pa.ChunkedArray, scaled: 
 
     values, nulls = scaled.values, [scaled.null]
     if scaled.keep is not None:
-        x = numbers_of(column)
+        x = read()
         values = np.where(scaled.keep, x.parts[0], values)
         nulls.append(x.missing)
     masks = [mask for mask in nulls if mask is not None]

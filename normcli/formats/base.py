@@ -132,9 +132,12 @@ class Table:
 
     parallel: is the work on its chunks worth processes of its own? Text is parsed and
         written under Python's lock; Arrow has threads.
+    overlaps: may the next chunk be read while one is worked on? Not where reading may wait
+        for somebody else, as a pipe does.
     """
 
     parallel: ClassVar[bool] = False
+    overlaps: ClassVar[bool] = False
 
     format: str
     name: str  # for messages: the path as the user wrote it, or "stdin"

@@ -6,7 +6,7 @@ import codecs
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -269,12 +269,14 @@ class CsvChunk(Chunk):
         columns = []
         for c, name in enumerate(self.layout.names):
             if c in replaced:
-                (x,) = self.numbers([c])
-                was = pa.chunked_array([pa.array(x.parts[0], mask=x.missing)])
-                columns.append(scaled_array(name, pa.field(name, number), was, replaced[c]))
+                target = pa.field(name, number)
+                columns.append(scaled_array(name, target, partial(self._column, c), replaced[c]))
             else:
                 columns.append(csv_cells.texts(self.index, c))
         return pa.Table.from_arrays(columns, names=list(self.layout.names))
+
+    def _column(self, column: int) -> Numbers:
+        return self.numbers([column])[0]
 
 
 SHORT = 64  # records that are read one by one to find the bad ones

@@ -307,12 +307,8 @@ class JsonLinesChunk(Chunk):
         return pa.Table.from_arrays(columns, schema=schema)
 
     def _scaled(self, column: int, target: pa.Field, scaled: Scaled) -> pa.Array:
-        import pyarrow as pa
-
         where = f"{self.layout.name}, column {printable(target.name)}"
-        x = self.numbers([column])[0]
-        numbers = pa.chunked_array([pa.array(x.parts[0], mask=x.missing)])
-        return scaled_array(where, target, numbers, scaled)
+        return scaled_array(where, target, lambda: self.numbers([column])[0], scaled)
 
     def _array(self, column: int, type_: str) -> pa.Array:
         """An untouched column; raises DataError where a key is twice in an object."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError, printable
 from normcli.formats.arrow_chunk import (
@@ -84,10 +84,16 @@ class ParquetFormat(Format):
         """The encoder; a column whose type Parquet does not have is a DataError."""
         schema = table.schema(replaced, style)
         written = _written_schema(table.name, schema)
+        paths = [leaf.path for leaf in written]
+        leaves = _leaves_by_column(schema, len(paths))
+        scaled = {paths[leaf] for i in replaced for leaf in leaves[i]}
         if not isinstance(table, ParquetTable):
-            return ArrowEncoder(schema, style, regroup=True, options={"compression": CODEC})
+            # A dictionary of numbers that hardly repeat is half of the time of writing.
+            others = [path for path in paths if path not in scaled]
+            kept = {"compression": CODEC, "use_dictionary": others}
+            return ArrowEncoder(schema, style, regroup=True, options=kept)
         table.refuse_lost_types(replaced, written)
-        kept = _writer_options(schema, [leaf.path for leaf in written], table.layout())
+        kept = _writer_options(schema, paths, table.layout(), scaled)
         return ArrowEncoder(schema, style, regroup=False, options=kept)
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> ParquetWriter:
@@ -102,6 +108,8 @@ class ParquetTable(ArrowTable):
     metadata: what the footer says.
     leaves: for each column, which of Parquet's (leaf) columns it is made of.
     """
+
+    overlaps: ClassVar[bool] = True
 
     source: Source
     metadata: pq.FileMetaData
@@ -370,10 +378,11 @@ def _written(fields: Any) -> list[pq.ColumnSchema]:
 
 
 def _writer_options(
-    schema: pa.Schema, paths: list[str], layout: list[ColumnChunkLayout]
+    schema: pa.Schema, paths: list[str], layout: list[ColumnChunkLayout], scaled: Container[str]
 ) -> dict[str, Any]:
     """Options that store the leaf columns `paths` as they are in `layout`.
 
+    Those that are `scaled` are not tried to fit in a dictionary that was too small before.
     What is not in it stays Arrow's choice: encodings other than dictionary and byte stream
     split, compression levels, the size of pages, bloom filters, indexes.
     """
@@ -383,7 +392,11 @@ def _writer_options(
     leaves = [leaf for field in schema for leaf in _leaf_types(field.type)]
     return {
         "compression": {path: column.codec for path, column in columns},
-        "use_dictionary": [path for path, column in columns if column.dictionary],
+        "use_dictionary": [
+            path
+            for path, column in columns
+            if column.dictionary and not (column.falls_back and path in scaled)
+        ],
         "use_byte_stream_split": [path for path, c in columns if c.byte_stream_split],
         "data_page_version": "2.0" if any(c.data_page_v2 for c in layout) else "1.0",
         # Names of list elements as they are: "compliant" ones would be "element".

@@ -24,18 +24,22 @@ CODECS = ("NONE", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4")  # as
 INT32, INT64, INT96 = 1, 2, 3  # Type
 DICTIONARY = {2, 8}  # Encoding: PLAIN_DICTIONARY, RLE_DICTIONARY
 BYTE_STREAM_SPLIT = 9  # Encoding
-DATA_PAGE_V2 = 3  # PageType
+DATA_PAGE, DATA_PAGE_V2 = 0, 3  # PageType
 DEPTH = 32  # of nested structs and lists; Parquet itself needs six
 
 
 @dataclass(frozen=True)
 class ColumnChunkLayout:
-    """How one leaf column is stored in one row group."""
+    """How one leaf column is stored in one row group.
+
+    dictionary: there is one; falls_back: but it became too large, and values follow plainly.
+    """
 
     codec: str
     integer: bool  # of 32 or 64 bits, as a decimal may be stored
     int96: bool
     dictionary: bool
+    falls_back: bool
     byte_stream_split: bool
     data_page_v2: bool
 
@@ -79,13 +83,16 @@ def _layout(column: dict[int, Any]) -> ColumnChunkLayout:
     """The layout in a ColumnChunk: its field 3 is the ColumnMetaData."""
     meta = column[3]
     encodings = set(meta[2])
+    pages = [(stats[1], stats[2]) for stats in meta.get(13, [])]
+    data_encodings = {encoding for page, encoding in pages if page in (DATA_PAGE, DATA_PAGE_V2)}
     return ColumnChunkLayout(
         codec=CODECS[meta[4]],
         integer=meta[1] in (INT32, INT64),
         int96=meta[1] == INT96,
         dictionary=not DICTIONARY.isdisjoint(encodings),
+        falls_back=not DICTIONARY.isdisjoint(encodings) and bool(data_encodings - DICTIONARY),
         byte_stream_split=BYTE_STREAM_SPLIT in encodings,
-        data_page_v2=any(stats[1] == DATA_PAGE_V2 for stats in meta.get(13, [])),
+        data_page_v2=any(page == DATA_PAGE_V2 for page, _ in pages),
     )
 
 

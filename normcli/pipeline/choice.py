@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normcli.engines import Engine, Serial
+from normcli.engines import Engine, Overlapped, Serial
 from normcli.errors import DataError
 from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
 from normcli.numbers import Numbers
@@ -40,7 +40,11 @@ class Choice:
 
 def engine_for(engine: Engine | None, table: Table) -> Engine:
     """`engine`, where the work on this table is worth it."""
-    return engine if engine and table.parallel else Serial()
+    if engine is None or isinstance(engine, Serial):
+        return Serial()
+    if table.parallel:
+        return engine
+    return Overlapped() if table.overlaps else Serial()
 
 
 def good_rows(

@@ -1,0 +1,70 @@
+"""Every engine is an ordered map: what it promises to those who use it."""
+
+import threading
+from contextlib import closing
+from itertools import count
+
+import pytest
+
+from normcli.engines import Overlapped, Processes, Serial
+from normcli.errors import DataError
+
+ENGINES = [Serial(), Overlapped(), Processes(2)]
+every_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
+
+
+def threefold(x):
+    if x == 7:
+        raise DataError("no sevens")
+    return 3 * x
+
+
+@every_engine
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 7])
+def test_results_come_in_the_order_of_the_items(engine, n):
+    assert list(engine.map(threefold, iter(range(n)))) == [3 * i for i in range(n)]
+
+
+@every_engine
+def test_an_error_comes_after_the_results_before_it(engine):
+    got = []
+    with pytest.raises(DataError, match="no sevens"):
+        got.extend(engine.map(threefold, iter(range(12))))
+    assert got == [0, 3, 6, 9, 12, 15, 18]
+
+
+@every_engine
+def test_an_error_of_what_makes_the_items_comes_after_the_results_before_it(engine):
+    def items():
+        yield from range(5)
+        raise DataError("line 6 is bad")
+
+    got = []
+    with pytest.raises(DataError, match="line 6 is bad"):
+        got.extend(engine.map(threefold, items()))
+    assert got == [0, 3, 6, 9, 12]
+
+
+@every_engine
+def test_the_work_can_be_left_before_its_end(engine):
+    threads = threading.active_count()
+    with closing(engine.map(str, count())) as results:
+        assert next(results) == "0"
+    assert threading.active_count() == threads
+
+
+def test_overlapped_work_is_read_done_and_used_at_the_same_time():
+    read, done = [threading.Event() for _ in range(3)], [threading.Event() for _ in range(3)]
+
+    def items():
+        for i, event in enumerate(read):
+            event.set()
+            yield i
+
+    def work(i):
+        assert i == 2 or read[i + 1].wait(10)  # the next is read while this is worked on
+        done[i].set()
+        return i
+
+    for i in Overlapped().map(work, items()):
+        assert i == 2 or done[i + 1].wait(10)  # the next is worked on while this is used
