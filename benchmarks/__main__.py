@@ -2,7 +2,7 @@
 
     python -m benchmarks                                            everything: hours
     python -m benchmarks --tables tiny 100k --jobs 'fit-*' help --rounds 1 -o -     a minute
-    python -m benchmarks --tables 1m --jobs transform-csv --peers polars
+    python -m benchmarks --tables 10m --jobs transform-csv --peers polars --add     one more
 
 Needs the extra: pip install 'normcli[bench]'. Peers that are not installed are left out.
 """
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from benchmarks import record
 from benchmarks.cases import JOBS, TOOLS, Tool
 from benchmarks.cost import costs
 from benchmarks.report import Results, case_section, markdown
@@ -48,7 +49,15 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     cache = Path(tempfile.gettempdir()) / "normcli-benchmarks"
     add("--cache", type=Path, default=cache, metavar="FOLDER", help=f"for tables [{cache}]")
     add("-o", "--output", default=str(RESULTS), metavar="FILE", help=f"[{RESULTS}]; - is stdout")
-    return parser.parse_args(arguments)
+    add(
+        "--add",
+        action="store_true",
+        help="keep what was measured here of other tables and jobs: in the .json beside FILE",
+    )
+    chosen = parser.parse_args(arguments)
+    if chosen.add and chosen.output == "-":
+        parser.error("--add needs a file, not stdout")
+    return chosen
 
 
 def say(line: str) -> None:
@@ -67,11 +76,12 @@ def tools(peers: Iterable[str]) -> list[Tool]:
 def write(results: Results, output: str) -> None:
     if output != "-":
         Path(output).write_text(markdown(results))
+        record.save(results, Path(output).with_suffix(".json"))
 
 
 def main() -> None:
     chosen = options()
-    results = Results(chosen.rounds)
+    results = record.load(Path(chosen.output).with_suffix(".json")) if chosen.add else Results()
     bench = Bench(chosen.cache, chosen.rounds, chosen.slow, say)
     here = tools(chosen.peers)
     if any(fnmatch("statistics", glob) for glob in chosen.jobs):
@@ -81,8 +91,9 @@ def main() -> None:
             if job.suits(table) and any(fnmatch(job.name, glob) for glob in chosen.jobs):
                 say(f"{job.name}, {table.name}")
                 able = [tool for tool in here if tool.suits(job, table)]
-                results.cases.append(bench.measure(table, job, able))
-                say("\n" + case_section(results.cases[-1]))
+                case = bench.measure(table, job, able)
+                results.add(case)
+                say("\n" + case_section(case))
                 write(results, chosen.output)  # what there is, should the rest be interrupted
     print(markdown(results))
     write(results, chosen.output)

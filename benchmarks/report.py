@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import cost as cost_of
-from benchmarks.cases import TOOLS
+from benchmarks.cases import JOBS, TOOLS
 from benchmarks.cost import LONG, Cost
 from benchmarks.run import Case, Measured
-from benchmarks.tables import SIZES
+from benchmarks.tables import SIZES, TABLES
 
 MIB = 1 << 20
 PACKAGES = ("normcli", "numpy", "pyarrow", "orjson", "polars", "duckdb", "pandas", "scikit-learn")
@@ -42,9 +42,16 @@ svm-scale reads and writes its own text of the same numbers (six digits), by min
 
 @dataclass
 class Results:
-    rounds: int
     cases: list[Case] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
+
+    def add(self, case: Case) -> None:
+        """Add a case, in place of an earlier one of the same table and job."""
+        same = self.case(case.table.name, case.job.name)
+        self.cases = [each for each in self.cases if each is not same]
+        self.cases.append(case)
+        tables, jobs = list(TABLES), list(JOBS)
+        self.cases.sort(key=lambda c: (tables.index(c.table.name), jobs.index(c.job.name)))
 
     def case(self, table: str, job: str) -> Case | None:
         found = (c for c in self.cases if (c.table.name, c.job.name) == (table, job))
@@ -59,7 +66,7 @@ class Results:
 
 def markdown(results: Results) -> str:
     """All results as one document."""
-    sections = [INTRODUCTION, machine(results)]
+    sections = [INTRODUCTION, machine()]
     rows = list(goals(results))
     if rows:
         sections.append("## Goals\n\n" + table(("what", "goal", "measured", ""), rows))
@@ -69,14 +76,14 @@ def markdown(results: Results) -> str:
     return "\n".join(sections)
 
 
-def machine(results: Results) -> str:
+def machine() -> str:
     """Cores, memory, versions."""
     versions = ", ".join(f"{name} {v}" for name in PACKAGES if (v := _version(name)))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{len(os.sched_getaffinity(0))} cores ({_processor()}), {memory:.0f} GiB; "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}, "
-        f"{versions}. {results.rounds} rounds.\n"
+        f"{versions}.\n"
     )
 
 

@@ -11,9 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks is no part of the installed package
 
-from benchmarks.check import Sample, compare  # noqa: E402  # found by the line above
-from benchmarks.measure import RunError, run  # noqa: E402
-from benchmarks.tables import Table  # noqa: E402
+from benchmarks import record  # noqa: E402  # found by the line above, as those below
+from benchmarks.cases import JOBS  # noqa: E402
+from benchmarks.check import Sample, compare  # noqa: E402
+from benchmarks.cost import Cost  # noqa: E402
+from benchmarks.measure import Run, RunError, run  # noqa: E402
+from benchmarks.report import Results  # noqa: E402
+from benchmarks.run import Case, Measured  # noqa: E402
+from benchmarks.tables import TABLES, Table  # noqa: E402
 
 
 def benchmark(folder: Path, *arguments: str) -> str:
@@ -33,6 +38,23 @@ def test_the_command_measures_normcli_beside_a_peer(tmp_path):
     assert "| fit-csv, tiny: wall s | at most 0.4 |" in said
     assert "| numpy-pyarrow | 1 |" in said
     assert "failed" not in said
+
+
+def test_results_are_kept_and_a_case_that_is_measured_again_is_replaced(tmp_path):
+    def case(job: str, wall: float) -> Case:
+        runs = [Run(wall, 2 * wall)]
+        tools = {"normcli": Measured(runs, 5 << 20), "polars": Measured([], None, "failed: no")}
+        return Case(TABLES["1m"], JOBS[job], 100, tools)
+
+    results = Results(costs=[Cost("uniform", {"a long column": 5.0}, 1.5)])
+    for each in (case("fit-parquet", 1.0), case("fit-csv", 3.0), case("fit-csv", 2.0)):
+        results.add(each)
+    record.save(results, tmp_path / "r.json")
+    assert record.load(tmp_path / "r.json") == results
+    assert [(c.job.name, c.tools["normcli"].wall) for c in results.cases] == [
+        ("fit-csv", 2.0),
+        ("fit-parquet", 1.0),
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
