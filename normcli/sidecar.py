@@ -185,7 +185,10 @@ def _parse(data: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise SidecarError(f"no sidecar, as it is not valid JSON: {error.msg} ({where})") from error
+        hint = "" if text.lstrip()[:1] == "{" else "\nTo make one of a table: normcli fit TABLE"
+        raise SidecarError(
+            f"no sidecar, as it is not valid JSON: {error.msg} ({where}){hint}"
+        ) from error
     except RecursionError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
 

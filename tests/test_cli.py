@@ -354,6 +354,8 @@ def test_completion_prints_a_script_for_each_shell(normcli: Cli, shell: str) -> 
     result = normcli("completion", shell)
     assert result.code == 0
     assert "_NORMCLI_COMPLETE" in result.text
+    assert ("autoload -Uz compinit" in result.text) is (shell == "zsh")
+    assert ('string split -m 1 ","' in result.text) is (shell == "fish")
 
 
 @pytest.mark.parametrize(
@@ -363,6 +365,12 @@ def test_completion_prints_a_script_for_each_shell(normcli: Cli, shell: str) -> 
         ("transform --save", ["--save-stats"]),
         ("transform --stats {stats} -s y", ["y"]),
         ("transform --stats absent.json -s y", []),
+        ("transform --stats {stats} -s y,y", ["y,y"]),
+        ("transform --stats {stats} --column y", ["y"]),
+        ("transform --stats {stats} --column y=m", ["y=minmax"]),
+        ("fit --method z", ["zscore"]),
+        ("transform --to pa", ["parquet"]),
+        ("fit --from js", ["jsonl"]),
     ],
 )
 def test_commands_options_and_columns_are_completed(

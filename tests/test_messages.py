@@ -112,7 +112,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit -o": (2, "option '-o' requires an argument. See normcli fit --help"),
     "transform a.csv b.csv --stats s.json": (
         2,
-        "got unexpected extra argument (b.csv). See normcli transform --help",
+        "transform takes one INPUT, not 2\n"
+        "For many files give a directory, or a glob in quotes, and --output-dir",
     ),
     "transform --precision 99 t.csv --stats s.json": (
         2,
@@ -260,7 +261,10 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit empty": (1, "there is no file to read in the directory empty"),
     "fit -": (1, "stdin: there is nothing in it: no header and no row"),
     "fit - -": (2, "stdin (-) can be read only once"),
-    "transform *.csv --stats s.json": (2, "*.csv is 14 files; give one at a time"),
+    "transform *.csv --stats s.json": (
+        2,
+        "*.csv is 14 files; give one at a time, or all with --output-dir",
+    ),
     "fit t.csv -o t.csv": (2, "--output t.csv is an input, which it would replace"),
     "fit t.csv --json-summary t.csv -o s2.json": (
         2,
@@ -399,7 +403,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform t.csv --stats t.csv": (
         1,
-        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)",
+        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)\n"
+        "To make one of a table: normcli fit TABLE",
     ),
     "check other.csv s.json --stats s.json": (
         1,
@@ -475,7 +480,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "show t.csv": (
         1,
-        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)",
+        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)\n"
+        "To make one of a table: normcli fit TABLE",
     ),
     "completion tcsh": (
         2,

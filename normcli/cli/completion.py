@@ -9,12 +9,20 @@ from normcli.cli.command import Command
 
 SHELLS = ("bash", "zsh", "fish")
 
+# What click's scripts lack: zsh has compdef only after compinit, which not every ~/.zshrc runs;
+# in fish only the first comma parts the kind of a word from the word, and from what is told of it.
+ZSH_STARTS = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }"
+MENDED = {
+    "    compdef ": f"    {ZSH_STARTS}\n    compdef ",
+    "(string split ": "(string split -m 1 ",
+}
+
 
 @click.command("completion", cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print completions for a shell: commands, options, and columns of --stats.
+    """Print completions for a shell: commands, options, and the columns of --stats.
 
     \b
     eval "$(normcli completion bash)"               # in ~/.bashrc
@@ -23,13 +31,16 @@ def command(ctx: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(ctx.find_root().command, {}, "normcli", "_NORMCLI_COMPLETE").source())
+    source = kind(ctx.find_root().command, {}, "normcli", "_NORMCLI_COMPLETE").source()
+    for lacking, mended in MENDED.items():
+        source = source.replace(lacking, mended)
+    click.echo(source)
 
 
 def columns(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The columns of the statistics on the command line that begin so."""
+    """The columns of the statistics on the command line that begin so; behind commas, too."""
     from normcli.errors import NormcliError
     from normcli.sidecar import load
 
@@ -40,4 +51,34 @@ def columns(
         names = list(load(path).columns)
     except NormcliError:
         return []  # what is wrong is told when the command runs
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    before, comma, last = incomplete.rpartition(",")
+    return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
+
+
+def methods(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The methods that begin so."""
+    from normcli.methods import methods
+
+    return [CompletionItem(name) for name in methods() if name.startswith(incomplete)]
+
+
+def formats(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The formats that begin so."""
+    from normcli.formats import formats
+
+    return [CompletionItem(name) for name in formats() if name.startswith(incomplete)]
+
+
+def column_methods(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The columns that begin so, as long as it is a column; then ``COLUMN=METHOD``."""
+    column, equals, method = incomplete.partition("=")
+    if not equals:
+        return columns(ctx, parameter, incomplete)
+    found = methods(ctx, parameter, method)
+    return [CompletionItem(f"{column}={each.value}") for each in found]

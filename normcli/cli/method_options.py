@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from normcli.cli import completion
 from normcli.cli.command import F, Number, Whole, group
 from normcli.cli.command import option as option_of
 from normcli.errors import NormcliError, UsageError, did_you_mean, printable
@@ -42,6 +43,7 @@ def method_options(
         option_of(
             "--method",
             metavar="METHOD",
+            shell_complete=completion.methods,
             help=f"How to scale: {', '.join(methods())}.  [default: {default}]",
         ),
         option_of(
@@ -49,6 +51,7 @@ def method_options(
             "column",
             multiple=True,
             metavar="NAME=METHOD[:ARGS]",
+            shell_complete=completion.column_methods,
             help="Another method for one column, such as age=minmax:-1,1.",
         ),
     ]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from normcli.cli.command import F, Limit, Whole, argument, file_option, group, option
-from normcli.cli.completion import columns
+from normcli.cli.command import FILE, F, Limit, Whole, argument, file_option, group, option
+from normcli.cli.completion import columns, formats
 from normcli.errors import UsageError
 from normcli.formats.base import ReadOptions, Style
 
@@ -20,7 +20,24 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-input_argument = argument("input_", "[INPUT]", "A file, or - for stdin.  [default: -]", default="-")
+
+def _only_one(ctx: click.Context, parameter: click.Parameter, inputs: tuple[str, ...]) -> str:
+    """The input, stdin where there is none; raises UsageError for several."""
+    if len(inputs) > 1:
+        raise UsageError(
+            f"{ctx.info_name} takes one INPUT, not {len(inputs)}\n"
+            "For many files give a directory, or a glob in quotes, and --output-dir"
+        )
+    return inputs[0] if inputs else "-"
+
+
+input_argument = argument(
+    "input_",
+    "[INPUT]",
+    "A file, or - for stdin; with --output-dir also a directory of parts, or a glob.  [default: -]",
+    nargs=-1,
+    callback=_only_one,
+)
 
 
 def inputs_argument(more: str = "") -> Callable[[F], F]:
@@ -36,9 +53,9 @@ def sidecars_argument(metavar: str) -> Callable[[F], F]:
 
 
 def _formats() -> str:
-    from normcli.formats import formats
+    from normcli.formats import formats as all_formats
 
-    known = ", ".join(formats())
+    known = ", ".join(all_formats())
     return f"Format of the input: {known}.  [default: by its first bytes, or its suffix]"
 
 
@@ -77,6 +94,7 @@ read_options = group(
         "--from",
         "from_",
         metavar="FORMAT",
+        shell_complete=formats,
         help=_formats,
     ),
     option("-d", "--delimiter", metavar="CHAR", help="Between CSV cells.  [default: ,]"),
@@ -89,8 +107,14 @@ read_options = group(
         help=_null,
     ),
     option("--comment", metavar="CHAR", help="Lines that start so are no rows."),
-    option("--encoding", default="utf-8", show_default=True, help="Of CSV text."),
-    option("--decimal", default=".", show_default=True, help="Decimal mark in CSV: . or ,"),
+    option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of CSV text."),
+    option(
+        "--decimal",
+        default=".",
+        show_default=True,
+        metavar="CHAR",
+        help="Decimal mark in CSV: . or ,",
+    ),
     option("--no-quoting", is_flag=True, help="Quotes are characters like all others."),
     option(
         "--on-inf",
@@ -164,11 +188,14 @@ output_options = group(
     option(
         "--to",
         metavar="FORMAT",
+        shell_complete=formats,
         help="Format of the output, as --from.  [default: its suffix, or as read]",
     ),
-    file_option(
+    option(
         "--output-dir",
-        help="Write here a part for each fragment of the INPUTs: part-00000.csv, ...",
+        type=FILE,
+        metavar="DIR",
+        help="Write parts here, one for each fragment of INPUT: part-00000.csv, ...",
     ),
     option("--float32", is_flag=True, help="Write scaled numbers as float32."),
     option(
@@ -184,7 +211,7 @@ _verbose = option(
     "-v",
     "--verbose",
     is_flag=True,
-    help="Say all: every column and count, how inputs were read, seconds.",
+    help="Leave nothing out, and tell how inputs were read.",
 )
 report_options = group("Run", _quiet, _verbose)
 

@@ -48,9 +48,10 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     table = open_table(source, _read_options(source, kept, values), values["from_"])
     if kept is None:
         mo.refuse_absent_columns(table, choice, method, own)
+    left: dict[str, str] = {}
     if kept is None and not choice.select:
-        choice = _numbers_only(source, table, choice, method, run)
-    write(table, source, _job((method, own), kept, choice, values, inverse), values, run)
+        choice, left = _numbers_only(source, table, choice, method, run)
+    write(table, source, _job((method, own), kept, choice, values, inverse), values, run, left)
 
 
 def _scale_fragments(
@@ -92,15 +93,20 @@ def _read_options(source: Source, kept: Statistics | None, values: opt.Values) -
     return replace(read, columns=tuple(kept.columns)) if same else read
 
 
-def _numbers_only(source: Source, table: Table, choice: Choice, method: Method, run: Run) -> Choice:
-    """The choice of the columns that hold numbers only: the input is read for that."""
+def _numbers_only(
+    source: Source, table: Table, choice: Choice, method: Method, run: Run
+) -> tuple[Choice, dict[str, str]]:
+    """The choice of the columns that hold numbers only, and why the others are left alone.
+
+    The input is read for that.
+    """
     from normcli.pipeline import fit
 
     source.spooled()
     with run.bar("choosing") as bar:
         tables = [bar.begin(source, table)]
-        statistics, _ = fit(tables, choice, method, {}, summary=bar.summary)
-    return replace(choice, select=tuple(statistics.columns))
+        statistics, seen = fit(tables, choice, method, {}, summary=bar.summary)
+    return replace(choice, select=tuple(statistics.columns)), seen.left
 
 
 def one_source(input_: str) -> Source:
@@ -109,7 +115,9 @@ def one_source(input_: str) -> Source:
 
     found = sources([input_])
     if len(found) != 1:
-        raise UsageError(f"{input_} is {len(found)} files; give one at a time")
+        raise UsageError(
+            f"{input_} is {len(found)} files; give one at a time, or all with --output-dir"
+        )
     return found[0]
 
 
