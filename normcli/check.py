@@ -265,7 +265,7 @@ def grid(verdict: Verdict) -> Grid:
         Column("mean ", right=True),
         Column("spread ", right=True),
         Column("out of range ", right=True),
-        Column("why", least=24, spare=True, below=True),
+        Column("why", spare=True, below=True),
     ]
     shown = [c for c in verdict.columns if not c.is_ignored]
     return Grid(titles, [_row(c) for c in sorted(shown, key=lambda c: c.fits)])

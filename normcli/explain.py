@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from normcli.check import Limits, wanted
 from normcli.drift import missing_share
-from normcli.formats.base import Table
 from normcli.model import Statistics
-from normcli.pipeline import Choice, Job, Scaling
+from normcli.pipeline import Choice, Scaling
 from normcli.report import name, number, percent
 from normcli.screen import NAMES, Cell, Column, Grid
 
@@ -28,34 +27,25 @@ def fit(statistics: Statistics, left: Mapping[str, str]) -> Grid:
 def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
     """The formula of every column that is scaled or restored, and why the others are not.
 
-    left: column -> why it is left alone, where that is known.
+    left: column -> why it is left alone, where more is known than `scaling` does.
     """
     grid = Grid([NAMES, Column("method"), Column("becomes", least=20)])
     plans = {plan.position: plan for plan in scaling.plans}
+    reasons = {**scaling.left(), **left}
     for i, n in enumerate(scaling.table.columns):
         if plan := plans.get(i):
             told = plan.method.inverse_formula if scaling.job.inverse else plan.method.formula
             row: list[Cell] = [name(n), plan.method.name, told(plan.column)]
         else:
-            why = left.get(n) or _why_left(i, scaling.table, scaling.job)
-            row = [name(n), "-", f"as it is: {why}"]
+            row = [name(n), "-", f"as it is: {reasons[n]}"]
         grid.rows.append(row)
     return grid
 
 
-def _why_left(position: int, table: Table, job: Job) -> str:
-    """Why a column of the table is not scaled."""
-    known = job.statistics is None or table.columns[position] in job.statistics.columns
-    if known:
-        return "not selected" if job.choice.select else "excluded"
-    kind = f" ({table.others[position]})" if position in table.others else ""
-    return f"not in the statistics{kind}"
-
-
 def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits: Limits) -> Grid:
     """What has to be true of each column; `columns`: those that the data have."""
-    outside = percent(limits.out_of_range) if limits.out_of_range < 1 else "any share"
-    titles = (f"at most {outside} out of", "mean", "std", "missing")
+    inside = f"{percent(1 - limits.out_of_range)} within" if limits.out_of_range < 1 else "range"
+    titles = (inside, "mean", "std", "missing")
     grid = Grid([NAMES, *map(Column, titles)])
     for n in wanted(columns, statistics, choice):
         if n not in statistics.columns:
@@ -75,7 +65,7 @@ def _allowed(n: str, statistics: Statistics, limits: Limits) -> list[Cell]:
     share, change = missing_share(c) or 0.0, limits.missing_change
     shift, ratio = limits.mean_shift * std, limits.spread_ratio
     return [
-        f"{number(c.min, std)} to {number(c.max, std)}",
+        _from_to(number(c.min, std), number(c.max, std), limits.out_of_range),
         _from_to(number(c.mean - shift, std), number(c.mean + shift, std), limits.mean_shift),
         _from_to(number(std / ratio), number(std * ratio), ratio),
         _from_to(percent(max(0.0, share - change)), percent(min(1.0, share + change)), change),

@@ -103,7 +103,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 MOST_BAD_ROWS = 10  # that are told one by one
-ASKED_FOR = ("not selected", "excluded")  # reasons to leave a column alone that are no news
+# Reasons to leave a column alone that are no news.
+ASKED_FOR = ("not selected", "excluded", "not in the statistics")
 
 WORDS = {
     "missing": "missing, left as they were",
@@ -118,8 +119,9 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
     most = None if verbose else 10
     if verbose:
         yield from (f"read {title} as {format_}" for title, format_ in summary.inputs)
-    yield f"{many(summary.rows, 'row')}, {verb} {_columns(summary.columns, most)}"
-    left = {n: why for n, why in summary.left.items() if verbose or why not in ASKED_FOR}
+    chosen = _columns(summary.columns, most, len(summary.left))
+    yield f"{many(summary.rows, 'row')} in {_time(summary)}, {verb} {chosen}"
+    left = {n: w for n, w in summary.left.items() if verbose or not w.startswith(ASKED_FOR)}
     if left:
         yield f"left alone: {_reasons(left, most)}"
     if summary.constant:
@@ -135,9 +137,13 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield from (f"  line {line}: {why}" for line, why in summary.bad_rows)
         if (more := summary.skipped_rows - len(summary.bad_rows)) > 0:
             yield f"  and {more} more"
-    if verbose or summary.seconds >= 1:
-        rate = f", {summary.rate:.3g} MB/s" if summary.rate else ""
-        yield f"{summary.seconds:.{1 if summary.seconds >= 1 else 3}f} s{rate}"
+
+
+def _time(summary: Summary) -> str:
+    """Seconds, and the rate, which tells nothing of less than a megabyte."""
+    seconds = f"{summary.seconds:.{1 if summary.seconds >= 1 else 2}f} s"
+    told = summary.rate and (summary.bytes or 0) >= 1_000_000
+    return f"{seconds} ({summary.rate:.3g} MB/s)" if told else seconds
 
 
 def many(count: int, what: str) -> str:
@@ -146,24 +152,32 @@ def many(count: int, what: str) -> str:
     >>> many(1, "row"), many(12345, "row")
     ('1 row', '12 345 rows')
     """
-    return f"{count} {what}" if count == 1 else f"{count:,} {what}s".replace(",", " ")
+    return f"{count} {what}" if count == 1 else f"{grouped(count)} {what}s"
+
+
+def grouped(count: int) -> str:
+    """A count, its digits in groups of three."""
+    return f"{count:,}".replace(",", " ")
 
 
 def _worst(columns: Counter[str]) -> str:
     """The column that has most of something."""
     worst, most = columns.most_common(1)[0]
-    return printable(worst) if len(columns) == 1 else f"most in {printable(worst)}: {most}"
+    return printable(worst) if len(columns) == 1 else f"most in {printable(worst)}: {grouped(most)}"
 
 
 def _each(columns: Counter[str]) -> str:
     """How many of something each column has, most first."""
-    return ", ".join(f"{printable(n)}: {count}" for n, count in columns.most_common())
+    return ", ".join(f"{printable(n)}: {grouped(count)}" for n, count in columns.most_common())
 
 
-def _columns(names: Sequence[str], most: int | None) -> str:
-    """How many columns, and the names of the first `most`."""
+def _columns(names: Sequence[str], most: int | None, others: int = 0) -> str:
+    """How many columns, of how many where there are others, and the names of the first `most`."""
+    if not names:
+        return "no column"
+    counted = f"{grouped(len(names))} of {grouped(len(names) + others)} columns"
     shown = listed([name(n) for n in names], most)
-    return f"{many(len(names), 'column')}: {shown}" if names else "no column"
+    return f"{counted if others else many(len(names), 'column')}: {shown}"
 
 
 def _reasons(left: Mapping[str, str], most: int | None) -> str:
@@ -173,7 +187,9 @@ def _reasons(left: Mapping[str, str], most: int | None) -> str:
 def listed(words: Sequence[str], most: int | None = 10) -> str:
     """The first `most` words (None: all), and how many more there are."""
     shown = ", ".join(words[:most])
-    return shown if most is None or len(words) <= most else f"{shown}, and {len(words) - most} more"
+    if most is None or len(words) <= most:
+        return shown
+    return f"{shown}, and {grouped(len(words) - most)} more"
 
 
 def name(text: str) -> str:
@@ -195,21 +211,24 @@ def table(statistics: Statistics, *, verbose: bool = False) -> Iterable[str]:
         cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
         yield "  ".join(cells)
     if most is not None and len(statistics.columns) > most:
-        yield f"... and {len(statistics.columns) - most} more"
+        yield f"... and {grouped(len(statistics.columns) - most)} more"
 
 
 def number(value: Exact | None, spread: float | None = None) -> str:
-    """A number with six digits, or more where `spread` is small against it.
+    """A number with six digits, or more where `spread` is small against it, or it is whole.
 
     >>> number(42.387209302), number(1_000_000_001.5), number(1_000_000_001.5, spread=0.25)
     ('42.3872', '1e+09', '1000000001.5')
+    >>> number(3_999_999), number(999_999.9)
+    ('3999999', '1000000')
     """
     if value is None:
         return "-"
     digits = 6
     if value and spread:
         digits = 2 + math.floor(math.log10(abs(float(value)))) - math.floor(math.log10(spread))
-    return f"{value:.{min(max(digits, 6), 17)}g}"
+    text = f"{value:.{min(max(digits, 6), 17)}g}"
+    return f"{value:.0f}" if "e+" in text and abs(float(value)) < 1e9 else text
 
 
 def percent(share: float) -> str:

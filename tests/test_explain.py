@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -58,7 +59,7 @@ def test_transform_explains_every_column_by_its_formula(
         "column  method  becomes\n"
         "id      -       as it is: not in the statistics\n"
         "x       zscore  (x - 3) / 2.160246899469287\n"
-        "y       minmax  -1 + 2 * (x - 10) / 30\n"
+        "y       minmax  -1 + 2 * (x - 10) / (40 - 10)\n"
         "t       -       as it is: not in the statistics\n"
     )
     assert not out.exists()
@@ -80,7 +81,7 @@ def test_fit_transform_explains_both_of_its_steps(normcli: Cli, tmp_path: Path) 
         "column  method  becomes\n"
         "id      -       as it is: leading zeros: '007' at line 2\n"
         "x       -       as it is: excluded\n"
-        "y       minmax  0 + 1 * (x - 10) / 30\n"
+        "y       minmax  (x - 10) / (40 - 10)\n"
         "t       -       as it is: text: 'a' at line 2\n"
     )
     assert not saved.exists()
@@ -89,7 +90,7 @@ def test_fit_transform_explains_both_of_its_steps(normcli: Cli, tmp_path: Path) 
 def test_check_explains_what_it_would_let_pass(normcli: Cli, stats: Path) -> None:
     asked = ("--max-spread-ratio", "off", "--explain")
     assert normcli("check", "--stats", stats, *asked, stdin=b"x,new\nbad,1\n").text == (
-        "column  at most 5% out of        mean                std  missing\n"
+        "column  95% within               mean                std  missing\n"
         "x       1 to 6                   1.91988 to 4.08012  any  0% to 5%\n"
         "y       there is no such column  -                   -    -\n"
         "new     not compared             -                   -    -\n"
@@ -98,7 +99,20 @@ def test_check_explains_what_it_would_let_pass(normcli: Cli, stats: Path) -> Non
 
 def test_check_explains_the_comparison_of_sidecars_too(normcli: Cli, stats: Path) -> None:
     result = normcli("check", stats, "--stats", stats, "--explain")
-    assert result.text.splitlines()[2].startswith("y       10 to 40           17.5 to 32.5")
+    assert result.text.splitlines()[2].startswith("y       10 to 40    17.5 to 32.5")
+
+
+def test_a_range_that_does_not_matter_is_not_explained(normcli: Cli, stats: Path) -> None:
+    result = normcli("check", stats, "--stats", stats, "--max-out-of-range", "off", "--explain")
+    assert [line.split()[1] for line in result.text.splitlines()] == ["range", "any", "any"]
+
+
+def test_batch_training_explains_which_columns_are_no_numbers(normcli: Cli) -> None:
+    asked = ("--method", "batch", "--batch-size", 2, "--last-batch", "drop", "--explain")
+    assert normcli("transform", *asked, stdin=TABLE).text.splitlines()[1:3] == [
+        "id      -       as it is: leading zeros: '007' at line 2",
+        "x       batch   (x - mean_B) / sqrt(var_B + 1e-05)",
+    ]
 
 
 def test_what_cannot_be_done_is_not_explained(normcli: Cli, stats: Path) -> None:
@@ -116,20 +130,23 @@ def test_columns_that_were_not_asked_for_are_no_news(normcli: Cli) -> None:
     assert "left alone: id (leading zeros: '007' at line 2), t (text: 'a' at line 2)" in result.err
 
 
-def test_short_runs_are_not_timed_for_people_but_for_programs(
+SECONDS = re.compile(r" in \d+\.\d+ s")
+
+
+def test_a_run_tells_rows_seconds_and_how_many_of_the_columns_it_scaled(
     normcli: Cli, stats: Path, tmp_path: Path
 ) -> None:
     told = tmp_path / "told.json"
     result = normcli("transform", "--stats", stats, "--json-summary", told, stdin=TABLE)
-    assert result.err == (
-        "3 rows, scaled 2 columns: x, y\n1 cell missing, left as they were ('y')\n"
+    assert SECONDS.sub(" in 0 s", result.err, count=1) == (
+        "3 rows in 0 s, scaled 2 of 4 columns: x, y\n1 cell missing, left as they were ('y')\n"
     )
     summary = json.loads(told.read_bytes())
     assert summary.pop("seconds") > 0
     assert summary == {
         "rows": 3,
         "columns": ["x", "y"],
-        "left": {},
+        "left": {"id": "not in the statistics", "t": "not in the statistics"},
         "constant": [],
         "cells": {"missing": {"y": 1}},
         "bad_rows": {"count": 0, "first": []},
@@ -149,11 +166,13 @@ def test_every_data_command_writes_its_summary(
     assert json.loads(told.read_bytes())["rows"] == 3
 
 
-def test_a_run_of_seconds_tells_how_long_it_took_and_how_fast() -> None:
+def test_the_rate_is_told_from_a_megabyte_on() -> None:
     from normcli.report import Summary, lines
 
     summary = Summary(rows=2, columns=["x"], seconds=2.0, bytes=150_000_000)
-    assert list(lines(summary, "fitted")) == ["2 rows, fitted 1 column: x", "2.0 s, 75 MB/s"]
+    assert list(lines(summary, "fitted")) == ["2 rows in 2.0 s (75 MB/s), fitted 1 column: x"]
+    summary = Summary(rows=2, columns=["x"], seconds=0.05, bytes=999_999)
+    assert list(lines(summary, "fitted")) == ["2 rows in 0.05 s, fitted 1 column: x"]
 
 
 def test_verbose_tells_all_of_what_is_else_cut(normcli: Cli, tmp_path: Path) -> None:
@@ -170,14 +189,14 @@ def test_verbose_tells_all_of_what_is_else_cut(normcli: Cli, tmp_path: Path) -> 
     assert lines[31].endswith("c27, c28, c29")
     assert lines[32] == "left alone: c1 (excluded)"
     assert lines[34] == "1 cell missing, left as they were ('c29': 1)"
-    assert " MB/s" in lines[35]
     assert normcli("fit", path, "-v", "-q").err == ""
 
 
 def test_verbose_makes_check_report_too(normcli: Cli, stats: Path) -> None:
     assert normcli("check", "--stats", stats, stdin=TABLE).err == ""
     told = normcli("check", "--stats", stats, "-v", stdin=TABLE).err.splitlines()
-    assert told[:2] == ["read stdin as csv", "3 rows, compared 2 columns: x, y"]
+    assert told[0] == "read stdin as csv"
+    assert SECONDS.sub("", told[1]) == "3 rows, compared 2 columns: x, y"
 
 
 def test_reports_are_wrapped_between_words() -> None:

@@ -657,18 +657,25 @@ def test_bad_text_for_a_method_is_refused_in_words(name, text, words):
         (ZScore(), floats(-3, -3), "x + 3"),
         (ZScore(), floats(NAN), "x"),
         (MinMax((-1, 1)), floats(0, 10), "-1 + 2 * (x - 0) / 10"),
-        (MinMax(), integers(-(2**53) - 1, 0), "0 + 1 * (x + 9007199254740993) / 9007199254740993"),
-        (MinMax(), decimals("0.10", scale=2), "0 + 1 * (x - 0.1)"),
+        (MinMax((-1, 0)), floats(-3, 8), "-1 + (x + 3) / (8 + 3)"),
+        (
+            MinMax(out_of_range="clip"),
+            integers(-(2**53) - 1, 0),
+            "(x + 9007199254740993) / (0 + 9007199254740993), clipped to [0, 1]",
+        ),
+        (MinMax(out_of_range="null"), floats(1, 3), "(x - 1) / (3 - 1), missing outside [0, 1]"),
+        (MinMax(out_of_range="error"), floats(0, 3), "(x - 0) / 3, an error outside [0, 1]"),
+        (MinMax(), decimals("0.10", scale=2), "(x - 0.1)"),
         (
             Batch(gamma=1.5, beta=0.1, mode="predict"),
             floats(2.25, 4.75),
             "1.5 * (x - 3.5) / sqrt(1.5625 + 1e-05) + 0.1",
         ),
-        (Batch(beta=-1), floats(1), "1 * (x - mean_B) / sqrt(var_B + 1e-05) - 1"),
+        (Batch(beta=-1), floats(1), "(x - mean_B) / sqrt(var_B + 1e-05) - 1"),
         (
             Batch(mode="predict", running=True),
             floats(1),
-            "1 * (x - 2) / sqrt(3 + 1e-05) + 0",
+            "(x - 2) / sqrt(3 + 1e-05)",
         ),
     ],
 )
@@ -681,14 +688,15 @@ def test_the_formula_shows_the_numbers_of_the_column(method, x, formula):
     [
         (ZScore(), floats(2.25, 4.75), "y * 1.25 + 3.5"),
         (ZScore(), floats(-3, -3), "y - 3"),
-        (MinMax((-1, 1)), floats(0, 10), "0 + 10 * (y + 1) / 2"),
-        (MinMax(), decimals("0.10", scale=2), "0.1 + 1 * (y - 0) / 1"),
+        (MinMax((-1, 1)), floats(0, 10), "10 * (y + 1) / 2"),
+        (MinMax((2, 3)), floats(3, 10), "3 + (10 - 3) * (y - 2)"),
+        (MinMax(), decimals("0.10", scale=2), "0.1 + y"),
         (
             Batch(gamma=1.5, beta=0.1, mode="predict"),
             floats(2.25, 4.75),
             "(y - 0.1) * sqrt(1.5625 + 1e-05) / 1.5 + 3.5",
         ),
-        (Batch(mode="predict", running=True), floats(1), "(y - 0) * sqrt(3 + 1e-05) / 1 + 2"),
+        (Batch(mode="predict", running=True), floats(1), "y * sqrt(3 + 1e-05) + 2"),
     ],
 )
 def test_the_formula_of_the_inverse_leads_back(method, x, formula):

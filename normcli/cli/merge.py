@@ -34,4 +34,9 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
     with output(values["output"] or "-") as stream:
         stream.write(dumps(merged))
     if not values["quiet"]:
-        report.say(report.table(merged, verbose=values["verbose"]))
+        counts = (
+            f"{report.many(merged.rows, 'row')}, merged {report.many(len(sidecars), 'sidecar')}"
+        )
+        target = values["output"] or "-"
+        saved = [f"saved in {report.name(target)}"] if target != "-" else []
+        report.say([*report.table(merged, verbose=values["verbose"]), counts, *saved])

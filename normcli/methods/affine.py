@@ -173,5 +173,17 @@ def minus(value: float | Decimal) -> str:
 
 
 def plus(value: float | Decimal) -> str:
-    """`` + value`` as it stands behind a product."""
-    return f" + {shown(value)}" if value >= 0 else f" - {shown(-value)}"
+    """`` + value`` as it stands behind a product; nothing for 0."""
+    if not value:
+        return ""
+    return f" + {shown(value)}" if value > 0 else f" - {shown(-value)}"
+
+
+def times(factor: float | Fraction) -> str:
+    """``factor * `` as it stands before a difference; nothing for 1."""
+    return "" if factor == 1 else f"{shown(factor)} * "
+
+
+def over(divisor: float | Fraction) -> str:
+    """`` / divisor`` as it stands behind a difference; nothing for 1."""
+    return "" if divisor == 1 else f" / {shown(divisor)}"

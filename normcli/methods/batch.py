@@ -17,8 +17,10 @@ from normcli.methods.affine import (
     finished,
     kept,
     minus,
+    over,
     plus,
     shown,
+    times,
     unchanged,
 )
 from normcli.methods.arithmetic import blockwise, in_units, not_finite, part, standardized
@@ -206,11 +208,11 @@ class Batch(AffineMethod):
         """``1.5 * (x - 3.5) / sqrt(1.56 + 1e-05) + 0.1``."""
         gamma, beta = self._gamma_beta(column)
         if self._trains:
-            return f"{shown(gamma)} * (x - mean_B) / sqrt(var_B + {shown(self.eps)}){plus(beta)}"
+            return f"{times(gamma)}(x - mean_B) / sqrt(var_B + {shown(self.eps)}){plus(beta)}"
         if self._is_empty(column):
             return "x"
         mean, var = self._shown_moments(column)
-        return f"{shown(gamma)} * (x{minus(mean)}) / sqrt({var} + {shown(self.eps)}){plus(beta)}"
+        return f"{times(gamma)}(x{minus(mean)}) / sqrt({var} + {shown(self.eps)}){plus(beta)}"
 
     def inverse_formula(self, column: Fitted) -> str:
         """``(y - 0.1) * sqrt(1.56 + 1e-05) / 1.5 + 3.5``."""
@@ -219,7 +221,8 @@ class Batch(AffineMethod):
             return "y"
         gamma, beta = self._gamma_beta(column)
         mean, var = self._shown_moments(column)
-        return f"(y{minus(beta)}) * sqrt({var} + {shown(self.eps)}) / {shown(gamma)}{plus(mean)}"
+        y = f"(y{minus(beta)})" if beta else "y"
+        return f"{y} * sqrt({var} + {shown(self.eps)}){over(gamma)}{plus(mean)}"
 
     def _is_empty(self, column: Fitted) -> bool:
         """Is there nothing to predict with?"""

@@ -15,7 +15,9 @@ from normcli.methods.affine import (
     finished,
     kept,
     minus,
+    over,
     shown,
+    times,
     unchanged,
 )
 from normcli.methods.arithmetic import (
@@ -31,8 +33,14 @@ from normcli.numbers import Numbers
 
 if TYPE_CHECKING:
     from normcli.numbers import Floats, Mask
+    from normcli.statistics import Exact
 
-POLICIES = ("keep", "clip", "null", "error")
+OUTSIDE = {  # each policy in the words of a formula, before a range
+    "clip": "clipped to",
+    "null": "missing outside",
+    "error": "an error outside",
+}
+POLICIES = ("keep", *OUTSIDE)
 
 
 @dataclass(frozen=True)
@@ -116,23 +124,29 @@ class MinMax(AffineMethod):
         return Affine(least, (high - low) / ((greatest - least) or 1), low)
 
     def formula(self, column: Fitted) -> str:
-        """``-1 + 2 * (x - 0) / 10``."""
+        """``-1 + 2 * (x - 3) / (10 - 3), clipped to [-1, 1]``."""
         if column.statistics.count == 0:
             return "x"
         low, high = map(Fraction, self.range)
         least, greatest = ends(column.statistics)
-        y = f"{shown(low)} + {shown(high - low)} * (x{minus(least)})"
-        span = Fraction(greatest) - Fraction(least)
-        return f"{y} / {shown(span)}" if span else y
+        y = f"{times(high - low)}(x{minus(least)})"
+        if greatest != least:
+            y += f" / {_shown_span(least, greatest)}"
+        y = f"{shown(low)} + {y}" if low else y
+        if policy := OUTSIDE.get(self.out_of_range):
+            y += f", {policy} [{shown(low)}, {shown(high)}]"
+        return y
 
     def inverse_formula(self, column: Fitted) -> str:
-        """``0 + 10 * (y + 1) / 2``."""
+        """``3 + (10 - 3) * (y + 1) / 2``."""
         if column.statistics.count == 0:
             return "y"
         low, high = map(Fraction, self.range)
         least, greatest = ends(column.statistics)
-        span = Fraction(greatest) - Fraction(least) or 1
-        return f"{shown(least)} + {shown(span)} * (y{minus(self.range[0])}) / {shown(high - low)}"
+        y = (f"(y{minus(self.range[0])})" if low else "y") + over(high - low)
+        if greatest != least:
+            y = f"{_shown_span(least, greatest)} * {y}"
+        return f"{shown(least)} + {y}" if least else y
 
     def _values(self, x: Numbers, column: Fitted) -> tuple[Floats, Mask, Mask]:
         """Scaled numbers, and which lie below the minimum and above the maximum.
@@ -184,6 +198,11 @@ class MinMax(AffineMethod):
             f"range, {shown(least)} to {shown(greatest)}. "
             "--out-of-range keep, clip or null lets such numbers pass."
         )
+
+
+def _shown_span(least: Exact, greatest: Exact) -> str:
+    """The divisor as a difference, whose numbers people know."""
+    return f"({shown(greatest)}{minus(least)})" if least else shown(greatest)
 
 
 METHOD = MinMax

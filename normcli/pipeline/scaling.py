@@ -251,7 +251,21 @@ class Scaling:
     def _finish_summary(self) -> None:
         names = [plan.column.name for plan in self.plans]
         self.summary.columns = names
+        self.summary.left = self.left()
         self.summary.constant = [p.column.name for p in self.plans if p.column.statistics.constant]
+
+    def left(self) -> dict[str, str]:
+        """The other columns of the table, and why each is left alone."""
+        scaled = {plan.position for plan in self.plans}
+        columns = enumerate(self.table.columns)
+        return {name: self._why_left(i) for i, name in columns if i not in scaled}
+
+    def _why_left(self, position: int) -> str:
+        statistics, table = self.job.statistics, self.table
+        if statistics is None or table.columns[position] in statistics.columns:
+            return "not selected" if self.job.choice.select else "excluded"
+        kind = f" ({table.others[position]})" if position in table.others else ""
+        return f"not in the statistics{kind}"
 
     def statistics(self) -> Statistics:
         """Those of the rows that were read, with running statistics of batch training."""
