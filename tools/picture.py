@@ -11,7 +11,7 @@ from fcntl import ioctl
 from io import StringIO
 from termios import TIOCSWINSZ
 
-from tools.sessions import ROOT, TIMES, Shell
+from tools.sessions import ROOT, Shell
 
 PICTURE = ROOT / "docs" / "session.svg"
 WIDTH, HEIGHT = 96, 60
@@ -57,7 +57,7 @@ def on_a_terminal(command: str, shell: Shell) -> str:
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         text = b"".join(iter(lambda: _read(terminal.fileno()), b"")).decode()
     process.wait()
-    return TIMES.sub("", text.replace("\r\n", "\n"))
+    return text.replace("\r\n", "\n")
 
 
 def _read(descriptor: int) -> bytes:
