@@ -204,7 +204,8 @@ def _check_column(
         extra = isinstance(now, ColumnStatistics)
         return _other(n, "extra", words, fits=fits) if extra else None
     if now is None:
-        words = f"there is no such column.{did_you_mean(n, found.keys() - statistics.columns)}"
+        near = did_you_mean(n, found.keys() - statistics.columns)
+        words = "there is no such column" + (near and f".{near}")
         return _other(n, "missing", words, fits=limits.missing_column)
     if isinstance(now, NotNumbers):
         words = f"no longer numbers: {why(now)}"

@@ -66,13 +66,18 @@ def pair_grid(a: Statistics, b: Statistics) -> Grid:
         Column("max", right=True),
         Column("shift", right=True),
         Column("spread", right=True),
-        *([Column("note", least=5)] if any(c.note for c in changes.values()) else []),
+        *(
+            [Column("note", spare=True, below=True)]
+            if any(c.note for c in changes.values())
+            else []
+        ),
     ]
     rows: list[list[Cell]] = []
     for n, c in changes.items():
         scale = _scale(a.columns.get(n), b.columns.get(n))
-        rows.append([name(n), "A", *_side(n, a, scale), "", "", ""][: len(titles)])
-        last: list[Cell] = [(c.shift, "bold"), (c.spread, "bold"), (c.note, "bold")]
+        note: list[Cell] = ["", "", (c.note, "bold")]  # beside the name, which it is about
+        rows.append([name(n), "A", *_side(n, a, scale), *note][: len(titles)])
+        last: list[Cell] = [(c.shift, "bold"), (c.spread, "bold"), ""]
         rows.append(["", "B", *_side(n, b, scale), *last][: len(titles)])
     return Grid(titles, rows)
 

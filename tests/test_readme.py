@@ -106,7 +106,7 @@ def test_the_commands_that_the_readme_gives_are_where_ci_looks_for_them() -> Non
 
 def test_a_page_is_filled_with_what_its_commands_print_now(tmp_path: Path) -> None:
     page = "```console\n$ cat <<'END'\n> a\n>\n> END\nold\n$ echo 2.5 s\n1.5 s\n```"
-    now = "```console\n$ cat <<'END'\n> a\n>\n> END\na\n\n$ echo 2.5 s\n```"
+    now = "```console\n$ cat <<'END'\n> a\n>\n> END\na\n\n$ echo 2.5 s\n1.5 s\n```"
     assert filled(page, Shell(tmp_path)) == now
     assert says("3 rows in 0.12 s, 34 MB/s\n", "3 rows in 1.5 s, 2e+03 MB/s\n")
     assert not says("3 rows\n", "4 rows\n")

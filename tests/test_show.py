@@ -164,6 +164,19 @@ def test_a_narrow_terminal_leaves_out_spare_columns_before_it_cuts_numbers() -> 
     }
 
 
+def test_no_note_and_no_reason_is_cut_on_a_terminal(normcli: Cli, tmp_path: Path) -> None:
+    a, b = tmp_path / "a.json", tmp_path / "b.json"
+    normcli("fit", "-o", a, "--column", "x=minmax", stdin=b"x,a_longer_name\n1,1\n3,9\n")
+    normcli("fit", "-o", b, stdin=b"x,another\n7,1\n9,3\n")
+    for columns in (80, 100, 200):
+        two = plain_text(on_terminal("show", a, b, columns=columns))
+        assert "minmax, now zscore" in two
+        check = plain_text(on_terminal("check", b, "--stats", a, columns=columns))
+        assert "50% out of 1 to 3, more than 5%; mean +6 std, more than 0.5" in " ".join(
+            check.split()
+        )
+
+
 def test_what_is_short_or_quiet_is_not_paged(odd: Path, wide: Path) -> None:
     assert "constant" in on_terminal("show", odd, PAGER="false")
     shown = plain_text(on_terminal("show", wide, "-q", PAGER="false"))
@@ -210,12 +223,12 @@ def test_two_sidecars_stand_side_by_side_on_one_scale(normcli: Cli, tmp_path: Pa
         "        B      2        0    15    5   10            ├━━━━●━━━━┤   20  +2.00   x1.00\n"
         "y       A      2        0   1.5  0.5    1  ├━━━━━━━━━●━━━━━━━━━┤    2\n"
         "        B      2        0   1.5  0.5    1  ├━━━━━━━━━●━━━━━━━━━┤    2   same    same\n"
-        "gone    A      2        0     1    0    1                           1\n"
-        "        B      -        -     -    -    -                           -"
+        "gone    A      2        0     1    0    1                           1"
         "                 only in A\n"
-        "new     A      -        -     -    -    -                           -\n"
-        "        B      1  1 (50%)     1    0    1                           1"
+        "        B      -        -     -    -    -                           -\n"
+        "new     A      -        -     -    -    -                           -"
         "                 only in B\n"
+        "        B      1  1 (50%)     1    0    1                           1\n"
     )
     changes = json.loads(normcli("show", a, b, "--json").out)["changes"]
     assert changes[0] == {
