@@ -41,7 +41,7 @@ def grid(statistics: Statistics) -> Grid:
         *(Column(field, right=True) for field in ("mean", "std", "min")),
         DRAWING,
         Column("max", right=True),
-        *([Column("note", least=5)] if any(notes.values()) else []),
+        *([Column("note", least=12)] if any(notes.values()) else []),
     ]
     rows = []
     for n, c in columns.items():

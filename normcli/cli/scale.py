@@ -11,7 +11,7 @@ from normcli.cli import fragments as by_fragments
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.run import Run
-from normcli.errors import UsageError, printable
+from normcli.errors import UsageError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from normcli.files import Source
@@ -162,9 +162,11 @@ def write(
 def _unknown_suffix(format_: Format, values: opt.Values) -> list[str]:
     """A line that says what was written, where a name seems to promise something else."""
     from normcli.files import split_suffix
-    from normcli.formats import format_of_suffix
+    from normcli.formats import format_of_suffix, formats
 
     suffix = split_suffix(values["output"])[0]
     if not suffix or values["to"] or format_of_suffix(suffix):
         return []
-    return [f"written as {format_.name}, since {printable(suffix)} tells of no format"]
+    near = did_you_mean(suffix, [each for f in formats().values() for each in f.suffixes])
+    told = f"written as {format_.name}, since {printable(suffix)} tells of no format"
+    return [told + (near and f".{near}")]
