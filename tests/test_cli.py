@@ -519,6 +519,7 @@ def test_help_fits_a_terminal_of_80_columns_and_says_what_inputs_are(
     result = normcli(*command.split(), "--help")
     lines = result.text.splitlines()
     assert [line for line in lines if len(line) > 80 or "..." in line.removesuffix("...")] == []
+    assert [line for line in lines if line.endswith(("[default:", "[default: 64"))] == []
     if command not in ("", "completion"):
         assert "Arguments:" in lines
 

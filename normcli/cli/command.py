@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -10,6 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from normcli.errors import UsageError, did_you_mean, printable
+
+NO_BREAK = "\xa0"  # a space between words that stay on one line
+SHORT_DEFAULT = re.compile(r"\[default: [^]]{1,25}\]")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -142,14 +146,19 @@ class Command(click.Command):
         with usage_in_words(ctx):
             return super().parse_args(ctx, args)
 
+    def get_help(self, ctx: click.Context) -> str:
+        """What --help says; a short default stays on one line."""
+        return super().get_help(ctx).replace(NO_BREAK, " ")
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, and the options, group by group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and record[1]:
+            name, words = parameter.get_help_record(ctx) or ("", "")
+            if words:
                 default = "Arguments" if isinstance(parameter, click.Argument) else "Run"
-                groups.setdefault(getattr(parameter, "group", default), []).append(record)
+                words = SHORT_DEFAULT.sub(lambda m: m[0].replace(" ", NO_BREAK), words)
+                groups.setdefault(getattr(parameter, "group", default), []).append((name, words))
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records)
