@@ -234,8 +234,10 @@ def test_parts_are_the_whole_output_cut_in_order(table: Path, tmp_path: Path, no
     done = normcli(
         "transform", table, "--stats", tmp_path / "s.json", "--output-dir", tmp_path / "p", *SMALL
     )
-    assert succeeds(done).err.startswith("400 rows in ")
     parts = parts_in(tmp_path / "p")
+    told = succeeds(done).err.splitlines()
+    assert told[0].startswith("400 rows in ")
+    assert told[-1] == f"{len(parts)} parts saved in {tmp_path / 'p'}"
     assert len(parts) > 5
     assert [part.name for part in parts] == [
         f"part-{i:05}{table.suffix}" for i in range(len(parts))

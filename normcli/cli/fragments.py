@@ -127,6 +127,7 @@ def write_parts(
     from normcli.formats import output_format
     from normcli.parts import parts
     from normcli.pipeline.fragmented import ScaleToPart, scale_fragments
+    from normcli.report import many, name
     from normcli.sidecar import dumps
 
     format_ = output_format("", fragments[0].open().format, values["to"])
@@ -149,4 +150,5 @@ def write_parts(
         if sidecar is not None and seen is not None:
             sidecar.write(dumps(seen))
     bar.summary.left.update(left or {})
-    run.report(bar.summary, "restored" if job.inverse else "scaled")
+    saved_in = f"{many(len(fragments), 'part')} saved in {name(values['output_dir'])}"
+    run.report(bar.summary, "restored" if job.inverse else "scaled", after=[saved_in])
