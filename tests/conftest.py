@@ -27,6 +27,7 @@ class Outcome:
 
 
 os.environ["NORMCLI_TRACEBACK"] = "1"  # a bug is to be seen as one
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process compiles the program
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
     signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("normcli", deadline=None)  # a busy machine is no failure
