@@ -41,9 +41,9 @@ class Store:
     requests: list[Request] = field(default_factory=list)
     fault: Callable[[Request], None] | None = None
 
-    def put(self, key: str, data: bytes) -> str:
-        self.client.put_object(Bucket="bucket", Key=key, Body=data)
-        return f"s3://bucket/{key}"
+    def put(self, key: str, data: bytes, bucket: str = "bucket") -> str:
+        self.client.put_object(Bucket=bucket, Key=key, Body=data)
+        return f"s3://{bucket}/{key}"
 
     def get(self, key: str) -> bytes:
         data: bytes = self.client.get_object(Bucket="bucket", Key=key)["Body"].read()
@@ -55,8 +55,10 @@ class Store:
 
     def clear(self) -> None:
         self.fault = None
-        for key in self.keys():
-            self.client.delete_object(Bucket="bucket", Key=key)
+        if keys := self.keys():
+            self.client.delete_objects(
+                Bucket="bucket", Delete={"Objects": [{"Key": key} for key in keys]}
+            )
         self.requests.clear()
 
     def asked(self, key: str) -> int:

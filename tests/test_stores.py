@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,25 +175,33 @@ PATTERNS = (
 )
 
 
+@pytest.fixture(scope="module")
+def tree(server: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a tree of files; the same is in the bucket "tree"."""
+    root = tmp_path_factory.mktemp("tree")
+    server.client.create_bucket(Bucket="tree")
+    for key in TREE:
+        server.put(key, CSV, bucket="tree")
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        (root / key).write_bytes(CSV)
+    return root
+
+
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_uri_stands_for_the_objects_that_a_path_would_stand_for(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+    tree: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
 ) -> None:
-    for key in TREE:
-        store.put(key, CSV)
-        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / key).write_bytes(CSV)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tree)
     here = [(os.path.normpath(each.name), each.part) for each in sources([pattern])]
-    there = [(each.location, each.part) for each in sources([f"s3://bucket/{pattern}"])]
-    assert [(name.removeprefix("s3://bucket/"), part) for name, part in there] == here
+    there = [(each.location, each.part) for each in sources([f"s3://tree/{pattern}"])]
+    assert [(name.removeprefix("s3://tree/"), part) for name, part in there] == here
 
 
+@pytest.mark.usefixtures("tree")
 def test_a_glob_lists_no_more_than_the_levels_it_names(store: Store) -> None:
-    for key in TREE:
-        store.put(key, CSV)
     store.requests.clear()
-    sources(["s3://bucket/t/day=*/part-0.csv"])
+    assert sources(["s3://tree/t/day=*/part-0.csv"])
     assert len(store.requests) < 12
 
 
@@ -428,11 +437,21 @@ def test_a_store_that_says_nothing_is_left_within_half_a_minute(
     assert time.monotonic() - started < 30
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are not tried again, between which Arrow waits."""
+    from pyarrow import fs
+
+    once = fs.AwsStandardS3RetryStrategy(max_attempts=1)
+    monkeypatch.setattr(fs, "S3FileSystem", partial(fs.S3FileSystem, retry_strategy=once))
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
 def test_a_store_that_goes_away_while_it_is_read_is_an_error_and_the_target_stays(
     store: Store, normcli: Cli, form: str
 ) -> None:
-    uri = store.put(f"t.{form}", encoded(form, table(100_000)))
+    uri = store.put(f"t.{form}", encoded(form, table(10_000)))
     store.put(f"o.{form}", OLD)
 
     def vanish(request: Request) -> None:
@@ -453,14 +472,14 @@ def test_a_store_that_goes_away_while_it_is_read_is_an_error_and_the_target_stay
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(
     store: Store, normcli: Cli, form: str
 ) -> None:
-    data = encoded(form, table(100_000))
+    data = encoded(form, table(10_000))
     uri = store.put(f"t.{form}", data)
 
     def replace(request: Request) -> None:
         if request.method == "GET" and request.length != stores.HEAD:
             store.fault = None
             if form != "parquet":  # of the same length
-                time.sleep(1.1)  # the store tells times by the second
+                time.sleep(1.01 - time.time() % 1)  # the store tells times by the second
             store.put(f"t.{form}", data if form != "parquet" else data + b"more")
 
     store.fault = replace
