@@ -426,14 +426,14 @@ def test_objects_are_cut_like_files(
     table: Path, tmp_path: Path, normcli: Cli, store: Store
 ) -> None:
     there = store.put(f"in/{table.name}", table.read_bytes())
-    parts = tmp_path / "parts"
-    succeeds(normcli("fit-transform", table, "--output-dir", parts, *SMALL))
+    parts, cut_ = tmp_path / "parts", ("--fragment-bytes", "2000")
+    succeeds(normcli("fit-transform", table, "--output-dir", parts, *cut_))
     store.put("out/part-00000.txt", b"of an earlier run")
     store.put("out/part-00999.csv", b"of an earlier run")
     store.put("out/notes.txt", b"not ours")
-    succeeds(normcli("fit-transform", there, "--output-dir", "s3://bucket/out", *SMALL))
+    succeeds(normcli("fit-transform", there, "--output-dir", "s3://bucket/out", *cut_))
     expected = {f"out/{part.name}": part.read_bytes() for part in parts_in(parts)}
-    assert len(expected) > 5
+    assert len(expected) >= 5
     written = {key: store.get(key) for key in store.keys() if key.startswith("out/")}  # noqa: SIM118  # no dict
     written.pop("out/", None)  # Arrow's mark of a directory
     assert written == {**expected, "out/notes.txt": b"not ours"}
