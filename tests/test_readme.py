@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import re
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,15 +25,30 @@ def pages_with(pattern: str) -> list[Path]:
     return [page for page in PAGES if pattern in page.read_text()]
 
 
-@pytest.mark.parametrize("page", pages_with("```console\n"), ids=lambda page: page.name)
-def test_a_page_shows_what_its_commands_print(page: Path, tmp_path: Path) -> None:
+WITH_SESSIONS = sorted(pages_with("```console\n"), key=lambda page: -len(steps(page.read_text())))
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[list[str]]]]:
+    """What the commands of every page print; those of two pages run at a time."""
+
+    def run(page: Path) -> list[str]:
+        shell = Shell(tmp_path_factory.mktemp(page.stem))
+        return [shell.run(step.command) for step in steps(page.read_text())]
+
+    with ThreadPoolExecutor(2) as pool:
+        yield {page: pool.submit(run, page) for page in WITH_SESSIONS}
+
+
+@pytest.mark.parametrize("page", WITH_SESSIONS, ids=lambda page: page.name)
+def test_a_page_shows_what_its_commands_print(
+    page: Path, printed: dict[Path, Future[list[str]]]
+) -> None:
     for program in NEEDED:
         if f"{program} " in page.read_text() and shutil.which(program) is None:
             pytest.skip(f"the page uses {program}, which is not here")
-    shell = Shell(tmp_path)
-    for step in steps(page.read_text()):
-        printed = shell.run(step.command)
-        assert says(step.output, printed), f"$ {step.command}{printed}"
+    for step, found in zip(steps(page.read_text()), printed[page].result(), strict=True):
+        assert says(step.output, found), f"$ {step.command}{found}"
 
 
 @pytest.mark.parametrize("page", pages_with("```pycon\n"), ids=lambda page: page.name)
