@@ -155,14 +155,16 @@ def fitted(table: Path, address: str, watch: Callable[[int], None]) -> bytes:
         return dumps(fit_fragments(found, Choice(), zscore, {}, engine, Summary(watch=watch)))
 
 
-def test_a_worker_that_dies_in_mid_run_changes_nothing(tmp_path: Path, normcli: Cli) -> None:
+def test_a_worker_that_dies_in_mid_run_changes_nothing(
+    cluster: str, tmp_path: Path, normcli: Cli
+) -> None:
     table = tmp_path / "t.csv"
     write_csv(table)
     whole = succeeds(normcli("fit", table, "-o", "-")).out
-    with scheduler(tmp_path) as (address, _), workers(address, 2) as both:
-        until(lambda: len(threads(address)) == 2)
-        assert fitted(table, address, lambda rows: both[0].kill()) == whole
-        assert len(threads(address)) == 1
+    with workers(cluster, 1) as (third,):
+        until(lambda: len(threads(cluster)) == 3)
+        assert fitted(table, cluster, lambda rows: third.kill()) == whole
+        assert len(threads(cluster)) == 2
 
 
 def threads(address: str) -> dict[str, int]:
@@ -230,17 +232,20 @@ def test_without_a_scheduler_workers_are_started_here(tmp_path: Path, normcli: C
     assert b"distributed" not in done.stderr
 
 
-def test_a_worker_with_another_version_is_named(tmp_path: Path, normcli: Cli) -> None:
+def test_a_worker_with_another_version_is_named(
+    cluster: str, tmp_path: Path, normcli: Cli
+) -> None:
     table = tmp_path / "t.csv"
     write_csv(table)
     other = tmp_path / "normcli-9.9.dist-info"
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: normcli\nVersion: 9.9\n")
-    with scheduler(tmp_path) as (address, _), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(tmp_path))
-        with workers(address, 1):
-            until(lambda: threads(address))
-            failed = normcli("fit", table, "--engine", "dask", "--scheduler", address)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        with workers(cluster, 1):
+            until(lambda: len(threads(cluster)) == 3)
+            failed = normcli("fit", table, "--engine", "dask", "--scheduler", cluster)
+    until(lambda: len(threads(cluster)) == 2)
     assert failed.code == 1
     assert re.match(r"normcli: tcp://\S+ has normcli 9\.9, and here it is", failed.err)
 
