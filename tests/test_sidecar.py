@@ -1,6 +1,7 @@
 """The sidecar, and the value that it keeps."""
 
 import copy
+import functools
 import itertools
 import json
 import math
@@ -50,8 +51,9 @@ def table(columns: dict[str, Sequence[float | None]], **more: Any) -> Statistics
 TINY = {"age": [1.0, 2.0, None, 4.5], "ratio": [0.1, 0.2, math.nan, math.inf]}
 
 
-def tiny() -> Any:
-    """The document of a small valid sidecar that has every field."""
+@functools.cache
+def tiny_sidecar() -> bytes:
+    """A small valid sidecar that has every field."""
     statistics = Statistics(
         4,
         {**table(TINY).columns, "price": column([11.0, 25.0, 31.0, None], scale=1)},
@@ -59,7 +61,12 @@ def tiny() -> Any:
         {"age": MINMAX},
         {"ratio": Running(0.5, 1.25, 7)},
     )
-    return json.loads(sidecar.dumps(statistics))
+    return sidecar.dumps(statistics)
+
+
+def tiny() -> Any:
+    """The document of `tiny_sidecar`."""
+    return json.loads(tiny_sidecar())
 
 
 def loads(document: Any) -> Statistics:
