@@ -49,8 +49,9 @@ def test_the_statistics_of_the_fact_are_exact(normcli: Cli, name: str, tmp_path:
         assert found[column]["mean"] == pytest.approx(float(exact["mean"]), rel=2.3e-16, abs=0)
         assert found[column]["std"] == pytest.approx(float(exact["sd_pop"]), rel=2.3e-16, abs=0)
     if path.stat().st_size < 20_000:
-        for rows in (1, 2, 7):
-            assert normcli("fit", path, "-o", "-", "-q", "--chunk-rows", rows).out == whole.out
+        for rows, jobs in ((1, 1), (2, 1), (7, 2)):
+            options = ("--chunk-rows", rows, "-j", jobs)
+            assert normcli("fit", path, "-o", "-", "-q", *options).out == whole.out
 
 
 @pytest.mark.parametrize("name", [f["id"] for f in ALL if f["operation"] in OPERATIONS])
