@@ -30,7 +30,9 @@ os.environ["NORMCLI_TRACEBACK"] = "1"  # a bug is to be seen as one
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process compiles the program
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
     signal.signal(signal.SIGINT, signal.default_int_handler)
-settings.register_profile("normcli", deadline=None)  # a busy machine is no failure
+# No deadline: a busy machine is no failure. More examples: --hypothesis-profile thorough
+settings.register_profile("normcli", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("normcli")
 Cli = Callable[..., Outcome]
 

@@ -177,7 +177,6 @@ def expected(data: bytes, delimiter: str, comment: str, columns, quoting=True) -
     return csv_oracle.replaced(data, rows, columns, lambda t: repr(float(t) * 2 + 1), quoting)
 
 
-@settings(max_examples=200, deadline=None)
 @given(tables(), st.sampled_from([1, 2, 3, 5, 64]), st.sampled_from(CHUNKS))
 def test_only_the_chosen_cells_change_wherever_the_file_is_cut(table, block, rows):
     data, delimiter, comment, columns = table
@@ -188,7 +187,6 @@ def test_only_the_chosen_cells_change_wherever_the_file_is_cut(table, block, row
         assert transform(data, (), **options) == data
 
 
-@settings(max_examples=80, deadline=None)
 @given(tables(quoting=False), st.sampled_from([1, 2, 64]), st.sampled_from(CHUNKS))
 def test_without_quoting_a_quote_is_a_character_like_others(table, block, rows):
     data, delimiter, comment, columns = table
@@ -200,7 +198,6 @@ def test_without_quoting_a_quote_is_a_character_like_others(table, block, rows):
         assert transform(data, (), quoting=False, **options) == data
 
 
-@settings(max_examples=60, deadline=None)
 @given(tables(), st.sampled_from(["utf-16", "utf-16-be", "utf-32", "gb18030"]))
 def test_another_encoding_comes_back_in_that_encoding(table, encoding):
     data, delimiter, comment, columns = table
@@ -215,7 +212,7 @@ def test_another_encoding_comes_back_in_that_encoding(table, encoding):
         assert got == new.encode(encoding)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet='a1,,""\r\n\n# é', max_size=24), st.sampled_from([None, "#"]))
 def test_any_text_comes_back_whole_or_is_refused_alike_at_every_chunk_size(text, comment):
     data = text.encode()
@@ -228,13 +225,13 @@ def test_any_text_comes_back_whole_or_is_refused_alike_at_every_chunk_size(text,
     assert (found == (data, [])) == bool(valid), found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=30) | st.text(alphabet='a1,"\r\n\0', max_size=30).map(str.encode))
 def test_any_bytes_are_read_or_refused_alike_at_every_chunk_size(data):
     same_outcome(b"x,y\n" + data, ["x"], blocks=(1, 64))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet='a1,,""\r\n\n#', max_size=24), st.sampled_from([b"", b"#"]))
 def test_the_index_and_the_records_and_the_oracle_see_the_same_cells(text, comment):
     block = text.encode() + b"\n"
@@ -625,7 +622,6 @@ def test_bad_rows_are_found_alike_in_long_and_short_chunks():
     assert all(lines[line - 1] in (b"3", b"4,x") for line, _ in bad)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
@@ -655,7 +651,6 @@ def test_lines_are_right_after_rows_were_skipped():
 # -- chunks --------------------------------------------------------------------------------
 
 
-@settings(max_examples=80, deadline=None)
 @given(tables(), st.integers(1, 3))
 def test_slices_of_a_chunk_put_together_are_the_chunk(table, size):
     data, delimiter, comment, columns = table

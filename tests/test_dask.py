@@ -232,9 +232,7 @@ def test_without_a_scheduler_workers_are_started_here(tmp_path: Path, normcli: C
     assert b"distributed" not in done.stderr
 
 
-def test_a_worker_with_another_version_is_named(
-    cluster: str, tmp_path: Path, normcli: Cli
-) -> None:
+def test_a_worker_with_another_version_is_named(cluster: str, tmp_path: Path, normcli: Cli) -> None:
     table = tmp_path / "t.csv"
     write_csv(table)
     other = tmp_path / "normcli-9.9.dist-info"

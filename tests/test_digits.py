@@ -72,7 +72,7 @@ def test_the_scaled_variance_is_exact(n, sums, square):
     assert join(found, 20) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(-(2**150), 2**150), divisors, st.integers(-400, 400))
 @example(0, 1, 0)
 @example(-1, 3, 0)
@@ -90,7 +90,7 @@ near_ties = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(near_ties, st.sampled_from([-1, 1]))
 def test_a_quotient_near_the_middle_of_two_floats_is_right_or_unsure(pair, sign):
     number, divisor = pair

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from normcli.errors import DataError, LimitError, UsageError
@@ -153,7 +153,6 @@ def files(draw):
     return text.encode()
 
 
-@settings(max_examples=100)
 @given(files(), st.integers(1, 64), st.one_of(st.none(), st.integers(1, 5)))
 def test_with_no_column_chosen_the_output_is_the_input_at_every_block_and_chunk_size(
     data, block, rows
@@ -164,7 +163,6 @@ def test_with_no_column_chosen_the_output_is_the_input_at_every_block_and_chunk_
             assert transformed(data, [], chunk_rows=rows) == data
 
 
-@settings(max_examples=100)
 @given(files(), st.integers(1, 64), st.one_of(st.none(), st.integers(1, 5)))
 def test_only_the_numbers_of_the_chosen_field_change(data, block, rows):
     def change(number):
@@ -185,7 +183,6 @@ def numbers_respelt(data):
     return re.sub(rb"(?<=\de[-+])0(?=\d)", b"", data)
 
 
-@settings(max_examples=60)
 @given(files())
 def test_numbers_are_read_exactly_and_what_lacks_is_missing(data):
     chunk = chunk_of(data) if data else None
@@ -296,7 +293,6 @@ def test_wide_tables_come_in_chunks_of_few_rows(monkeypatch):
 # Chunks ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=30)
 @given(files().filter(bool), st.data())
 def test_slices_put_together_are_the_chunk_and_each_knows_its_lines(data, draw):
     chunk = chunk_of(data)

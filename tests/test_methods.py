@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from normcli.errors import DataError, UsageError
@@ -95,13 +95,11 @@ ranges = st.sampled_from(
     [(0, 1), (-1, 1), (-5, 2.5), (0.1, 0.3), (1e12, 1e12 + 1), (-BIG, BIG), (-1e-300, 2e-300)]
 )
 ddofs = st.sampled_from([0, 1])
-laws = settings(deadline=None, max_examples=100)
 
 
 # ------------------------------------------------------------------------- z-score
 
 
-@laws
 @given(tables, ddofs)
 def test_every_z_is_within_an_ulp_of_the_exact_quotient(x, ddof):
     column = fitted(x)
@@ -120,7 +118,6 @@ def assert_no_float_holds_the_std(statistics, ddof):
         assert statistics.std(ddof) == 0
 
 
-@laws
 @given(tables, tables)
 def test_new_data_are_scaled_as_well_as_the_fitted_ones(x, new):
     column = fitted(x)
@@ -197,7 +194,6 @@ def test_other_numbers_in_a_constant_column_keep_their_distance():
 # ------------------------------------------------------------------------- min-max
 
 
-@laws
 @given(tables, ranges)
 @example(decimals("99999999999999999999999999999.99998", "-1.5", scale=5), (0, 1))
 def test_extremes_hit_the_ends_and_fitted_data_stay_between_and_in_order(x, ends):
@@ -214,7 +210,6 @@ def test_extremes_hit_the_ends_and_fitted_data_stay_between_and_in_order(x, ends
     assert in_order == sorted(in_order)
 
 
-@laws
 @given(tables, ranges)
 def test_min_max_is_within_four_ulp_of_the_larger_end(x, ends):
     column = fitted(x)
@@ -226,7 +221,6 @@ def test_min_max_is_within_four_ulp_of_the_larger_end(x, ends):
     assert_close(MinMax(ends).transform(x, column).values, right, 4, of=max(abs(low), abs(high)))
 
 
-@laws
 @given(tables, tables, ranges)
 @example(integers(0, 2**60 + 1), floats(1.7976931348623157e308, -1.7976931348623157e308), (0, 1))
 def test_each_policy_counts_the_numbers_out_of_range_exactly(x, new, ends):
@@ -329,7 +323,6 @@ def test_gamma_and_beta_scale_and_shift_and_constant_batches_become_beta():
     )
 
 
-@laws
 @given(tables, st.integers(2, 4), st.sampled_from(["keep", "merge"]))
 def test_a_batch_is_scaled_like_a_data_set_of_its_own(x, size, last_batch):
     method = Batch(gamma=1.5, beta=-0.25, batch_size=size, last_batch=last_batch)
@@ -344,7 +337,6 @@ def test_a_batch_is_scaled_like_a_data_set_of_its_own(x, size, last_batch):
         assert (np.abs(trained[rows] - alone) <= 2 * np.spacing(size_of)).all()
 
 
-@laws
 @given(tables)
 def test_prediction_is_within_three_ulp_of_the_formula(x):
     column = fitted(x)
@@ -479,7 +471,6 @@ RUNNING = Running(2.0, 3.0, 5)
 
 
 @every_method
-@laws
 @given(
     st.one_of(
         *(
@@ -510,7 +501,6 @@ def test_the_inverse_of_the_transform_is_within_eight_ulp(name, parameters, x):
 
 
 @every_method
-@laws
 @given(st.lists(st.integers(-(2**45), 2**45), min_size=2, max_size=9))
 def test_integers_come_back_as_the_same_integers(name, parameters, values):
     x = floats(*values)
@@ -551,7 +541,6 @@ def test_a_column_fitted_on_no_number_takes_no_number(name, parameters):
 
 
 @every_method
-@laws
 @given(tables)
 def test_a_number_is_scaled_the_same_whatever_stands_beside_it(name, parameters, x):
     column = fitted(x, RUNNING)
