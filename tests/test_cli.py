@@ -291,11 +291,11 @@ def test_results_do_not_depend_on_jobs(normcli: Cli, tmp_path: Path) -> None:
     assert scaled[0] == scaled[1]
 
 
-def test_a_reader_that_leaves_early_ends_the_work_quietly(tmp_path: Path) -> None:
+def test_a_reader_that_leaves_early_ends_the_work_quietly(normcli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "big.csv"
     path.write_bytes(b"x\n" + b"1.5\n2.5\n" * 3_000_000)
     saved = tmp_path / "s.json"
-    subprocess.run([*NORMCLI, "fit", path, "-o", saved, "-q"], check=True)
+    normcli("fit", "-o", saved, stdin=b"x\n1.5\n2.5\n")
     command = f'"{sys.executable}" -m normcli transform {path} --stats {saved} | head -n 1'
     result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=20, check=False
