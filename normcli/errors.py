@@ -27,6 +27,23 @@ class DataError(NormcliError):
     """The table is not what it has to be: says which file, line and column."""
 
 
+class CellError(DataError):
+    """A number of a column cannot be scaled.
+
+    row: its place in the column that was given, from 0. why: what is wrong with it.
+    """
+
+    row = 0
+    why = ""
+
+    @classmethod
+    def at(cls, row: int, column: str, number: str, why: str) -> CellError:
+        """The error for that row."""
+        error = cls(f"column {printable(column)}: {number} {why}")
+        error.row, error.why = row, why
+        return error
+
+
 class SidecarError(NormcliError):
     """The statistics are not a valid sidecar: says which column and field."""
 

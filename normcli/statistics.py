@@ -194,6 +194,12 @@ class TableStatistics:
             adder.add([columns[i] for i in places], np.array(places))
         return adder.statistics()
 
+    @property
+    def inf(self) -> list[int]:
+        """How many infinities every column has."""
+        counts: list[int] = self.counts[3].tolist()
+        return counts
+
     def alike(self, other: TableStatistics) -> bool:
         """Whether `merge` takes the other: it has as many columns, of the same scales."""
         return self.counts.shape == other.counts.shape and self.scales == other.scales

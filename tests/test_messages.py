@@ -394,8 +394,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform t.csv --stats minmax.json --out-of-range error": (
         1,
-        "column 'x': 6 is outside the fitted range, 1 to 3. --out-of-range keep, clip "
-        "or null lets such numbers pass",
+        "t.csv: line 4, column 'x': '6' is outside the fitted range, 1 to 3. "
+        "--out-of-range keep, clip or null lets such numbers pass",
     ),
     "transform t.csv --stats absent.json": (
         1,

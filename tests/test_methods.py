@@ -536,7 +536,9 @@ def test_a_column_fitted_on_no_number_takes_no_number(name, parameters):
     method = methods()[name].from_parameters(parameters)
     for go in (method.transform, method.inverse):
         assert go(floats(NAN, NAN), column).keep.all()
-        with pytest.raises(DataError, match="column 'price': it had no number at all"):
+        with pytest.raises(
+            DataError, match=r"column 'price': 3 cannot be scaled: .* no number at all"
+        ):
             go(floats(NAN, 3), column)
 
 

@@ -112,12 +112,14 @@ class IpcTable(ArrowTable):
 
     compression: of the record batches: "lz4", "zstd" or None.
     footer: key-value metadata in the footer of a file.
+    groups: those of the rows, of a file; None: all.
     """
 
     source: Source
     chunk_rows: int | None
     compression: str | None = None
     footer: Mapping[bytes, bytes] | None = None
+    groups: Groups | None = None
 
     @classmethod
     def opened(cls, source: Source, options: ReadOptions) -> Self:
@@ -135,14 +137,15 @@ class IpcTable(ArrowTable):
         rows = self.chunk_rows or rows_of_a_chunk(width)
         segments = self._segments(wanted, rows)
         for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
-            yield ArrowChunk(self.name, tuple(chunk), wanted)
+            yield ArrowChunk(self.name, tuple(chunk), wanted, "record batch")
 
     def _segments(self, wanted: tuple[int, ...] | None, rows: int) -> Iterator[Segment]:
         """Every record batch in pieces of at most `rows` rows; an empty one is a piece too."""
         import pyarrow as pa
 
         with arrow_errors(self.name):
-            for group, (batch, metadata) in enumerate(self.batches(wanted)):
+            first = self.groups.start if self.groups else 0
+            for group, (batch, metadata) in enumerate(self.batches(wanted), first):
                 batch.validate(full=True)
                 whole = Segment(group, pa.Table.from_batches([batch]), metadata)
                 for start in range(0, max(whole.rows, 1), rows):
@@ -155,7 +158,6 @@ class IpcFile(IpcTable):
 
     overlaps: ClassVar[bool] = True
 
-    groups: Groups | None = None  # of the rows; None: all
     _share_read: float = field(default=0.0, init=False)
 
     @property

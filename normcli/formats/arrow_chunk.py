@@ -10,8 +10,9 @@ import mmap
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from normcli.errors import DataError, LimitError, printable
@@ -56,11 +57,13 @@ class Segment:
 
     group: its number in the file that was read; None where the rows came from no group.
     metadata: what an Arrow record batch carries beside its columns.
+    first: how many rows of the group come before.
     """
 
     group: int | None
     table: pa.Table
     metadata: Mapping[bytes, bytes] | None = None
+    first: int = 0
 
     @property
     def rows(self) -> int:
@@ -69,11 +72,12 @@ class Segment:
 
     def slice(self, start: int, stop: int) -> Segment:
         """The rows from `start` to before `stop`."""
-        return Segment(self.group, self.table.slice(start, stop - start), self.metadata)
+        table = self.table.slice(start, stop - start)
+        return Segment(self.group, table, self.metadata, self.first + start)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Arrow pickles the whole buffers that a slice is cut from; IPC sends the slice.
-        return _unpickled, (self.group, _to_ipc(self.table), self.metadata)
+        return _unpickled, (self.group, _to_ipc(self.table), self.metadata, self.first)
 
 
 def _to_ipc(table: pa.Table) -> pa.Buffer:
@@ -86,11 +90,11 @@ def _to_ipc(table: pa.Table) -> pa.Buffer:
 
 
 def _unpickled(
-    group: int | None, ipc: pa.Buffer, metadata: Mapping[bytes, bytes] | None
+    group: int | None, ipc: pa.Buffer, metadata: Mapping[bytes, bytes] | None, first: int
 ) -> Segment:
     import pyarrow as pa
 
-    return Segment(group, pa.ipc.open_stream(ipc).read_all(), metadata)
+    return Segment(group, pa.ipc.open_stream(ipc).read_all(), metadata, first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +104,13 @@ class ArrowChunk(Chunk):
     name: the file's, for messages.
     segments: at least one; all have the same schema.
     columns: which columns of the table they carry, ascending; None: all.
+    unit: what the groups of rows are called in this format.
     """
 
     name: str
     segments: tuple[Segment, ...]
     columns: tuple[int, ...] | None = None
+    unit: str = "row group"
 
     @property
     def rows(self) -> int:
@@ -126,6 +132,19 @@ class ArrowChunk(Chunk):
                 raise DataError(f"{self._where(i)} is of type {reason}: it holds no numbers")
         return [self._numbers(i) for i in columns]
 
+    def place(self, row: int, column: int) -> str:
+        """Where a cell stands, and what it holds."""
+        ends = accumulate(s.rows for s in self.segments)
+        segment, end = next(
+            (s, end) for s, end in zip(self.segments, ends, strict=True) if row < end
+        )
+        at = row - end + segment.rows
+        group = "" if segment.group is None else f"{self.unit} {segment.group + 1}, "
+        position = self._position(column)
+        name = printable(segment.table.schema.field(position).name)
+        cell = segment.table.column(position)[at].as_py()
+        return f"{self.name}: {group}row {segment.first + at + 1}, column {name}: {cell}"
+
     def slice(self, start: int, stop: int) -> Self:
         """The rows from `start` to before `stop`."""
         kept, first = [], 0
@@ -134,13 +153,13 @@ class ArrowChunk(Chunk):
             if begin < end:
                 kept.append(s.slice(begin, end))
             first += s.rows
-        return type(self)(self.name, tuple(kept) or (self.segments[0].slice(0, 0),), self.columns)
+        return replace(self, segments=tuple(kept) or (self.segments[0].slice(0, 0),))
 
     @classmethod
     def concat(cls, chunks: Sequence[Self]) -> Self:
         """Consecutive chunks of one table as one."""
         segments = tuple(s for chunk in chunks for s in chunk.segments)
-        return cls(chunks[0].name, segments, chunks[0].columns)
+        return replace(chunks[0], segments=segments)
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table; the `replaced` columns become float32 or float64."""

@@ -67,7 +67,7 @@ class ReadOptions:
 
 
 class BadRowError(DataError):
-    """A row cannot be read; those before it can.
+    """A row cannot be read or scaled; those before it can be read.
 
     row: its number in its chunk, from 0.
     """
@@ -102,7 +102,10 @@ class Chunk:
         raise NotImplementedError
 
     def place(self, row: int, column: int) -> str:
-        """Where a cell stands, and what, for messages: "t.csv: line 3, column 'x': '1e999'"."""
+        """Where a cell stands, and what, for messages: "t.csv: line 3, column 'x': '1e999'".
+
+        It is the same wherever chunks are cut.
+        """
         raise NotImplementedError
 
     def slice(self, start: int, stop: int) -> Self:

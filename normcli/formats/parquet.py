@@ -191,8 +191,10 @@ class ParquetTable(ArrowTable):
             if file.metadata.row_group(group).num_rows == 0:
                 yield Segment(group, schema.empty_table())
             with arrow_errors(f"{self.name}, row group {group + 1}"):
+                first = 0
                 for columns in _read(file, group, leaves, rows):
-                    yield Segment(group, pa.Table.from_arrays(columns, schema=schema))
+                    yield Segment(group, pa.Table.from_arrays(columns, schema=schema), first=first)
+                    first += len(columns[0])
 
     @cached_property
     def _schema(self) -> pa.Schema:

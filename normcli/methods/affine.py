@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from normcli.errors import DataError, printable
+from normcli.errors import CellError
 from normcli.methods.arithmetic import (
     blockwise,
     difference,
@@ -90,16 +90,18 @@ class AffineMethod(Method):
 def kept(x: Numbers, column: Fitted) -> Mask | None:
     """The cells that come back as they were written, None for none.
 
-    Raises: DataError where a number is left in a column that was fitted on none.
+    Raises: CellError where a number is left in a column that was fitted on none.
     """
     keep = not_finite(x)
     if column.statistics.count or len(x) == 0 or (keep is not None and keep.all()):
         return keep
     cell = 0 if keep is None else int(keep.argmin())
-    raise DataError(
-        f"column {printable(column.name)}: it had no number at all when it was fitted, "
-        f"so {shown(fraction(x, cell))} cannot be scaled. "
-        "Fit it on data that has numbers, or leave the column out (--exclude)."
+    raise CellError.at(
+        cell,
+        column.name,
+        shown(fraction(x, cell)),
+        "cannot be scaled: the column had no number at all when it was fitted. "
+        "Fit it on data that has numbers, or leave the column out (--exclude).",
     )
 
 
@@ -108,7 +110,7 @@ def finished(values: Floats, x: Numbers, keep: Mask | None, column: Fitted, to: 
 
     Correctly rounded, about 3 microseconds a cell: for numbers near 1e308 or 1e-308 only.
 
-    Raises: DataError naming the column and the number whose exact result is beyond float64.
+    Raises: CellError for the first number whose exact result is beyond float64.
     """
     import numpy as np
 
@@ -119,10 +121,12 @@ def finished(values: Floats, x: Numbers, keep: Mask | None, column: Fitted, to: 
         value = fraction(x, cell)
         values[cell] = nearest(to.exactly(value))
         if math.isinf(values[cell]):
-            raise DataError(
-                f"column {printable(column.name)}: {shown(value)} becomes larger than the largest "
-                "float64 (1.8e308). Scale it by a method or range that fits its size, "
-                "or leave the column out (--exclude)."
+            raise CellError.at(
+                cell,
+                column.name,
+                shown(value),
+                "becomes larger than the largest float64 (1.8e308). Scale it by a method or range "
+                "that fits its size, or leave the column out (--exclude).",
             )
     return values
 

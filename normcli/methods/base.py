@@ -108,9 +108,8 @@ class Method:
     The fields of a method are its parameters, named as in the sidecar; ``__post_init__``
     refuses bad ones with a `UsageError`.
 
-    Raises (in both directions): `normcli.errors.DataError` naming the column where a
-    finite number would become infinite or NaN, or where the column was fitted on no
-    number at all but has one now.
+    Raises (in both directions): `normcli.errors.CellError` for the first number that would
+    become infinite or NaN, or any where the column was fitted on no number at all.
     """
 
     name: ClassVar[str]

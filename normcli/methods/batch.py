@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from normcli.errors import DataError, UsageError, printable
+from normcli.errors import CellError, DataError, UsageError, printable
 from normcli.methods.affine import (
     Affine,
     AffineMethod,
@@ -303,7 +303,11 @@ class Batch(AffineMethod):
         values = blockwise(kernel, len(x))
         keep = not_finite(x)
         for b in self._out_of_reach(values, keep, table, batches):
-            values[b] = self._one_batch(part(x, b), column)
+            try:
+                values[b] = self._one_batch(part(x, b), column)
+            except CellError as error:
+                error.row += b.start
+                raise
         return Scaled(values, keep, batches=table)
 
     def _statistics(self, x: Numbers, batches: list[slice]) -> Floats:

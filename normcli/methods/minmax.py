@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
-from normcli.errors import DataError, UsageError, printable
+from normcli.errors import CellError, UsageError, printable
 from normcli.methods.affine import (
     Affine,
     AffineMethod,
@@ -191,12 +191,14 @@ class MinMax(AffineMethod):
 
         return blockwise(kernel, len(x)), below, above
 
-    def _out_of_range(self, x: Numbers, cell: int, column: Fitted) -> DataError:
+    def _out_of_range(self, x: Numbers, cell: int, column: Fitted) -> CellError:
         least, greatest = ends(column.statistics)
-        return DataError(
-            f"column {printable(column.name)}: {shown(fraction(x, cell))} is outside the fitted "
-            f"range, {shown(least)} to {shown(greatest)}. "
-            "--out-of-range keep, clip or null lets such numbers pass."
+        return CellError.at(
+            cell,
+            column.name,
+            shown(fraction(x, cell)),
+            f"is outside the fitted range, {shown(least)} to {shown(greatest)}. "
+            "--out-of-range keep, clip or null lets such numbers pass.",
         )
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from normcli.engines import Engine, Overlapped, Serial
-from normcli.errors import DataError
-from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
+from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numbers import Numbers
 from normcli.select import select
+from normcli.statistics import TableStatistics
 
 
 @dataclass(frozen=True)
@@ -55,50 +54,49 @@ def good_rows(
 
 
 def read_chunk(chunk: Chunk, columns: Sequence[int], choice: Choice) -> list[Numbers]:
-    """The columns as numbers; raises DataError for the first row that is not to be had."""
-    with _in_order(chunk, lambda before: read_chunk(before, columns, choice)):
-        numbers = chunk.numbers(columns)
-    _refuse_infinite(chunk, columns, numbers, choice)
-    return numbers
+    """The columns as numbers; raises BadRowError for the first row that is not to be had.
 
-
-def observe_chunk(
-    chunk: Chunk, columns: Sequence[int], choice: Choice
-) -> list[Numbers | NotNumbers]:
-    """The columns as numbers or why not; raises DataError for the first row that is bad."""
-    with _in_order(chunk, lambda before: observe_chunk(before, columns, choice)):
-        found = chunk.observe(columns)
-    _refuse_infinite(chunk, columns, found, choice)
-    return found
-
-
-@contextmanager
-def _in_order(chunk: Chunk, read: Callable[[Chunk], object]) -> Iterator[None]:
-    """Where a row is bad, let `read` first find what is wrong in the rows before it.
-
-    So the first problem of a table is told, wherever its chunks are cut.
+    An infinite number is refused here only where it comes before a bad row: of several
+    problems the first is told, wherever chunks are cut. For others see `refuse_infinite`.
     """
     try:
-        yield
+        return chunk.numbers(columns)
     except BadRowError as error:
         if error.row:
-            read(chunk.slice(0, error.row))
+            before = chunk.slice(0, error.row)
+            numbers = read_chunk(before, columns, choice)
+            counts = TableStatistics.of(numbers).inf
+            refuse_infinite(before, dict(zip(columns, numbers, strict=True)), counts, choice)
         raise
 
 
-def _refuse_infinite(
-    chunk: Chunk, columns: Sequence[int], found: Sequence[Numbers | NotNumbers], choice: Choice
+def refuse_infinite(
+    chunk: Chunk, numbers: Mapping[int, Numbers], counts: Iterable[int], choice: Choice
 ) -> None:
-    """Raise DataError for the first infinite number of a chunk, unless they are ignored."""
+    """Raise BadRowError for the first infinite number of some columns, unless they are ignored.
+
+    counts: how many of them each column has.
+    """
+    for error in infinite(chunk, numbers, counts, choice).values():
+        raise error
+
+
+def infinite(
+    chunk: Chunk, numbers: Mapping[int, Numbers], counts: Iterable[int], choice: Choice
+) -> dict[int, BadRowError]:
+    """Column -> the error for its first infinite number, in the order of their rows."""
     if choice.ignore_infinite:
-        return
-    first: list[tuple[int, int]] = []
-    for column, x in zip(columns, found, strict=True):
-        if isinstance(x, Numbers) and (infinite := np.isinf(x.parts[0])).any():
-            first.append((int(infinite.argmax()), column))
-    if first:
-        row, column = min(first)
-        raise DataError(
+        return {}
+    first = sorted(
+        (int(np.isinf(x.parts[0]).argmax()), column)
+        for (column, x), count in zip(numbers.items(), counts, strict=True)
+        if count
+    )
+    return {
+        column: BadRowError.at(
+            row,
             f"{chunk.place(row, column)} is infinite, or too large for a float64\n"
-            "To leave such cells out of the statistics and as they are, add --on-inf ignore"
+            "To leave such cells out of the statistics and as they are, add --on-inf ignore",
         )
+        for row, column in first
+    }

@@ -10,7 +10,7 @@ from typing import Any
 
 from normcli.engines import Engine
 from normcli.errors import DataError, UsageError, did_you_mean, printable
-from normcli.formats.base import Chunk, NotNumbers, Table
+from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
 from normcli.methods.arithmetic import count_outside
 from normcli.methods.base import Method
 from normcli.model import Statistics
@@ -19,8 +19,9 @@ from normcli.pipeline.choice import (
     Choice,
     engine_for,
     good_rows,
-    observe_chunk,
+    infinite,
     read_chunk,
+    refuse_infinite,
 )
 from normcli.report import Summary
 from normcli.statistics import ColumnStatistics, Exact, Fold, TableStatistics
@@ -35,6 +36,7 @@ class Seen:
     others: dict[int, NotNumbers]  # position -> why the column is not in `statistics`
     bad_rows: list[tuple[int, str]]
     outside: dict[int, int]  # position -> numbers outside the bounds of that column
+    infinite: dict[int, BadRowError]  # position -> that of its first infinite number; in order
 
 
 Bounds = tuple[Exact, Exact] | None
@@ -57,35 +59,51 @@ class See:
         """See one chunk."""
         chunk, columns = task
         chunk, bad_rows = good_rows(chunk, columns if self.strict else (), self.choice)
-        found = (read_chunk if self.strict else self._observed)(chunk, columns, self.choice)
-        statistics = TableStatistics.of([x for x in found if isinstance(x, Numbers)])
-        pairs = zip(columns, found, strict=True)
-        others = {column: x for column, x in pairs if isinstance(x, NotNumbers)}
-        outside = {
-            column: count_outside(x, *bounds)
-            for column, x in zip(columns, found, strict=True)
-            if isinstance(x, Numbers) and (bounds := self.bounds.get(column))
-        }
-        return Seen(chunk.rows, statistics, others, bad_rows, outside)
+        found = dict(zip(columns, self._read(chunk, columns), strict=True))
+        numbers = {column: x for column, x in found.items() if isinstance(x, Numbers)}
+        statistics = TableStatistics.of(list(numbers.values()))
+        if self.strict:
+            refuse_infinite(chunk, numbers, statistics.inf, self.choice)
+        return Seen(
+            chunk.rows,
+            statistics,
+            {column: x for column, x in found.items() if isinstance(x, NotNumbers)},
+            bad_rows,
+            self._outside(numbers),
+            infinite(chunk, numbers, statistics.inf, self.choice),
+        )
 
-    def _observed(
-        self, chunk: Chunk, columns: Sequence[int], choice: Choice
-    ) -> Sequence[Numbers | NotNumbers]:
-        found = observe_chunk(chunk, columns, choice)
+    def _read(self, chunk: Chunk, columns: Sequence[int]) -> Sequence[Numbers | NotNumbers]:
+        if self.strict:
+            return read_chunk(chunk, columns, self.choice)
+        found = chunk.observe(columns)
         for i, column in enumerate(columns):
             if isinstance(found[i], NotNumbers) and column in self.bounds:
                 with suppress(DataError):  # numbers with leading zeros are numbers here
                     found[i] = chunk.numbers([column])[0]
         return found
 
+    def _outside(self, numbers: Mapping[int, Numbers]) -> dict[int, int]:
+        return {
+            column: count_outside(x, *bounds)
+            for column, x in numbers.items()
+            if (bounds := self.bounds.get(column))
+        }
+
 
 @dataclass
 class Observed:
-    """The columns of some tables, by name, and what has been seen of each."""
+    """The columns of some tables, by name, and what has been seen of each.
+
+    infinite: column -> the error for its first infinite number; those of first rows first. It
+        is a problem only where the column turns out to be one of numbers.
+    sorted: tables had the columns in different orders.
+    """
 
     names: list[str]
     seen: list[ColumnStatistics | NotNumbers]
-    sorted: bool = False  # tables had them in different orders
+    infinite: dict[int, BadRowError] = field(default_factory=dict)
+    sorted: bool = False
 
     def merge(
         self, positions: Sequence[int], parts: Sequence[ColumnStatistics | NotNumbers]
@@ -100,6 +118,20 @@ class Observed:
         """Add what was observed of the rows that follow, in a table of that name."""
         places = _places(name, other.names, self)
         self.merge(list(places), [other.seen[place] for place in places.values()])
+        self.note_infinite(other.infinite, places)
+
+    def note_infinite(self, found: Mapping[int, BadRowError], places: Mapping[int, int]) -> None:
+        """Keep what is new of a table's infinite numbers; places: as of `_places`."""
+        columns = {place: i for i, place in places.items()}
+        for place, error in found.items():
+            self.infinite.setdefault(columns[place], error)
+
+    def refuse_infinite(self) -> None:
+        """Raise DataError for the first infinite number in a column of numbers."""
+        alive = set(self.alive())
+        for i, error in self.infinite.items():
+            if i in alive:
+                raise error
 
     def alive(self) -> list[int]:
         """The columns that are numbers so far."""
@@ -127,7 +159,11 @@ def fit(
 def fitted(
     columns: Observed, method: Method, column_methods: Mapping[str, Method], summary: Summary
 ) -> Statistics:
-    """The statistics of what was observed; fills `summary`."""
+    """The statistics of what was observed; fills `summary`.
+
+    Raises: DataError where there is no column of numbers, or an infinite number in one.
+    """
+    columns.refuse_infinite()
     chosen = _chosen(columns, summary)
     statistics = Statistics(summary.rows, chosen, method, _known(column_methods, chosen))
     summary.columns = list(statistics.columns)
@@ -246,6 +282,7 @@ def _observe_table(
                 columns.merge(others, list(seen.others.values()))
                 numbers = [i for i in numbers if places[i] not in seen.others]
             fold.add(seen.statistics, numbers)
+            columns.note_infinite(seen.infinite, places)
             for position, cells in seen.outside.items():
                 summary.count("out_of_range", table.columns[position], cells)
             summary.advance(seen.rows, seen.bad_rows)

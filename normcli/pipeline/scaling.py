@@ -11,13 +11,13 @@ from typing import IO, Any
 import numpy as np
 
 from normcli.engines import Engine
-from normcli.errors import DataError, UsageError, did_you_mean, printable
-from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table
+from normcli.errors import CellError, DataError, UsageError, did_you_mean, printable
+from normcli.formats.base import BadRowError, Chunk, Encoder, Format, ReadOptions, Style, Table
 from normcli.methods.base import Batching, Fitted, Method, Running, Scaled
 from normcli.model import Statistics
 from normcli.numbers import Numbers
 from normcli.pipeline.batches import batched
-from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk
+from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk, refuse_infinite
 from normcli.report import Summary
 from normcli.select import in_words
 from normcli.statistics import ColumnStatistics, Fold, TableStatistics
@@ -56,26 +56,55 @@ class Scale:
 
     def __call__(self, chunk: Chunk) -> Done:
         """Scale one chunk."""
-        positions = [plan.position for plan in self.plans]
-        chunk, bad_rows = good_rows(chunk, positions, self.choice)
+        chunk, bad_rows = good_rows(chunk, self._positions, self.choice)
+        return replace(self._in_order(chunk), bad_rows=bad_rows)
+
+    @property
+    def _positions(self) -> list[int]:
+        return [plan.position for plan in self.plans]
+
+    def _in_order(self, chunk: Chunk) -> Done:
+        """Scale it; where a row is bad, what is wrong with those before it comes first.
+
+        So of several problems the first is told, wherever chunks are cut.
+        """
+        try:
+            return self._done(chunk)
+        except BadRowError as error:
+            batchings = {plan.method.batching() for plan in self.plans} - {None}
+            whole = max((batching.size for batching in batchings if batching), default=1)
+            if before := error.row // whole * whole:
+                self._in_order(chunk.slice(0, before))
+            raise
+
+    def _done(self, chunk: Chunk) -> Done:
+        positions = self._positions
         numbers = read_chunk(chunk, positions, self.choice)
-        scaled = [self._scaled(plan, x) for plan, x in zip(self.plans, numbers, strict=True)]
+        counts = [_counts(x) for x in numbers]
+        found = dict(zip(positions, numbers, strict=True))
+        refuse_infinite(chunk, found, [count["inf"] for count in counts], self.choice)
+        scaled = [self._scaled(chunk, plan, found[plan.position]) for plan in self.plans]
         if self.float32:
-            _refuse_float32_overflow(self.plans, scaled)
+            _refuse_float32_overflow(chunk, self.plans, scaled)
         payload = self.encoder.encode(chunk, dict(zip(positions, scaled, strict=True)))
         seen = [
-            (_counts(x, result), result.batches) for x, result in zip(numbers, scaled, strict=True)
+            ({**count, **result.counts}, result.batches)
+            for count, result in zip(counts, scaled, strict=True)
         ]
         statistics = TableStatistics.of(numbers) if self.observes else None
-        return Done(payload, chunk.rows, seen, statistics, bad_rows)
+        return Done(payload, chunk.rows, seen, statistics, [])
 
-    def _scaled(self, plan: Plan, x: Numbers) -> Scaled:
+    def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers) -> Scaled:
         apply = plan.method.inverse if self.inverse else plan.method.transform
-        return apply(x, plan.column)
+        try:
+            return apply(x, plan.column)
+        except CellError as error:
+            where = chunk.place(error.row, plan.position)
+            raise BadRowError.at(error.row, f"{where} {error.why}") from error
 
 
-def _refuse_float32_overflow(plans: Sequence[Plan], scaled: Sequence[Scaled]) -> None:
-    """Raise DataError where a scaled number is too large for a float32."""
+def _refuse_float32_overflow(chunk: Chunk, plans: Sequence[Plan], scaled: Sequence[Scaled]) -> None:
+    """Raise BadRowError where a scaled number is too large for a float32."""
     for plan, result in zip(plans, scaled, strict=True):
         written = np.isfinite(result.values)
         for mask in (result.keep, result.null):
@@ -83,17 +112,19 @@ def _refuse_float32_overflow(plans: Sequence[Plan], scaled: Sequence[Scaled]) ->
         with np.errstate(over="ignore"):
             large = written & np.isinf(result.values.astype(np.float32))
         if large.any():
-            raise DataError(
-                f"column {printable(plan.column.name)}: {result.values[large.argmax()]:g} is too "
-                "large for a float32\nLeave out --float32"
+            row = int(large.argmax())
+            raise BadRowError.at(
+                row,
+                f"{chunk.place(row, plan.position)} becomes {result.values[row]:g}, which is too "
+                "large for a float32\nLeave out --float32",
             )
 
 
-def _counts(x: Numbers, scaled: Scaled) -> dict[str, int]:
+def _counts(x: Numbers) -> dict[str, int]:
     missing = 0 if x.missing is None else int(x.missing.sum())
     nan = int(np.isnan(x.parts[0]).sum()) - missing
     inf = int(np.isinf(x.parts[0]).sum())
-    return {"missing": missing, "nan": nan, "inf": inf, **scaled.counts}
+    return {"missing": missing, "nan": nan, "inf": inf}
 
 
 @dataclass(frozen=True)
