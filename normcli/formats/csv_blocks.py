@@ -44,8 +44,10 @@ def _whole(stream: Stream, dialect: Dialect, size: int, options: ReadOptions) ->
         if filled > len(buffer) // 2:
             # A long record is not scanned again for every few bytes more.
             buffer += bytes(max(size, min(filled, options.max_record + 1 - filled)))
-    if filled:
-        yield bytes(memoryview(buffer)[:filled])
+    last = bytes(memoryview(buffer)[:filled])
+    del buffer  # a long record is not to be in memory twice
+    if last:
+        yield last
 
 
 def _fill(stream: Stream, buffer: bytearray, filled: int, room: int) -> int:
@@ -72,6 +74,9 @@ def before_long_record(block: bytes, dialect: Dialect, limit: int) -> int:
 
     if len(block) <= limit:
         return len(block)
+    first = next(records(block, dialect))  # in little memory: what is too long mostly comes first
+    if first.end > limit:
+        return 0
     starts = np.concatenate(([0], record_ends(block, dialect)))
     long = np.flatnonzero(np.diff(starts, append=len(block)) > limit)
     return int(starts[long[0]]) if len(long) else len(block)

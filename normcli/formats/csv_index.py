@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
 
-WINDOW = 16 << 20  # bytes looked at together: no block but one with a huge record has more
+WINDOW = 4 << 20  # bytes looked at together: line ends may take eight times their memory
 TAB, LF, CR, SPACE, QUOTE = b'\t\n\r "'
 
 
