@@ -21,6 +21,9 @@ def main() -> None:
     gc.set_threshold(10_000)
     code = run(sys.argv[1:])
     gc.freeze()
+    # After a Ctrl-C while a text is executed, as in the making of a dataclass, `python -m` would
+    # end by killing itself, whatever the exit code.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     sys.exit(code)
 
 

@@ -114,6 +114,22 @@ def is_at_work(process: subprocess.Popen[bytes], target: Path, jobs: int) -> boo
     return bool(temporaries(target.parent)) and len(living(process.pid)) >= jobs + (jobs > 1)
 
 
+def test_ctrl_c_has_its_exit_code_whatever_it_interrupts(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(
+        "from normcli import __main__\n"
+        "def run(arguments):\n"
+        "    try:\n"
+        "        exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt:\n"
+        "        return 130\n"
+        "__main__.run = run\n"
+        "__main__.main()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "interrupted"]
+    assert subprocess.run(command, cwd=tmp_path, env=environment).returncode == 130
+
+
 @linux
 @pytest.mark.parametrize(
     ("number", "command", "source", "jobs"),
