@@ -708,7 +708,7 @@ def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[
                 os.fsync(descriptor)
         with _words("write", target):
             os.replace(temporary, real)
-            _sync_directory(real.parent)
+            sync_directory(real.parent)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
@@ -740,7 +740,8 @@ def _inherit(descriptor: int, old: os.stat_result) -> None:
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Put on the disk which files are in it, and by which names."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

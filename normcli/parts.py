@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from normcli import stores
 from normcli.errors import NormcliError, UsageError, shown
+from normcli.files import sync_directory
 
 PART = re.compile(r"part-\d{5,}\.[a-z]+")
 
@@ -25,7 +27,8 @@ def parts(directory: str, suffix: str, count: int) -> Iterator[list[str]]:
     are written: until then, and after a failure, it holds what it held. In a store each takes
     its place when it is written.
 
-    Raises: NormcliError where the directory cannot be written.
+    Raises: NormcliError where the directory cannot be written, or a directory has the name of
+    a part.
     """
     digits = max(5, len(str(count - 1)))
     names = [f"part-{i:0{digits}}{suffix}" for i in range(count)]
@@ -64,6 +67,7 @@ def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
         is_new = not directory.is_dir()
         if is_new:
             directory.mkdir()
+        _refuse_directories(directory, names)
         staging.mkdir()
     try:
         yield [str(staging / name) for name in names]
@@ -71,15 +75,27 @@ def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
             for name in names:
                 os.replace(staging / name, directory / name)
             for old in directory.iterdir():
-                if PART.fullmatch(old.name) and old.name not in names:
+                if PART.fullmatch(old.name) and old.name not in names and not _is_directory(old):
                     old.unlink()
             staging.rmdir()
+            sync_directory(directory)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         if is_new:
             with suppress(OSError):
                 directory.rmdir()
         raise
+
+
+def _refuse_directories(directory: Path, names: Sequence[str]) -> None:
+    """Raise OSError where a part cannot take its place, which would be late to find out."""
+    for name in names:
+        if _is_directory(directory / name):
+            raise IsADirectoryError(errno.EISDIR, f"{name} is a directory")
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _delete_stale(directory: str, names: Sequence[str]) -> None:

@@ -57,12 +57,14 @@ def local_path(name: str) -> str:
     >>> local_path("file:///tmp/a%20b.csv"), local_path("s3://bucket/a.csv")
     ('/tmp/a b.csv', 's3://bucket/a.csv')
     """
-    if not name.lower().startswith("file://"):
-        return name
-    host, slash, path = name[len("file://") :].partition("/")
-    if host not in ("", "localhost") or not slash:
-        raise UsageError(f"{shown(name)}: a file URI is file:/// and a path on this machine")
-    return unquote(slash + path)
+    if name.lower().startswith("file://"):
+        host, slash, path = name[len("file://") :].partition("/")
+        if host not in ("", "localhost") or not slash:
+            raise UsageError(f"{shown(name)}: a file URI is file:/// and a path on this machine")
+        name = unquote(slash + path)
+    if "\0" in name:
+        raise UsageError(f"{shown(name)}: no file has a NUL in its name")
+    return name
 
 
 def object_name(uri: str) -> str:

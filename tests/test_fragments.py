@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -308,6 +312,99 @@ def test_a_rerun_leaves_no_part_of_the_run_before(csv: Path, tmp_path: Path, nor
         "part-00000.csv",
         "part-00001.csv",
     ]
+
+
+def test_links_in_the_directory_are_replaced_or_removed_and_never_followed(
+    csv: Path, tmp_path: Path, normcli: Cli
+) -> None:
+    parts, precious = tmp_path / "parts", tmp_path / "precious"
+    parts.mkdir()
+    precious.write_text("precious")
+    for name in ("part-00000.csv", "part-00077.csv"):
+        (parts / name).symlink_to(precious)
+    succeeds(normcli("fit-transform", csv, "--output-dir", parts))
+    assert [(each.name, each.is_symlink()) for each in parts_in(parts)] == [
+        ("part-00000.csv", False)
+    ]
+    assert precious.read_text() == "precious"
+
+
+def test_directories_with_names_of_parts_are_refused_before_all_else_or_left(
+    csv: Path, tmp_path: Path, normcli: Cli
+) -> None:
+    parts = tmp_path / "parts"
+    (parts / "part-00001.csv").mkdir(parents=True)
+    (parts / "part-00000.csv").write_text("old")
+    (parts / "part-00099.csv").mkdir()
+    refused = normcli("fit-transform", csv, "--output-dir", parts, *SMALL, "-s", "x")
+    assert refused.code == 1
+    assert "part-00001.csv is a directory" in refused.err
+    assert (parts / "part-00000.csv").read_text() == "old"
+    (parts / "part-00001.csv").rmdir()
+    succeeds(normcli("fit-transform", csv, "--output-dir", parts, *SMALL, "-s", "x"))
+    assert (parts / "part-00099.csv").is_dir()
+
+
+def test_parts_for_which_there_is_no_room_leave_the_directory_as_it_was(
+    csv: Path, tmp_path: Path
+) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "part-00000.csv").write_text("old")
+    python = [sys.executable, "-B"]  # which would take half of a compiled module for all of it
+    command = [*python, "-m", "normcli", "fit-transform", csv, "--output-dir", parts]
+    limit = 3000  # bytes of a file; the first parts are smaller, the last is not
+    csv.write_bytes(csv.read_bytes() + b"9," + b"n" * 5000 + b",1,1\r\n")
+    failed = subprocess.run(
+        [*command, *SMALL, "-j", "1", "-q"],
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert failed.returncode == 1, failed.stderr
+    assert b"File too large" in failed.stderr
+    assert [(part.name, part.read_text()) for part in parts_in(parts)] == [
+        ("part-00000.csv", "old")
+    ]
+
+
+def test_a_run_that_is_killed_leaves_the_directory_but_for_a_hidden_one(
+    csv: Path, tmp_path: Path, normcli: Cli
+) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "part-00000.csv").write_text("old")
+    kill = (
+        "import os, signal, sys\n"
+        "from normcli import __main__\n"
+        "from normcli.pipeline import fragmented\n"
+        "write, written = fragmented.ScaleToPart.__call__, []\n"
+        "def killed(self, task):\n"
+        "    written.append(write(self, task))\n"
+        "    if len(written) == 3:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return written[-1]\n"
+        "fragmented.ScaleToPart.__call__ = killed\n"
+        "__main__.run(sys.argv[1:])\n"
+    )
+    arguments = ["fit-transform", csv, "--output-dir", parts, *SMALL, "-q"]
+    ended = subprocess.run([sys.executable, "-c", kill, *arguments])
+    assert ended.returncode == -signal.SIGKILL
+    old, hidden = sorted(parts.iterdir(), reverse=True)
+    assert (old.name, old.read_text()) == ("part-00000.csv", "old")
+    assert hidden.name.startswith(".normcli-")
+    succeeds(normcli(*arguments))
+    fitted = succeeds(normcli("fit", parts, "-s", "x", "-o", "-"))
+    assert json.loads(fitted.out)["rows"] == ROWS  # what is hidden is no part
+
+
+def test_partitions_that_the_parts_do_not_tell_are_reported(tmp_path: Path, normcli: Cli) -> None:
+    for value in ("%00", "b=c", "", "\x1b[31m"):
+        (tmp_path / "in" / f"a={value}").mkdir(parents=True)
+        write_csv(tmp_path / "in" / f"a={value}" / "t.csv")
+    done = normcli("fit-transform", tmp_path / "in", "--output-dir", tmp_path / "out", "-v")
+    assert succeeds(done).err.count("a (partition, not in the parts)") == 1
+    assert "\x1b" not in done.err
+    assert len(parts_in(tmp_path / "out")) == 4
 
 
 def test_a_run_that_fails_leaves_the_directory_as_it_was(

@@ -149,6 +149,7 @@ def write_parts(
             seen = scale_fragments(fragments, targets, work, dask or Serial(), bar.summary)
         if sidecar is not None and seen is not None:
             sidecar.write(dumps(seen))
-    bar.summary.left.update(left or {})
+    lost = dict.fromkeys(scaling.table.partition, "partition, not in the parts")
+    bar.summary.left |= {**(left or {}), **lost}
     saved_in = f"{many(len(fragments), 'part')} saved in {name(values['output_dir'])}"
     run.report(bar.summary, "restored" if job.inverse else "scaled", after=[saved_in])
