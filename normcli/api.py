@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -25,9 +26,10 @@ from normcli.files import output, sources, split_suffix, write_atomic
 from normcli.formats import open_table, output_format
 from normcli.formats.base import ReadOptions, Table
 from normcli.methods import methods
-from normcli.methods.base import Method
+from normcli.methods.base import Method, one_of
 from normcli.pipeline import Choice, Job, Scaling
 from normcli.pipeline import fit as fit_tables
+from normcli.report import Summary, skipped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,35 +48,55 @@ class Statistics(model.Statistics):
         write_atomic(path, sidecar.dumps(self))
 
     @overload
-    def transform(self, data: Frame) -> Frame: ...
+    def transform(self, data: Frame, *, on_inf: str = ...) -> Frame: ...
     @overload
-    def transform(self, data: Path, output: Path) -> None: ...
+    def transform(
+        self, data: Path, output: Path, *, on_inf: str = ..., on_bad_row: str = ...
+    ) -> None: ...
 
-    def transform(self, data: Any, output: Path | None = None) -> Any:
+    def transform(
+        self,
+        data: Any,
+        output: Path | None = None,
+        *,
+        on_inf: str = "error",
+        on_bad_row: str = "error",
+    ) -> Any:
         """`data` with its columns scaled; a new DataFrame or Table, or the file `output`.
 
         data: a pandas DataFrame or pyarrow Table (index, column order and the types of what is
             not scaled stay), or a path, for which `output` names the file to write.
+        on_inf, on_bad_row: as of `fit`.
 
         Raises DataError where a column is missing or holds what is no number.
         """
-        return self._scale(data, output, inverse=False)
+        return self._scale(data, output, _choice((), (), on_inf, on_bad_row), inverse=False)
 
     @overload
-    def inverse(self, data: Frame) -> Frame: ...
+    def inverse(self, data: Frame, *, on_inf: str = ...) -> Frame: ...
     @overload
-    def inverse(self, data: Path, output: Path) -> None: ...
+    def inverse(
+        self, data: Path, output: Path, *, on_inf: str = ..., on_bad_row: str = ...
+    ) -> None: ...
 
-    def inverse(self, data: Any, output: Path | None = None) -> Any:
+    def inverse(
+        self,
+        data: Any,
+        output: Path | None = None,
+        *,
+        on_inf: str = "error",
+        on_bad_row: str = "error",
+    ) -> Any:
         """`data` in original units, for those of its columns that are in the statistics."""
-        return self._scale(data, output, inverse=True)
+        return self._scale(data, output, _choice((), (), on_inf, on_bad_row), inverse=True)
 
-    def _scale(self, data: Any, output: Path | None, *, inverse: bool) -> Any:
+    def _scale(self, data: Any, output: Path | None, choice: Choice, *, inverse: bool) -> Any:
         job = Job(
             self.method.with_statistics(True),
             {name: m.with_statistics(True) for name, m in self.column_methods.items()},
             self,
             inverse,
+            choice,
         )
         if frames.is_frame(data):
             return frames.scale(data, job)
@@ -88,13 +110,14 @@ class Statistics(model.Statistics):
 
 
 def _scale_file(path: str, target: str, job: Job) -> None:
-    options = ReadOptions()
+    options = ReadOptions(skip_bad_rows=job.choice.skip_bad_rows)
     (source,) = sources([path])
     table = open_table(source, options)
     format_ = output_format(split_suffix(target)[0], table.format)
     scaling = Scaling.prepare(table, job, format_, options)
     with output(target, inputs=[source]) as stream:
         scaling.run(stream)
+    _warn_of_skipped(scaling.summary, 5)
 
 
 def _method(name: str, parameters: Mapping[str, Any]) -> Method:
@@ -109,6 +132,8 @@ def fit(
     select: Sequence[str] = (),
     exclude: Sequence[str] = (),
     method: str = "zscore",
+    on_inf: str = "error",
+    on_bad_row: str = "error",
     **parameters: Any,
 ) -> Statistics:
     """The exact statistics of the columns of numbers of `data`.
@@ -116,25 +141,42 @@ def fit(
     data: a pandas DataFrame, a pyarrow Table, a path (file, glob or directory) or several.
     select, exclude: columns by name, position, glob or /regex/; by default all columns of
         numbers.
+    on_inf: "error", or "ignore": infinite numbers are left out, and as they are.
+    on_bad_row: "error", or "skip": rows of text files that have too many or too few cells, or
+        text for a number, are left out; a UserWarning tells how many, and the first of them.
     method, parameters: how `Statistics.transform` will scale; one fit serves all methods.
 
     Raises DataError where the data are no such table, UsageError where the call is wrong.
     """
-    choice = Choice(_texts(select), _texts(exclude))
+    choice = _choice(select, exclude, on_inf, on_bad_row)
     chosen = _method(method, parameters)
-    statistics, _ = fit_tables(_tables(data), choice, chosen, {})
+    tables = _tables(data, ReadOptions(skip_bad_rows=choice.skip_bad_rows))
+    statistics, summary = fit_tables(tables, choice, chosen, {})
+    _warn_of_skipped(summary, 3)
     return _public(statistics)
+
+
+def _choice(select: Sequence[str], exclude: Sequence[str], on_inf: str, on_bad_row: str) -> Choice:
+    ignore = one_of(on_inf, ("error", "ignore"), "on_inf") == "ignore"
+    skip = one_of(on_bad_row, ("error", "skip"), "on_bad_row") == "skip"
+    return Choice(_texts(select), _texts(exclude), ignore, skip)
+
+
+def _warn_of_skipped(summary: Summary, stacklevel: int) -> None:
+    """Warn of bad rows, at the line of the user's code that is so many calls above."""
+    if summary.skipped_rows:
+        warnings.warn("\n".join(skipped(summary)), stacklevel=stacklevel)
 
 
 def _texts(selectors: Sequence[str]) -> tuple[str, ...]:
     return (selectors,) if isinstance(selectors, str) else tuple(selectors)
 
 
-def _tables(data: Any) -> list[Table]:
+def _tables(data: Any, options: ReadOptions) -> list[Table]:
     if frames.is_frame(data):
         return [frames.table(data)]
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
-    return [open_table(s, ReadOptions()) for s in sources([os.fspath(path) for path in paths])]
+    return [open_table(s, options) for s in sources([os.fspath(path) for path in paths])]
 
 
 def load(path: Path) -> Statistics:

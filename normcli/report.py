@@ -132,6 +132,11 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
     if summary.dropped_rows:
         yield f"{many(summary.dropped_rows, 'row')} of the last, short batch dropped"
+    yield from skipped(summary)
+
+
+def skipped(summary: Summary) -> Iterable[str]:
+    """How many bad rows were skipped, if any, and the first of them."""
     if summary.skipped_rows:
         yield f"{many(summary.skipped_rows, 'bad row')} skipped:"
         yield from (f"  line {line}: {why}" for line, why in summary.bad_rows)

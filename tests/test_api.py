@@ -117,3 +117,38 @@ def test_errors_name_the_column() -> None:
         statistics.transform(pd.DataFrame({"x": ["a"]}))
     with pytest.raises(normcli.UsageError, match="no method 'zz'"):
         normcli.fit(pd.DataFrame({"x": [1.0]}), method="zz")
+
+
+def test_bad_rows_are_skipped_on_request_and_a_warning_tells_of_them(tmp_path: Path) -> None:
+    path, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    path.write_text("id,x\na,1\nb\nc,five\nd,3\n")
+    with pytest.raises(normcli.DataError, match="line 3: 1 cell where the header has 2"):
+        normcli.fit(path, select="x")
+    with pytest.warns(UserWarning, match="2 bad rows skipped:\n  line 3: 1 cell") as told:
+        statistics = normcli.fit(path, select="x", on_bad_row="skip")
+    assert statistics.rows == 2
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="line 4: column 'x': 'five' is not a number") as told:
+        statistics.transform(path, out, on_bad_row="skip")
+    assert out.read_text() == "id,x\na,-1.0\nd,1.0\n"
+    assert told[0].filename == __file__
+    with pytest.raises(normcli.UsageError, match="on_bad_row must be one of error, skip"):
+        normcli.fit(path, on_bad_row="ignore")
+
+
+def test_infinite_numbers_are_left_out_on_request() -> None:
+    frame = pd.DataFrame({"x": [1.0, np.inf, 3.0]})
+    with pytest.raises(normcli.DataError, match="the DataFrame: row 2, column 'x': inf is inf"):
+        normcli.fit(frame)
+    statistics = normcli.fit(frame, on_inf="ignore")
+    assert statistics.columns["x"].inf == 1
+    assert statistics.transform(frame, on_inf="ignore")["x"].tolist() == [-1.0, np.inf, 1.0]
+    with pytest.raises(normcli.DataError, match="row 2"):
+        statistics.inverse(frame)
+
+
+def test_a_name_with_nul_is_an_error_of_ours(tmp_path: Path) -> None:
+    statistics = normcli.fit(pd.DataFrame({"x": [1.0, 2.0]}))
+    for call in (lambda: normcli.fit("a\0.csv"), lambda: statistics.save("a\0.json")):
+        with pytest.raises(normcli.UsageError, match="no file has a NUL in its name"):
+            call()
