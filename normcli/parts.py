@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -52,6 +52,16 @@ def refuse_inputs_in(directory: str, locations: Sequence[str]) -> None:
             )
 
 
+def refuse_names_of_parts(directory: str, files: Mapping[str, str]) -> None:
+    """Raise UsageError where one of `files` (option -> name) would be taken for a part."""
+    for option, name in files.items():
+        if PART.fullmatch(os.path.basename(stores.local_path(name))) and _is_below(name, directory):
+            raise UsageError(
+                f"{option} {shown(name)} has the name of a part in --output-dir, "
+                "where it would be replaced or deleted"
+            )
+
+
 def _is_below(location: str, directory: str) -> bool:
     location, directory = stores.local_path(location), stores.local_path(directory)
     if stores.is_uri(location) or stores.is_uri(directory):
@@ -66,6 +76,8 @@ def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
     with _words(directory):
         is_new = not directory.is_dir()
         if is_new:
+            if os.path.lexists(directory):
+                raise NotADirectoryError(errno.ENOTDIR, "it is no directory")
             directory.mkdir()
         _refuse_directories(directory, names)
         staging.mkdir()

@@ -471,6 +471,9 @@ def test_a_line_of_json_that_is_wrong_is_told_with_its_number(tmp_path: Path, no
         (("--engine", "dask", "--scheduler", "x:1", "-j", "2", "--output-dir", "p"), "--jobs"),
         (("--output-dir", "p", "--method", "batch", "--batch-size", "9"), "batches are counted"),
         (("--output-dir", "."), "has the input"),
+        (("--output-dir", ""), "names no directory"),
+        (("--output-dir", "p", "--save-stats", "p/part-00000.csv"), "has the name of a part"),
+        (("--output-dir", "p", "--json-summary", "./p/part-00009.csv"), "has the name of a part"),
     ],
 )
 def test_options_that_make_no_sense_together_are_refused(
@@ -492,6 +495,33 @@ def test_a_pipe_cannot_be_cut(tmp_path: Path, normcli: Cli) -> None:
     refused = normcli("fit-transform", "--output-dir", tmp_path / "p", stdin=b"x\n1\n")
     assert refused.code == 2
     assert "stdin (-) cannot be cut in fragments" in refused.err
+
+
+def test_what_is_no_directory_is_no_directory_of_parts(
+    csv: Path, tmp_path: Path, normcli: Cli
+) -> None:
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    for name in ("file", "link"):
+        refused = normcli("fit-transform", csv, "--output-dir", tmp_path / name)
+        assert refused.code == 1
+        assert f"cannot write parts to {tmp_path / name}: it is no directory" in refused.err
+    assert (tmp_path / "file").read_text() == "precious"
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_sidecar_that_would_be_taken_for_a_part_is_refused(
+    csv: Path, tmp_path: Path, normcli: Cli
+) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    sidecar = parts / "part-00005.json"
+    succeeds(normcli("fit", csv, "-o", sidecar))
+    refused = normcli("transform", csv, "--stats", sidecar, "--output-dir", parts)
+    assert refused.code == 2
+    assert sidecar.exists()
+    sidecar.rename(parts / "s.json")
+    succeeds(normcli("transform", csv, "--stats", parts / "s.json", "--output-dir", parts))
 
 
 def test_a_directory_that_cannot_be_made_is_named(csv: Path, tmp_path: Path, normcli: Cli) -> None:

@@ -25,9 +25,14 @@ if TYPE_CHECKING:
     from normcli.report import Summary
 
 
+BESIDE_PARTS = ("stats", "save_stats", "json_summary")  # options that name other files
+
+
 def are_wanted(values: opt.Values, inputs: Sequence[str]) -> bool:
     """Is the work to be done by fragments? Raises UsageError where that makes no sense."""
     dask, directory = values["engine"] == "dask", values.get("output_dir")
+    if directory == "":
+        raise UsageError("--output-dir names no directory")
     if values["scheduler"] is not None and not dask:
         raise UsageError("--scheduler is that of a Dask cluster: add --engine dask")
     if values["scheduler"] is not None and values["jobs"]:
@@ -77,10 +82,12 @@ def dask_of(values: opt.Values) -> Iterator[Dask | None]:
 def sources(input_: str, values: opt.Values) -> list[Source]:
     """All files that an input is; raises UsageError where one lies where the parts will be."""
     from normcli import files
-    from normcli.parts import refuse_inputs_in
+    from normcli.parts import refuse_inputs_in, refuse_names_of_parts
 
     found = files.sources([input_])
     refuse_inputs_in(values["output_dir"], [source.location for source in found])
+    others = {f"--{o.replace('_', '-')}": values.get(o) for o in BESIDE_PARTS}
+    refuse_names_of_parts(values["output_dir"], {o: name for o, name in others.items() if name})
     return found
 
 
