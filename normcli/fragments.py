@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from normcli import files, stores
-from normcli.errors import NormcliError, UsageError
+from normcli.errors import NormcliError, UsageError, shown
 from normcli.formats import format_named, input_format, open_table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Fragment:
 
     def source(self) -> Source:
         """The input; raises NormcliError where this process cannot see it, or sees another."""
-        here = f"on {socket.gethostname()} {self.location}"
+        here = f"on {socket.gethostname()} {shown(self.location)}"
         hint = "Where the work is done, the inputs have to be found under the same names"
         try:
             found = files.source(self.location)

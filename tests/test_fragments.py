@@ -219,6 +219,18 @@ def test_a_fragment_says_what_cannot_be_seen_where_it_is_opened(csv: Path) -> No
         fragment.open()
 
 
+def test_control_characters_in_places_of_fragments_are_escaped(tmp_path: Path) -> None:
+    from normcli.errors import NormcliError
+
+    path = tmp_path / "t\x1b[31m.csv"
+    write_csv(path)
+    (fragment, *_) = fragments_of(path, 1000)
+    path.unlink()
+    with pytest.raises(NormcliError) as error:
+        fragment.open()
+    assert "\x1b" not in str(error.value)
+
+
 def test_a_file_that_shrinks_while_its_fragment_is_read_is_an_error(csv: Path) -> None:
     from normcli.errors import DataError
 
