@@ -24,7 +24,12 @@ from normcli.sidecar import dumps
 from tests.conftest import Cli
 
 ROWS = [f"{i},{i}.5" for i in range(12)]
-SIZES = [(), ("--chunk-rows", "1"), ("--chunk-rows", "3"), ("--chunk-rows", "7", "-j", "2")]
+SIZES = [
+    (),
+    ("--chunk-rows", "1", "-j", "1"),
+    ("--chunk-rows", "3", "-j", "2"),
+    ("--chunk-rows", "7", "-j", "1"),
+]
 COMMANDS = [
     ("fit", "-s", "x"),
     ("fit",),
