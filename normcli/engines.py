@@ -44,6 +44,7 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class Serial:
     """One after the other, in this process."""
 
@@ -54,6 +55,7 @@ class Serial:
         yield from map(work, items)
 
 
+@dataclass(frozen=True)
 class Overlapped:
     """One after the other, in threads: one item is read, another worked on, a third used.
 

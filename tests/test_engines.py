@@ -8,6 +8,11 @@ import pytest
 
 from normcli.engines import Overlapped, Processes, Serial
 from normcli.errors import DataError
+from normcli.files import sources
+from normcli.formats import open_table
+from normcli.formats.base import ReadOptions
+from normcli.methods import methods
+from normcli.pipeline import Choice, fit
 
 ENGINES = [Serial(), Overlapped(), Processes(2)]
 every_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
@@ -68,3 +73,24 @@ def test_overlapped_work_is_read_done_and_used_at_the_same_time():
 
     for i in Overlapped().map(work, items()):
         assert i == 2 or done[i + 1].wait(10)  # the next is worked on while this is used
+
+
+class Counting:
+    """Counts how often it is asked for a map."""
+
+    maps = 0
+
+    def map(self, work, items):
+        self.maps += 1
+        yield from map(work, items)
+
+
+def test_the_same_workers_see_all_tables_of_a_kind(tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.csv").write_text(f"x\n{i}\n{i + 0.5}\n")
+    tables = (open_table(s, ReadOptions()) for s in sources([str(tmp_path)]))
+    engine = Counting()
+    statistics, summary = fit(tables, Choice(), methods()["zscore"](), {}, engine)
+    assert statistics.columns["x"].mean == 2.25
+    assert summary.rows == 10
+    assert engine.maps == 1

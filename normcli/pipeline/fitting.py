@@ -6,6 +6,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 from normcli.engines import Engine
@@ -43,23 +45,34 @@ Bounds = tuple[Exact, Exact] | None
 
 
 @dataclass(frozen=True)
-class See:
-    """Work: a chunk and some of its columns -> `Seen`.
+class Task:
+    """A chunk, and the positions of the columns that are wanted of it.
 
-    strict: a cell that is no number is an error, not a reason to leave its column alone.
     bounds: position of a column that is one of numbers -> numbers outside of these are
         counted (None: there are no bounds). Its cells are read as `Scale` would read them.
     """
 
+    chunk: Chunk
+    columns: tuple[int, ...]
+    bounds: Mapping[int, Bounds]
+
+
+@dataclass(frozen=True)
+class See:
+    """Work: a `Task` -> `Seen`.
+
+    strict: a cell that is no number is an error, not a reason to leave its column alone.
+    """
+
     strict: bool
     choice: Choice
-    bounds: Mapping[int, Bounds] = field(default_factory=dict)
 
-    def __call__(self, task: tuple[Chunk, tuple[int, ...]]) -> Seen:
+    def __call__(self, task: Task) -> Seen:
         """See one chunk."""
-        chunk, columns = task
-        chunk, bad_rows = good_rows(chunk, columns if self.strict else (), self.choice)
-        found = dict(zip(columns, self._read(chunk, columns), strict=True))
+        columns = task.columns
+        chunk, bad_rows = good_rows(task.chunk, columns if self.strict else (), self.choice)
+        read = read_chunk if self.strict else partial(_observed, task.bounds)
+        found = dict(zip(columns, read(chunk, columns, self.choice), strict=True))
         numbers = {column: x for column, x in found.items() if isinstance(x, Numbers)}
         statistics = TableStatistics.of(list(numbers.values()))
         if self.strict:
@@ -69,26 +82,28 @@ class See:
             statistics,
             {column: x for column, x in found.items() if isinstance(x, NotNumbers)},
             bad_rows,
-            self._outside(numbers),
+            _outside(task.bounds, numbers),
             infinite(chunk, numbers, statistics.inf, self.choice),
         )
 
-    def _read(self, chunk: Chunk, columns: Sequence[int]) -> Sequence[Numbers | NotNumbers]:
-        if self.strict:
-            return read_chunk(chunk, columns, self.choice)
-        found = chunk.observe(columns)
-        for i, column in enumerate(columns):
-            if isinstance(found[i], NotNumbers) and column in self.bounds:
-                with suppress(DataError):  # numbers with leading zeros are numbers here
-                    found[i] = chunk.numbers([column])[0]
-        return found
 
-    def _outside(self, numbers: Mapping[int, Numbers]) -> dict[int, int]:
-        return {
-            column: count_outside(x, *bounds)
-            for column, x in numbers.items()
-            if (bounds := self.bounds.get(column))
-        }
+def _observed(
+    bounds: Mapping[int, Bounds], chunk: Chunk, columns: Sequence[int], _: Choice
+) -> Sequence[Numbers | NotNumbers]:
+    found = chunk.observe(columns)
+    for i, column in enumerate(columns):
+        if isinstance(found[i], NotNumbers) and column in bounds:
+            with suppress(DataError):  # numbers with leading zeros are numbers here
+                found[i] = chunk.numbers([column])[0]
+    return found
+
+
+def _outside(bounds: Mapping[int, Bounds], numbers: Mapping[int, Numbers]) -> dict[int, int]:
+    return {
+        column: count_outside(x, *limits)
+        for column, x in numbers.items()
+        if (limits := bounds.get(column))
+    }
 
 
 @dataclass
@@ -183,18 +198,10 @@ def observe(
     bounds: columns that are known to be of numbers -> numbers outside of these are counted
         as "out_of_range" in `summary` (None: there are no bounds).
     """
-    columns: Observed | None = None
-    for table in tables:
-        wanted = choice.wanted(table.columns)
-        summary.left.update(dict.fromkeys(table.partition, "partition"))
-        if columns is None:
-            columns = _start(table, wanted, choice, summary)
-        places = _same_columns(table, wanted, columns, choice)
-        see = See(bool(choice.select), choice, _bounds_by_position(bounds or {}, table))
-        _observe_table(table, columns, places, see, engine_for(engine, table), summary)
-    if columns is None:
-        raise UsageError("there is no input")
-    return columns
+    observing = _Observing(choice, summary, bounds or {})
+    for same, alike in groupby(tables, partial(engine_for, engine)):
+        observing.add(alike, same)
+    return observing.columns()
 
 
 def _bounds_by_position(bounds: Mapping[str, Bounds], table: Table) -> dict[int, Bounds]:
@@ -255,38 +262,59 @@ def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
     return keys
 
 
-def _observe_table(
-    table: Table,
-    columns: Observed,
-    places: Mapping[int, int],
-    see: See,
-    engine: Engine,
-    summary: Summary,
-) -> None:
-    """Add the chunks of one table to `columns`."""
-    asked: deque[list[int]] = deque()
-    fold = Fold(len(columns.names))
+class _Observing:
+    """Tables, one after the other, that the same workers see."""
 
-    def tasks() -> Iterator[tuple[Chunk, tuple[int, ...]]]:
-        # What is known not to be numbers by now is not asked for again.
-        for chunk in table.chunks([places[i] for i in columns.alive()]):
-            alive = columns.alive()
-            asked.append(alive)
-            yield chunk, tuple(places[i] for i in alive)
+    def __init__(self, choice: Choice, summary: Summary, bounds: Mapping[str, Bounds]) -> None:
+        self._choice, self._summary, self._bounds = choice, summary, bounds
+        self._columns: Observed | None = None
+        self._fold = Fold(0)
 
-    with closing(engine.map(see, tasks())) as results:
-        for seen in results:
-            numbers = asked.popleft()
-            if seen.others:
-                others = [i for i in numbers if places[i] in seen.others]
-                columns.merge(others, list(seen.others.values()))
-                numbers = [i for i in numbers if places[i] not in seen.others]
-            fold.add(seen.statistics, numbers)
-            columns.note_infinite(seen.infinite, places)
-            for position, cells in seen.outside.items():
-                summary.count("out_of_range", table.columns[position], cells)
-            summary.advance(seen.rows, seen.bad_rows)
-    columns.merge(range(len(columns.names)), fold.columns())
+    def add(self, tables: Iterable[Table], engine: Engine) -> None:
+        """Add what tables hold."""
+        asked: deque[tuple[Table, dict[int, int], list[int]]] = deque()
+        see = See(bool(self._choice.select), self._choice)
+        with closing(engine.map(see, self._tasks(tables, asked))) as results:
+            for seen in results:
+                self._add(seen, *asked.popleft())
+
+    def columns(self) -> Observed:
+        """What has been observed."""
+        if self._columns is None:
+            raise UsageError("there is no input")
+        self._columns.merge(range(len(self._columns.names)), self._fold.columns())
+        return self._columns
+
+    def _tasks(
+        self, tables: Iterable[Table], asked: deque[tuple[Table, dict[int, int], list[int]]]
+    ) -> Iterator[Task]:
+        for table in tables:
+            columns, places = self._begin(table)
+            bounds = _bounds_by_position(self._bounds, table)
+            # What is known not to be numbers by now is not asked for again.
+            for chunk in table.chunks([places[i] for i in columns.alive()]):
+                alive = columns.alive()
+                asked.append((table, places, alive))
+                yield Task(chunk, tuple(places[i] for i in alive), bounds)
+
+    def _begin(self, table: Table) -> tuple[Observed, dict[int, int]]:
+        """All columns so far, and where they are in this table."""
+        wanted = self._choice.wanted(table.columns)
+        self._summary.left.update(dict.fromkeys(table.partition, "partition"))
+        if self._columns is None:
+            self._columns = _start(table, wanted, self._choice, self._summary)
+            self._fold = Fold(len(self._columns.names))
+        return self._columns, _same_columns(table, wanted, self._columns, self._choice)
+
+    def _add(self, seen: Seen, table: Table, places: Mapping[int, int], asked: list[int]) -> None:
+        assert self._columns is not None
+        others = [i for i in asked if places[i] in seen.others]
+        self._columns.merge(others, [seen.others[places[i]] for i in others])
+        self._fold.add(seen.statistics, [i for i in asked if places[i] not in seen.others])
+        self._columns.note_infinite(seen.infinite, places)
+        for position, cells in seen.outside.items():
+            self._summary.count("out_of_range", table.columns[position], cells)
+        self._summary.advance(seen.rows, seen.bad_rows)
 
 
 def _chosen(columns: Observed, summary: Summary) -> dict[str, ColumnStatistics]:
