@@ -81,9 +81,10 @@ def _ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
             yield found[0]
     finally:
         stopped.set()
-        while thread.is_alive():  # it may wait for room
-            with contextlib.suppress(queue.Empty):
-                ready.get(timeout=0.01)
+        while thread.is_alive():
+            with contextlib.suppress(queue.Empty):  # it may wait for room
+                ready.get_nowait()
+            thread.join(0.01)
 
 
 def _make(

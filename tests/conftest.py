@@ -1,11 +1,11 @@
-"""What the tests share: a normcli that runs in this process, on real descriptors."""
+"""What the tests share: a normcli that runs in this process, on real descriptors; a store."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from normcli.__main__ import run
+from tests.s3_server import ENVIRONMENT, Store, s3_server
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,21 @@ def normcli(capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
 def _feed(descriptor: int, data: bytes) -> None:
     with suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as pipe:
         pipe.write(data)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Store]:
+    """An S3 server on 127.0.0.1."""
+    pytest.importorskip("moto", reason="the extra normcli[test] is not installed")
+    with s3_server() as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The server, empty, with the environment that leads to it."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    server.clear()
+    return server

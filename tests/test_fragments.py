@@ -8,7 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from normcli.formats.csv_records import Dialect, records
 from normcli.formats.text_cuts import Span, cut, even, look
 from normcli.fragments import Fragment, fragments
 from tests.conftest import Cli, Outcome
-from tests.s3_server import ENVIRONMENT, Store, s3_server
+from tests.s3_server import Store
 
 HEAD = b"id,note,x,y\r\n"
 NOTES = ["plain", '"a,b"', '"two\nlines"', '"say ""x,""\r\n"', '""', '"\r"']
@@ -543,22 +543,6 @@ def test_a_directory_that_cannot_be_made_is_named(csv: Path, tmp_path: Path, nor
 
 
 # -- in a store ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Store]:
-    pytest.importorskip("moto", reason="the extra normcli[test] is not installed")
-    with s3_server() as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-    server.clear()
-    return server
 
 
 def test_objects_are_cut_like_files(

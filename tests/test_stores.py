@@ -28,26 +28,11 @@ from normcli.errors import NormcliError, UsageError
 from normcli.files import output, source, sources, write_atomic
 from tests.conftest import Cli
 from tests.corpora import corpus
-from tests.s3_server import ENVIRONMENT, Request, Store, s3_server
+from tests.s3_server import Request, Store
 from tests.test_hostile import Case, faults, run_all
 
 CSV = b"id,x\n" + b"".join(b"%03d,%d.5\n" % (i, i * i) for i in range(1000))
 OLD = b"what was there before"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Store]:
-    with s3_server() as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-    server.clear()
-    return server
 
 
 def table(rows: int = 1000) -> pa.Table:

@@ -128,7 +128,6 @@ def write_parts(
     left: Mapping[str, str] | None = None,
 ) -> None:
     """Scale all fragments, each to a part, and report."""
-    from normcli import explain, screen
     from normcli.engines import Serial
     from normcli.files import output
     from normcli.formats import output_format
@@ -141,11 +140,7 @@ def write_parts(
     engine = None if dask else opt.engine_of(values)
     work = ScaleToPart(job, format_.name, engine, same=not values["to"])
     scaling = work.prepare(fragments[0])
-    columns = [plan.column.name for plan in scaling.plans]
-    for method in (job.method, *job.column_methods.values()):
-        mo.refuse_unknown_columns(method, columns)
-    if values["explain"]:
-        screen.write([], explain.scaling(scaling, left or {}), page=False)
+    if run.explains(scaling, left or {}):
         return
     saved = values.get("save_stats")
     with ExitStack() as stack:

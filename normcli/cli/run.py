@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from normcli.cli.method_options import refuse_unknown_columns
 from normcli.cli.options import Values
 from normcli.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from normcli.files import Source
+    from normcli.pipeline import Scaling
     from normcli.progress import Bar
     from normcli.report import Summary
 
@@ -40,6 +42,22 @@ class Run:
         if "to" in self._values:
             targets.pop("--output", None)  # gets a table, and may be what is read
         refuse_replacing(targets, self._sources)
+
+    def explains(self, scaling: Scaling, left: Mapping[str, str]) -> bool:
+        """With --explain, print what would be done to each column, and say so.
+
+        left: column -> why it is left alone, where that is known.
+
+        Raises: UsageError where a method names a column that is not scaled.
+        """
+        columns = [plan.column.name for plan in scaling.plans]
+        for method in (scaling.job.method, *scaling.job.column_methods.values()):
+            refuse_unknown_columns(method, columns)
+        if self._values["explain"]:
+            from normcli import explain, screen
+
+            screen.write([], explain.scaling(scaling, left), page=False)
+        return bool(self._values["explain"])
 
     def bar(self, verb: str) -> Bar:
         """A bar for one pass over the sources."""

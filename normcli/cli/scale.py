@@ -130,7 +130,6 @@ def write(
     left: Mapping[str, str] | None = None,
 ) -> None:
     """Run a job and report; `left`: why columns were left alone, where that is known."""
-    from normcli import explain, screen
     from normcli.files import output, split_suffix
     from normcli.formats import output_format
     from normcli.pipeline import Scaling
@@ -138,11 +137,7 @@ def write(
 
     format_ = output_format(split_suffix(values["output"])[0], table.format, values["to"])
     scaling = Scaling.prepare(table, job, format_, opt.read_options_of(values))
-    columns = [plan.column.name for plan in scaling.plans]
-    for method in (job.method, *job.column_methods.values()):
-        mo.refuse_unknown_columns(method, columns)
-    if values["explain"]:
-        screen.write([], explain.scaling(scaling, left or {}), page=False)
+    if run.explains(scaling, left or {}):
         return
     saved = values.get("save_stats")
     with ExitStack() as stack:
