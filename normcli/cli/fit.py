@@ -34,7 +34,7 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
 
     \b
     normcli fit train.csv               # writes train.stats.json
-    zcat *.csv.gz | normcli fit -o s.json
+    zcat train.csv.gz | normcli fit -o s.json
     normcli fit 'part-*.parquet' -o s.json --method minmax --range -1 1
 
     Reads all inputs once: files, globs, directories of parts, or stdin. One fit serves every
