@@ -5,18 +5,24 @@ from __future__ import annotations
 import doctest
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tools import picture, reference
-from tools.sessions import PAGES, ROOT, Shell, filled, says, steps
+from tools.sessions import PAGES, ROOT, Shell, fenced, filled, says, steps
 
 NEEDED = ("awk", "bash", "make", "xz")  # by the sessions, and not on every machine
-PYTHON = re.compile(r"^```pycon\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+README = PAGES[0]
+TRY = re.compile(r"^<!-- try -->\n```sh\n.* && pip install -q \. &&\n(.*?)^```$", re.DOTALL | re.M)
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+UNFENCED = re.compile(
+    r"^ *(?:```|~~~)|^ {4}(?:\$ )?(?:normcli|python3?|pip|dask|aws) ", re.MULTILINE
+)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -28,26 +34,43 @@ def pages_with(pattern: str) -> list[Path]:
 WITH_SESSIONS = sorted(pages_with("```console\n"), key=lambda page: -len(steps(page.read_text())))
 
 
-@pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[list[str]]]]:
-    """What the commands of every page print; those of two pages run at a time."""
+@dataclass(frozen=True)
+class Printed:
+    """What shells print, each with a directory of its own, of which two work at a time.
 
-    def run(page: Path) -> list[str]:
-        shell = Shell(tmp_path_factory.mktemp(page.stem))
-        return [shell.run(step.command) for step in steps(page.read_text())]
+    pages: by each command; first: by the one that the README opens with, and its exit code;
+    picture: the one in the README.
+    """
+
+    pages: dict[Path, Future[list[str]]]
+    first: Future[list[str]]
+    picture: Future[str]
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
+    def shell() -> Shell:
+        return Shell(tmp_path_factory.mktemp("shell"))
+
+    def run(commands: list[str]) -> list[str]:
+        place = shell()
+        return [place.run(command) for command in commands]
 
     with ThreadPoolExecutor(2) as pool:
-        yield {page: pool.submit(run, page) for page in WITH_SESSIONS}
+        texts = {page: page.read_text() for page in WITH_SESSIONS}
+        yield Printed(
+            {page: pool.submit(run, [s.command for s in steps(texts[page])]) for page in texts},
+            pool.submit(run, [f"{each}echo exit code $?" for each in TRY.findall(texts[README])]),
+            pool.submit(lambda: picture.picture(shell())),
+        )
 
 
 @pytest.mark.parametrize("page", WITH_SESSIONS, ids=lambda page: page.name)
-def test_a_page_shows_what_its_commands_print(
-    page: Path, printed: dict[Path, Future[list[str]]]
-) -> None:
+def test_a_page_shows_what_its_commands_print(page: Path, printed: Printed) -> None:
     for program in NEEDED:
         if f"{program} " in page.read_text() and shutil.which(program) is None:
             pytest.skip(f"the page uses {program}, which is not here")
-    for step, found in zip(steps(page.read_text()), printed[page].result(), strict=True):
+    for step, found in zip(steps(page.read_text()), printed.pages[page].result(), strict=True):
         assert says(step.output, found), f"$ {step.command}{found}"
 
 
@@ -59,9 +82,41 @@ def test_a_page_shows_what_python_says(
         pytest.importorskip("sklearn")
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
     monkeypatch.chdir(tmp_path)
-    text = "\n".join(PYTHON.findall(page.read_text()))
+    text = "\n".join(fenced("pycon").findall(page.read_text()))
     test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_the_commands_that_a_newcomer_pastes_show_what_they_promise(printed: Printed) -> None:
+    """Those after the installation, which tests have behind them."""
+    (shown,) = printed.first.result()
+    assert "saved in train.stats.json\n" in shown
+    assert "train.stats.json: 172 rows, 5 columns" in shown
+    assert "Adelie,Torgersen,-0.5611,0.4363" in shown
+    assert "sample_data/test.csv does not fit train.stats.json" in shown
+    assert shown.endswith("exit code 3\nexit code 0\n")
+
+
+# Blocks of other kinds than the two above, and who looks at them.
+CHECKED = {
+    ("README.md", "sh"): 2,  # the test above; .ci/run, which has the tests run by it
+    ("reference.md", "text"): 9,  # below: they are what the program says; test_examples.py
+    ("scaling.md", "sh"): 1,  # test_examples.py
+    ("sidecar.md", "csv"): 1,  # test_sidecar.py
+    ("sidecar.md", "json"): 1,  # test_sidecar.py
+    ("stores.md", "sh"): 2,  # test_examples.py
+    ("stores.md", "text"): 1,  # test_stores.py
+    ("tutorial.md", "yaml"): 1,  # test_examples.py
+}
+
+
+def test_no_example_escapes_the_tests() -> None:
+    texts = {page.name: page.read_text() for page in PAGES}
+    blocks = [(name, block) for name in texts for block in FENCED.findall(texts[name])]
+    kinds = Counter((name, block.partition("\n")[0][3:]) for name, block in blocks)
+    assert {kind: n for kind, n in kinds.items() if kind[1] not in ("console", "pycon")} == CHECKED
+    for name, text in texts.items():
+        assert not UNFENCED.search(FENCED.sub("", text)), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -82,7 +137,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_the_readme_links_every_page() -> None:
-    links = LINK.findall((ROOT / "README.md").read_text())
+    links = LINK.findall(README.read_text())
     assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= set(links)
 
 
@@ -104,9 +159,9 @@ def test_the_reference_has_every_command_with_an_example() -> None:
         assert re.search(rf"^  .*normcli {name} ", section, re.MULTILINE), name
 
 
-def test_the_picture_is_of_what_the_commands_show(tmp_path: Path) -> None:
+def test_the_picture_is_of_what_the_commands_show(printed: Printed) -> None:
     """Its words, at least: where they stand is the matter of the library that draws it."""
-    assert words(picture.PICTURE.read_text()) == words(picture.picture(Shell(tmp_path)))
+    assert words(picture.PICTURE.read_text()) == words(printed.picture.result())
 
 
 def words(svg: str) -> list[str]:
@@ -116,7 +171,7 @@ def words(svg: str) -> list[str]:
 
 def test_the_commands_that_the_readme_gives_are_where_ci_looks_for_them() -> None:
     """.ci/run takes the second one as it stands."""
-    page = (ROOT / "README.md").read_text()
+    page = README.read_text()
     for mark in ("try", "tests"):
         assert len(re.findall(rf"^<!-- {mark} -->\n```sh\n", page, re.MULTILINE)) == 1
 

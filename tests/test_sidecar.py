@@ -30,6 +30,7 @@ from normcli.model import Statistics
 from normcli.numbers import Numbers
 from normcli.statistics import ColumnStatistics
 from tests.corpora import corpus
+from tools.sessions import fenced
 
 METHODS = methods()
 ZSCORE, SAMPLE = (METHODS["zscore"].from_parameters({"ddof": ddof}) for ddof in (0, 1))
@@ -602,16 +603,13 @@ def test_a_column_has_its_own_method_or_the_default():
 # ---------------------------------------------------------------------- the documentation
 
 
-def block(page: str, language: str) -> str:
-    return page.split(f"```{language}\n")[1].split("```")[0]
-
-
 def test_the_example_of_the_documentation_is_what_the_program_writes():
     page = (Path(__file__).parents[1] / "docs" / "sidecar.md").read_text("utf-8")
-    header, *lines = block(page, "csv").splitlines()
+    (table_of_it,), (sidecar_of_it,) = (fenced(kind).findall(page) for kind in ("csv", "json"))
+    header, *lines = table_of_it.splitlines()
     rows = [[float(cell) if cell else None for cell in line.split(",")[1:]] for line in lines]
     columns = dict(zip(header.split(",")[1:], zip(*rows, strict=True), strict=True))
-    assert sidecar.dumps(table(columns)).decode() == block(page, "json")
+    assert sidecar.dumps(table(columns)).decode() == sidecar_of_it
 
 
 def test_the_documentation_tells_of_every_field():

@@ -30,6 +30,7 @@ from tests.conftest import Cli
 from tests.corpora import corpus
 from tests.s3_server import Request, Store
 from tests.test_hostile import Case, faults, run_all
+from tools.sessions import ROOT, fenced
 
 CSV = b"id,x\n" + b"".join(b"%03d,%d.5\n" % (i, i * i) for i in range(1000))
 OLD = b"what was there before"
@@ -395,6 +396,8 @@ def test_whoever_is_denied_access_is_told_where_credentials_come_from(
         assert "denies access" in outcome.err
         assert "AWS_ACCESS_KEY_ID" in outcome.err.splitlines()[1]
     assert time.monotonic() - started < 10
+    (documented,) = fenced("text").findall((ROOT / "docs" / "stores.md").read_text())
+    assert read.err == documented
 
 
 def test_a_store_that_is_not_there_is_told_soon(

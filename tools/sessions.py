@@ -14,7 +14,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FIGURE = re.compile(r"\b\d[\d.e+-]* (?=(?:ms|s|MB/s|GB/s)\b)")
 
 
@@ -31,9 +30,14 @@ class Step:
         return "".join([f"$ {first}", *rest, self.output])
 
 
+def fenced(language: str) -> re.Pattern[str]:
+    """A fenced block of a language; its group 1 is what it holds."""
+    return re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
 def steps(page: str) -> list[Step]:
     """The steps of all sessions in the text of a page, in order."""
-    return [step for block in BLOCK.findall(page) for step in _steps(block)]
+    return [step for block in fenced("console").findall(page) for step in _steps(block)]
 
 
 def _steps(block: str) -> list[Step]:
@@ -101,4 +105,4 @@ def filled(page: str, shell: Shell) -> str:
             done.append(str(Step(step.command, kept)))
         return f"```console\n{''.join(done)}```"
 
-    return BLOCK.sub(fill, page)
+    return fenced("console").sub(fill, page)
