@@ -45,7 +45,11 @@ class Fragment:
 
     def open(self) -> Table:
         """The rows as a table; raises NormcliError where this process cannot see the input."""
-        return open_table(self.source(), self.options, self.format, self.piece)
+        return self.table(self.source())
+
+    def table(self, source: Source) -> Table:
+        """The rows as a table, in its `source`."""
+        return open_table(source, self.options, self.format, self.piece)
 
     def source(self) -> Source:
         """The input; raises NormcliError where this process cannot see it, or sees another."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from normcli.report import Summary, can_show, many
@@ -35,13 +37,12 @@ class Bar:
 
     def __init__(self, verb: str, sources: Sequence[Source], *, hidden: bool = False) -> None:
         self._verb, self._sources = verb, sources
-        self.summary = Summary(watch=None if hidden else self.advance)
+        self.summary = Summary(watch=self.advance)
         self._started = time.monotonic()
-        self._next = self._started + DELAY
+        self._next = math.inf if hidden else self._started + DELAY
         self._is_drawn = False
-        self._source: Source | None = None  # that which is being read
-        self._table: Table | None = None
-        self._first = self._finished = 0  # rows, and bytes, of those before it
+        self._reading: _Reading | None = None
+        self._rows = self._bytes = 0  # of what was read before that
 
     def __enter__(self) -> Self:
         return self
@@ -51,12 +52,23 @@ class Bar:
             _write(CLEAR)
 
     def begin(self, source: Source, table: T) -> T:
-        """`table`, whose rows are the next ones."""
-        if self._source is not None:
-            self._finished += self._source.size or self._source.position()
-        self._source, self._table, self._first = source, table, self.summary.rows
+        """`table`, which is all of `source`: its rows are the next ones."""
+        if self._reading is not None:
+            last = self._reading.source
+            self._bytes += last.size or last.position()
+        self._rows = self.summary.rows
+        self._reading = _Reading(source, source.size, table, self.summary, self._rows)
         self.summary.inputs.append((source.name, table.format))
         return table
+
+    def begin_part(self, source: Source, table: Table, seen: Summary) -> None:
+        """`table`, which is `seen.bytes` of `source`: its rows are the next ones.
+
+        seen: counts them, and is added to `summary` when all of them are done.
+        """
+        self._rows, self._bytes = self.summary.rows, self.summary.bytes or 0
+        self._reading = _Reading(source, seen.bytes, table, seen)
+        seen.watch = self.advance
 
     def advance(self, rows: int) -> None:
         """Draw the bar, if it is time to."""
@@ -73,7 +85,7 @@ class Bar:
     def line(self, seconds: float, width: int) -> str:
         """All of it, in less than `width` characters; the bar itself where there is room."""
         done, total = self.done(), self._total()
-        words = self.words(done, seconds)
+        words = "  ".join(self._words(done, seconds))
         if not total:
             return f"{self._verb}  {words}"[: width - 1]
         share = min(done / total, 1.0)
@@ -82,29 +94,56 @@ class Bar:
             return f"{self._verb} {words}"[: width - 1]
         return f"{self._verb}  {_bar(share)} {words}"
 
-    def words(self, done: float, seconds: float) -> str:
+    def _words(self, done: float, seconds: float) -> Iterator[str]:
         """Rows and rate so far, and how long it will take if that stays so."""
-        words = f"{many(self.summary.rows, 'row')}  {done / seconds / 1e6:.3g} MB/s"
+        yield many(self.rows(), "row")
+        yield f"{done / seconds / 1e6:.3g} MB/s"
         if (total := self._total()) and done:
             left = max(0, round(seconds * (total / done - 1)))
-            words += f"  {left // 60}:{left % 60:02} left"
-        return words
+            yield f"{left // 60}:{left % 60:02} left"
 
     def _total(self) -> int | None:
         sizes = [source.size for source in self._sources]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
+    def rows(self) -> int:
+        """Rows that are done: at the end of a part those in `summary` are the more recent."""
+        return max(self.summary.rows, self._rows + (self._reading.rows if self._reading else 0))
+
     def done(self) -> float:
+        """Bytes that have been read; in `summary` are those of which others tell."""
+        read = self._bytes + (self._reading.read() if self._reading else 0)
+        return max(self.summary.bytes or 0, read)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A table that is being read.
+
+    size: the bytes of its source that it is; None: a pipe.
+    seen, before: what counts its rows, and how many of those counted are not its own.
+    """
+
+    source: Source
+    size: int | None
+    table: Table
+    seen: Summary
+    before: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Those that are done."""
+        return self.seen.rows - self.before
+
+    def read(self) -> float:
         """Bytes that have been read; Arrow reads files by itself, so there the table tells."""
-        if self._source is None or self._table is None:
-            return float(self.summary.bytes or 0)  # as others who have read some tell
-        size = self._source.size or 0
-        read: float = self._source.position()
-        if (share := self._table.share_read) is not None:
-            read = size * share
-        elif rows := self._table.total_rows:
-            read = size * (self.summary.rows - self._first) / rows
-        return self._finished + read
+        if self.size is None:
+            return self.source.position()
+        if (share := self.table.share_read) is not None:
+            return self.size * share
+        if total := self.table.total_rows:
+            return self.size * min(1.0, self.rows / total)  # some may be of the table before
+        return min(self.size, self.source.position())
 
 
 def is_wanted(quiet: bool, output: str | None) -> bool:

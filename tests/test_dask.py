@@ -22,7 +22,7 @@ from normcli.formats.base import ReadOptions
 from normcli.fragments import fragments
 from normcli.methods import methods
 from normcli.pipeline import Choice
-from normcli.pipeline.fragmented import fit_fragments
+from normcli.pipeline.fragmented import Observe, fit_fragments
 from normcli.report import Summary
 from normcli.sidecar import dumps
 from tests.cluster import PATIENCE, PYTHON_M, scheduler, started, until, workers
@@ -102,7 +102,9 @@ def fitted(table: Path, address: str, watch: Callable[[int], None]) -> bytes:
     found = fragments(sources([str(table)]), ReadOptions(), None, 100, Serial())
     zscore = methods()["zscore"].from_parameters({})
     with dask_engine.dask(address, 1) as engine:
-        return dumps(fit_fragments(found, Choice(), zscore, {}, engine, Summary(watch=watch)))
+        return dumps(
+            fit_fragments(found, Observe(Choice()), zscore, {}, engine, Summary(watch=watch))
+        )
 
 
 def test_a_worker_that_dies_in_mid_run_changes_nothing(

@@ -260,10 +260,12 @@ def test_several_inputs_are_one_honest_total(clock: Clock, tmp_path: Path) -> No
         file.read(500)
         assert bar.done() == a.position() > 0
     bar.begin(b, second)
+    clock.now += 10
     bar.summary.advance(4, [])
     assert bar.done() == 1000 + 400  # Arrow reads files by itself; its rows tell
-    clock.now += 10
-    assert bar.words(1400, 10.0) == "4 rows  0.00014 MB/s  0:04 left"
+    assert bar.line(10.0, 50) == "fitting  70%  4 rows  0.00014 MB/s  0:04 left"
+    bar.summary.advance(8, [])  # two of which were read from the table before
+    assert bar.done() == 2000
 
 
 def test_there_is_no_bar_without_a_terminal(normcli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,13 +280,14 @@ def test_a_bar_is_one_line_that_fits_the_terminal(
     source, table = opened(tmp_path / "a", rows=4)
     bar = Bar("fitting", [source])
     bar.begin(source, table)
+    clock.now += 2
     bar.summary.advance(1, [])
     drawn = "━━━━━━──────────────────"
     assert bar.line(2.0, 80) == f"fitting  {drawn}  25%  1 row  0.000125 MB/s  0:06 left"
     assert bar.line(2.0, 60) == "fitting  25%  1 row  0.000125 MB/s  0:06 left"
     assert bar.line(2.0, 20) == "fitting  25%  1 row"
     source.size = None  # a pipe
-    assert bar.line(2.0, 80) == "fitting  1 row  0 MB/s"
+    assert bar.line(2.0, 80) == "fitting  1 row  0.000125 MB/s"
 
 
 def test_the_share_of_an_arrow_file_is_that_of_its_batches(tmp_path: Path) -> None:
@@ -298,6 +301,80 @@ def test_the_share_of_an_arrow_file_is_that_of_its_batches(tmp_path: Path) -> No
     table = bar.begin(source, open_table(source, ReadOptions(chunk_rows=2)))
     shares = [bar.done() / path.stat().st_size for _ in table.chunks()]
     assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+def drawn(screen: bytes) -> list[tuple[int, int]]:
+    """Percent and rows of each bar that was drawn."""
+    found = re.findall(r"(\d+)%  (?:([\d\u202f ]+) rows)?", screen.decode())
+    return [(int(share), int(re.sub(r"\D", "", rows) or 0)) for share, rows in found]
+
+
+def on_terminal(code: str, *arguments: object, until: bytes | None = None) -> bytes:
+    """What normcli writes to a terminal that is its stderr; `code` goes before it.
+
+    until: when this is there, it is interrupted.
+    """
+    ours, theirs = pty.openpty()
+    code = f"{code}\nimport sys\nfrom normcli.__main__ import run\nsys.exit(run(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
+    os.close(theirs)
+    seen, expected = b"", 0
+    with suppress(OSError):  # at its end a terminal gives an error
+        while more := os.read(ours, 4096):
+            seen += more
+            if until and until in seen and not expected:
+                process.send_signal(signal.SIGINT)
+                expected = 130
+    os.close(ours)
+    out, _ = process.communicate()
+    assert (process.returncode, out) == (expected, b""), seen
+    return seen
+
+
+SLOW = """
+import time
+from normcli.pipeline import scaling
+done = scaling.Scale.__call__
+scaling.Scale.__call__ = lambda *given: time.sleep(0.3) or done(*given)
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_bar_moves_within_a_fragment(stats: Path, tmp_path: Path, jobs: int) -> None:
+    path, parts = tmp_path / "t.csv", tmp_path / "parts"
+    path.write_bytes(b"x,y\n" + b"1,2\n" * 24)
+    options = ("--stats", stats, "--chunk-rows", 3, "-j", jobs, "--output-dir", parts)
+    seen = drawn(on_terminal(SLOW, "transform", path, *options))
+    assert [part.name for part in parts.iterdir()] == ["part-00000.csv"]
+    rows = [rows for _, rows in seen]
+    assert 0 < rows[0] < rows[1] <= 24
+    assert seen == sorted(seen)
+
+
+def test_the_bar_of_a_fragment_leaves_the_terminal_clean_when_it_is_interrupted(
+    stats: Path, tmp_path: Path
+) -> None:
+    path, parts = tmp_path / "t.csv", tmp_path / "parts"
+    path.write_bytes(b"x,y\n" + b"1,2\n" * 24)
+    command = ("transform", path, "--stats", stats, "--chunk-rows", 1, "--output-dir", parts)
+    seen = on_terminal(SLOW, *command, "-j", 1, until=b" rows")
+    assert seen.endswith(b"\r\x1b[K\r\nnormcli: interrupted\r\n")
+    assert not parts.exists()
+
+
+def test_there_is_no_bar_with_q(stats: Path, tmp_path: Path) -> None:
+    path, parts = tmp_path / "t.csv", tmp_path / "parts"
+    path.write_bytes(b"x,y\n1,2\n")
+    at_once = "from normcli import progress\nprogress.DELAY = 0.0"
+    command = ("transform", path, "--stats", stats, "--output-dir", parts)
+    assert b"%" in on_terminal(at_once, *command)
+    assert on_terminal(at_once, *command, "-q") == b""
 
 
 @pytest.mark.parametrize("command", ["fit", "transform"])

@@ -17,12 +17,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from normcli.engines import Serial
+from normcli.engines import Engine, Processes, Serial
 from normcli.files import sources
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv_records import Dialect, records
 from normcli.formats.text_cuts import Span, cut, even, look
 from normcli.fragments import Fragment, fragments
+from normcli.methods import methods
+from normcli.parts import parts
+from normcli.pipeline import Choice, Job
+from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments, scale_fragments
+from normcli.progress import Bar
+from normcli.report import Summary
+from normcli.sidecar import dumps
 from tests.conftest import Cli, Outcome
 from tests.s3_server import Store
 
@@ -167,17 +174,11 @@ def test_large_files_are_cut_and_small_ones_are_not(table: Path) -> None:
 
 
 def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli: Cli) -> None:
-    from normcli.methods import methods
-    from normcli.pipeline import Choice
-    from normcli.pipeline.fragmented import fit_fragments
-    from normcli.report import Summary
-    from normcli.sidecar import dumps
-
     whole = succeeds(normcli("fit", table, "-o", "-")).out
     zscore = methods()["zscore"].from_parameters({})
     cut_ = fragments_of(table, 1000)
     summary = Summary()
-    assert dumps(fit_fragments(cut_, Choice(), zscore, {}, Serial(), summary)) == whole
+    assert dumps(fit_fragments(cut_, Observe(Choice()), zscore, {}, Serial(), summary)) == whole
     assert summary.rows == ROWS
     assert b'"x"' in whole
 
@@ -241,6 +242,39 @@ def test_a_file_that_shrinks_while_its_fragment_is_read_is_an_error(csv: Path) -
 
 
 # -- parts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", [None, Processes(2)])
+def test_the_bar_runs_evenly_through_fragments(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine | None
+) -> None:
+    monkeypatch.setattr("normcli.progress.DELAY", 0.0)
+    monkeypatch.setattr("normcli.progress.INTERVAL", 0.0)
+    found: list[tuple[float, int]] = []
+    monkeypatch.setattr(Bar, "_draw", lambda bar, _: found.append((bar.done(), bar.rows())))
+    inputs, zscore = sources([str(table)]), methods()["zscore"].from_parameters({})
+    cut_ = fragments_of(table, 3000, ReadOptions(chunk_rows=7))
+    bar = Bar("fitting", inputs)
+    statistics = fit_fragments(
+        cut_, Observe(Choice(), bar.begin_part), zscore, {}, Serial(), bar.summary
+    )
+    assert_even(found, len(cut_), table.stat().st_size)
+
+    found.clear()
+    bar = Bar("scaling", inputs)
+    work = ScaleToPart(Job(zscore, {}, statistics), table.suffix[1:], engine, True, bar.begin_part)
+    with parts(str(tmp_path / "parts"), table.suffix, len(cut_)) as targets:
+        scale_fragments(cut_, targets, work, Serial(), bar.summary)
+    assert_even(found, len(cut_), table.stat().st_size)
+
+
+def assert_even(found: list[tuple[float, int]], count: int, size: int) -> None:
+    """Bytes and rows that were told never go back, and come in more steps than fragments."""
+    assert len({rows for _, rows in found}) > 2 * count > 4
+    assert found == sorted(found)
+    assert [rows for _, rows in found] == sorted(rows for _, rows in found)
+    assert found[-1] == (pytest.approx(size, abs=count), ROWS)
+    assert found[-1][0] <= size
 
 
 def test_parts_are_the_whole_output_cut_in_order(table: Path, tmp_path: Path, normcli: Cli) -> None:

@@ -18,7 +18,7 @@ from normcli.formats.base import ReadOptions
 from normcli.fragments import fragments
 from normcli.methods import methods
 from normcli.pipeline import Choice, fit
-from normcli.pipeline.fragmented import fit_fragments
+from normcli.pipeline.fragmented import Observe, fit_fragments
 from normcli.report import Summary
 from normcli.sidecar import dumps
 from tests.conftest import Cli
@@ -127,7 +127,7 @@ def looked_by_fragments(path: str, size: int) -> object:
     summary = Summary()
     try:
         pieces = fragments(sources([path]), ReadOptions(), None, size, Serial())
-        statistics = fit_fragments(pieces, Choice(), METHOD, {}, Serial(), summary)
+        statistics = fit_fragments(pieces, Observe(Choice()), METHOD, {}, Serial(), summary)
     except NormcliError as error:
         return str(error)
     return dumps(statistics), summary.left

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -110,12 +111,13 @@ def fit(
 ) -> tuple[Statistics, Summary]:
     """The statistics of all fragments."""
     from normcli.engines import Serial
-    from normcli.pipeline.fragmented import fit_fragments
+    from normcli.pipeline.fragmented import Observe, fit_fragments
 
     choice, (method, own) = opt.choice_of(values), asked
     mo.refuse_absent_columns(fragments[0].open(), choice, method, own)
     with run.bar("fitting") as bar:
-        statistics = fit_fragments(fragments, choice, method, own, dask or Serial(), bar.summary)
+        work = Observe(choice, None if dask else bar.begin_part)
+        statistics = fit_fragments(fragments, work, method, own, dask or Serial(), bar.summary)
     return statistics, bar.summary
 
 
@@ -148,6 +150,7 @@ def write_parts(
         written = parts(values["output_dir"], format_.suffixes[0], len(fragments))
         targets = stack.enter_context(written)
         with run.bar("restoring" if job.inverse else "scaling") as bar:
+            work = replace(work, begin=None if dask else bar.begin_part)
             seen = scale_fragments(fragments, targets, work, dask or Serial(), bar.summary)
         if sidecar is not None and seen is not None:
             sidecar.write(dumps(seen))

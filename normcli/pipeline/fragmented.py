@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from normcli.engines import Engine
 from normcli.errors import UsageError
-from normcli.files import output
+from normcli.files import Source, output
 from normcli.formats import format_named
+from normcli.formats.base import Table
 from normcli.fragments import Fragment
 from normcli.methods.base import Method
 from normcli.model import Statistics
@@ -18,23 +19,29 @@ from normcli.pipeline.fitting import Observed, fitted, observe
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.report import Summary
 
+# Is told of a table that is begun, and of what will count its rows: see `Bar.begin_part`.
+Begin = Callable[[Source, Table, Summary], None]
+
 
 @dataclass(frozen=True)
 class Observe:
-    """Work: a fragment -> what its columns hold."""
+    """Work: a fragment -> what its columns hold.
+
+    begin: where the work is done in this process, who is to know how far it is.
+    """
 
     choice: Choice
+    begin: Begin | None = None
 
     def __call__(self, fragment: Fragment) -> tuple[Observed, Summary]:
         """Observe one fragment."""
-        table, summary = fragment.open(), _summary(fragment)
-        summary.inputs.append((table.name, table.format))
+        table, summary = _opened(fragment, self.begin)
         return observe([table], self.choice, summary), summary
 
 
 def fit_fragments(
     fragments: Sequence[Fragment],
-    choice: Choice,
+    work: Observe,
     method: Method,
     column_methods: Mapping[str, Method],
     engine: Engine,
@@ -42,7 +49,7 @@ def fit_fragments(
 ) -> Statistics:
     """The statistics of all fragments: the same as `fit` gives for the whole tables."""
     columns: Observed | None = None
-    with closing(engine.map(Observe(choice), fragments)) as results:
+    with closing(engine.map(work, fragments)) as results:
         for fragment, (observed, seen) in zip(fragments, results, strict=True):
             if columns is None:
                 columns = observed
@@ -61,12 +68,14 @@ class ScaleToPart:
     format: the name of that of the parts.
     engine: for the chunks of a fragment; None: they are worked on one after the other.
     same: an input of another format is refused.
+    begin: as that of `Observe`.
     """
 
     job: Job
     format: str
     engine: Engine | None = None
     same: bool = False
+    begin: Begin | None = None
 
     def __call__(self, task: tuple[Fragment, str]) -> tuple[Summary, Statistics | None]:
         """Write one part."""
@@ -78,15 +87,14 @@ class ScaleToPart:
 
     def prepare(self, fragment: Fragment) -> Scaling:
         """What can be refused before the rows are read has been refused."""
-        table = fragment.open()
+        table, summary = _opened(fragment, self.begin)
         if self.same and table.format != self.format:
             raise UsageError(
                 f"{table.name} is {table.format}, and what comes before it is {self.format}: "
                 "say with --to what all parts are to be"
             )
         scaling = Scaling.prepare(table, self.job, format_named(self.format), fragment.options)
-        scaling.summary = _summary(fragment)
-        scaling.summary.inputs.append((table.name, table.format))
+        scaling.summary = summary
         return scaling
 
 
@@ -108,5 +116,11 @@ def scale_fragments(
     return statistics
 
 
-def _summary(fragment: Fragment) -> Summary:
-    return Summary(bytes=fragment.bytes)
+def _opened(fragment: Fragment, begin: Begin | None) -> tuple[Table, Summary]:
+    """A fragment as a table, and what will count its rows."""
+    source = fragment.source()
+    table = fragment.table(source)
+    summary = Summary(inputs=[(table.name, table.format)], bytes=fragment.bytes)
+    if begin is not None:
+        begin(source, table, summary)
+    return table, summary
