@@ -132,7 +132,7 @@ class ParquetTable(ArrowTable):
             yield ArrowChunk(self.name, tuple(chunk), wanted)
         self.source.refuse_changed()
 
-    @property
+    @cached_property
     def total_rows(self) -> int:
         """As the footer says."""
         return sum(int(self.metadata.row_group(i).num_rows) for i in self._group_numbers)
