@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 ANSWER = 10  # seconds in which a scheduler has to answer
 PATIENCE = 60  # seconds without any worker: a cluster may just be growing
-LOOK = 2  # seconds between two looks at what the cluster is doing
+LOOK = 0.5  # seconds between two looks at what the cluster is doing
 AHEAD = 8  # items under way for each thread of the workers
 FEWEST = 32  # items under way, at least
 
@@ -41,9 +41,12 @@ class Dask:
 
     The items of a worker that dies go to the others, so work may be done twice, or by two at
     the same time.
+
+    idle: is called every `LOOK` seconds while there is nothing to do but to wait.
     """
 
     client: Client
+    idle: Callable[[], None] | None = None
 
     def map(
         self, work: Callable[[Item], Result], items: Iterable[Item]
@@ -101,6 +104,8 @@ class Dask:
             with suppress(TimeoutError):
                 wait([future], timeout=LOOK)
                 return
+            if self.idle is not None:
+                self.idle()
             if self.client.nthreads():
                 seen = time.monotonic()
             elif time.monotonic() > seen + PATIENCE:
@@ -138,8 +143,12 @@ def _lost() -> Iterator[None]:
 
 
 @contextmanager
-def dask(scheduler: str | None, jobs: int) -> Iterator[Dask]:
+def dask(
+    scheduler: str | None, jobs: int, idle: Callable[[], None] | None = None
+) -> Iterator[Dask]:
     """The engine on the cluster of a scheduler, or on so many worker processes of its own.
+
+    idle: as that of `Dask`.
 
     Raises: UsageError where Dask is not installed or `scheduler` is no address, NormcliError
     where it does not answer, or has other versions of this package.
@@ -159,7 +168,7 @@ def dask(scheduler: str | None, jobs: int) -> Iterator[Dask]:
             scheduler = stack.enter_context(_local_cluster(jobs, security)).scheduler_address
         client = stack.enter_context(_client(scheduler, security))
         _refuse_other_versions(client)
-        yield Dask(client)
+        yield Dask(client, idle)
 
 
 def _refuse_other_versions(client: Client) -> None:

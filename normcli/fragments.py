@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from normcli.formats.base import ReadOptions, Table
 
 SIZE = 128 << 20  # bytes of a fragment, about: a second or so of work
+
+Watch = Callable[[int, int], None]  # is called with the bytes that are read, and with all
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,17 @@ class Fragment:
 
 
 def fragments(
-    sources: Sequence[Source], options: ReadOptions, forced: str | None, size: int, engine: Engine
+    sources: Sequence[Source],
+    options: ReadOptions,
+    forced: str | None,
+    size: int,
+    engine: Engine,
+    watch: Watch | None = None,
 ) -> list[Fragment]:
     """All rows of all sources in order, in fragments of about `size` bytes.
 
     What is no larger is not opened here, and what its format cannot cut is one fragment. To
-    cut text it has to be read once, by the engine.
+    cut text it has to be read once, by the engine; `watch` is told how far that is.
 
     Raises: UsageError for what no other process can open, as a pipe.
     """
@@ -85,7 +92,7 @@ def fragments(
     ]
     text = [_is_cut_text(group) for group in ranges]
     asked = [each for group, is_text in zip(ranges, text, strict=True) if is_text for each in group]
-    with closing(engine.map(_look, asked)) as looked:
+    with closing(_looked(asked, engine, watch)) as looked:
         pairs = zip(ranges, text, strict=True)
         return [
             each for group, is_text in pairs for each in (_cut(group, looked) if is_text else group)
@@ -118,6 +125,19 @@ def _pieces(whole: Fragment, format_: str, pieces: Sequence[Any]) -> list[Fragme
 def _is_cut_text(ranges: Sequence[Fragment]) -> bool:
     first = ranges[0]
     return first.piece is not None and format_named(first.format or "").text
+
+
+def _looked(
+    asked: Sequence[Fragment], engine: Engine, watch: Watch | None
+) -> Generator[Any, None, None]:
+    """What was seen in each range, in order."""
+    read, total = 0, sum(fragment.bytes for fragment in asked)
+    with closing(engine.map(_look, asked)) as results:
+        for fragment, found in zip(asked, results, strict=True):
+            read += fragment.bytes
+            if watch is not None:
+                watch(read, total)
+            yield found
 
 
 def _look(fragment: Fragment) -> Any:

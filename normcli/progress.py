@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -27,10 +27,10 @@ CLEAR, COLOUR, PLAIN = "\r\x1b[K", "\x1b[35m", "\x1b[39m"  # legible on dark and
 class Bar:
     """How far the work on some sources is: share of the bytes, rows, rate, time left.
 
-    It is drawn when some rows are done, by who has done them: there is no thread, which
-    could hold a lock while worker processes are forked; and with nothing but a line of text:
-    a library for bars takes longer to import than some runs. A context: at its end the bar
-    is gone, and the terminal as it was, whatever happened.
+    It is drawn when some rows are done, by who has done them, or by who waits for others to
+    do them: there is no thread, which could hold a lock while worker processes are forked;
+    and with nothing but a line of text: a library for bars takes longer to import than some
+    runs. A context: at its end the bar is gone, and the terminal as it was, whatever happened.
 
     summary: what the work is to fill.
     """
@@ -41,8 +41,10 @@ class Bar:
         self._started = time.monotonic()
         self._next = math.inf if hidden else self._started + DELAY
         self._is_drawn = False
+        self._advanced = 0.0  # seconds until rows were done last
         self._reading: _Reading | None = None
         self._rows = self._bytes = 0  # of what was read before that
+        self._all: int | None = None  # bytes to read; None: those of the sources
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +73,16 @@ class Bar:
         seen.watch = self.advance
 
     def advance(self, rows: int) -> None:
+        """Some rows are done: draw the bar, if it is time to."""
+        self._advanced = time.monotonic() - self._started
+        self.tick()
+
+    def advance_to(self, read: int, total: int) -> None:
+        """So many bytes are read of so many: of the sources, those that are to be read."""
+        self.summary.bytes, self._all = read, total
+        self.advance(0)
+
+    def tick(self) -> None:
         """Draw the bar, if it is time to."""
         now = time.monotonic()
         if now < self._next:
@@ -95,14 +107,22 @@ class Bar:
         return f"{self._verb}  {_bar(share)} {words}"
 
     def _words(self, done: float, seconds: float) -> Iterator[str]:
-        """Rows and rate so far, and how long it will take if that stays so."""
-        yield many(self.rows(), "row")
-        yield f"{done / seconds / 1e6:.3g} MB/s"
-        if (total := self._total()) and done:
-            left = max(0, round(seconds * (total / done - 1)))
-            yield f"{left // 60}:{left % 60:02} left"
+        """Rows and rate so far, and how long it will take if that stays so.
+
+        Others may tell of their work in large steps: the time left is that at the last step,
+        less what has passed since. Where it is not known, how long it took so far.
+        """
+        if rows := self.rows():
+            yield many(rows, "row")
+        left = -1
+        if done and self._advanced:
+            yield f"{done / self._advanced / 1e6:.3g} MB/s"
+            left = round((self._total() or 0) / done * self._advanced - seconds)
+        yield f"{_clock(left)} left" if left >= 0 else f"{_clock(round(seconds))} so far"
 
     def _total(self) -> int | None:
+        if self._all is not None:
+            return self._all
         sizes = [source.size for source in self._sources]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -146,6 +166,18 @@ class _Reading:
         return min(self.size, self.source.position())
 
 
+@contextmanager
+def note(words: str, *, hidden: bool) -> Iterator[None]:
+    """`words` where the bar would be, unless it is `hidden`."""
+    if not hidden:
+        _write(CLEAR + words[: _width() - 1])
+    try:
+        yield
+    finally:
+        if not hidden:
+            _write(CLEAR)
+
+
 def is_wanted(quiet: bool, output: str | None) -> bool:
     """Is there a terminal to draw on, which no data go to?"""
     if quiet or os.environ.get("TERM", "dumb") == "dumb" or not sys.stderr.isatty():
@@ -159,6 +191,10 @@ def _bar(share: float) -> str:
     full = round(share * LENGTH)
     bar, rest = heavy * full, light * (LENGTH - full)
     return bar + rest if os.environ.get("NO_COLOR") else f"{COLOUR}{bar}{PLAIN}{rest}"
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02}"
 
 
 def _width() -> int:

@@ -27,6 +27,7 @@ from normcli.report import Summary
 from normcli.sidecar import dumps
 from tests.cluster import PATIENCE, PYTHON_M, scheduler, started, until, workers
 from tests.conftest import Cli
+from tests.test_explain import drawn, on_terminal
 from tests.test_fragments import SMALL, WRITERS, parts_in, succeeds, write_csv
 from tools.sessions import FIGURE
 
@@ -292,6 +293,34 @@ def test_items_are_taken_as_they_are_needed(cluster: str) -> None:
         assert next(results) == 0
         assert len(taken) < 100
         results.close()
+
+
+def test_time_passes_while_workers_do_the_work(
+    cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_engine, "LOOK", 0.01)
+    looks: list[float] = []
+    with dask_engine.dask(cluster, 1, lambda: looks.append(time.monotonic())) as engine:
+        assert list(engine.map(slow_square, [20])) == [400]
+    assert len(looks) > 2
+
+
+IMPATIENT = """
+from normcli import dask_engine, progress
+dask_engine.ANSWER = 60  # a busy machine is no failure
+dask_engine.LOOK = progress.DELAY = progress.INTERVAL = 0.001
+"""
+
+
+def test_a_bar_is_there_before_the_first_fragment_is_done(cluster: str, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    write_csv(table)
+    options = ("-o", tmp_path / "s.json", "--engine", "dask", "--scheduler", cluster)
+    seen = on_terminal(IMPATIENT, "fit", table, *options)
+    assert seen.startswith(b"\r\x1b[Kwaiting for Dask\r\x1b[K")
+    assert b"  0%  0:00 so far" in seen
+    assert drawn(seen)[-1] == (100, 400)
+    assert on_terminal(IMPATIENT, "fit", table, *options, "-q") == b""
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from normcli.files import Source, sources
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions, Table
 from normcli.progress import Bar
+from normcli.report import Summary
 from tests.conftest import Cli
 
 TABLE = b"id,x,y,t\n007,1,10,a\n008,2,,b\n009,6,40,c\n"
@@ -167,7 +168,7 @@ def test_every_data_command_writes_its_summary(
 
 
 def test_the_rate_is_told_from_a_megabyte_on() -> None:
-    from normcli.report import Summary, lines
+    from normcli.report import lines
 
     summary = Summary(rows=2, columns=["x"], seconds=2.0, bytes=150_000_000)
     assert list(lines(summary, "fitted")) == ["2 rows in 2.0 s (75 MB/s), fitted 1 column: x"]
@@ -287,7 +288,7 @@ def test_a_bar_is_one_line_that_fits_the_terminal(
     assert bar.line(2.0, 60) == "fitting  25%  1 row  0.000125 MB/s  0:06 left"
     assert bar.line(2.0, 20) == "fitting  25%  1 row"
     source.size = None  # a pipe
-    assert bar.line(2.0, 80) == "fitting  1 row  0.000125 MB/s"
+    assert bar.line(2.0, 80) == "fitting  1 row  0.000125 MB/s  0:02 so far"
 
 
 def test_the_share_of_an_arrow_file_is_that_of_its_batches(tmp_path: Path) -> None:
@@ -301,6 +302,32 @@ def test_the_share_of_an_arrow_file_is_that_of_its_batches(tmp_path: Path) -> No
     table = bar.begin(source, open_table(source, ReadOptions(chunk_rows=2)))
     shares = [bar.done() / path.stat().st_size for _ in table.chunks()]
     assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_steps_that_are_large_let_the_time_left_run_down(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    source, _ = opened(tmp_path / "a")
+    bar = Bar("fitting", [source])
+    assert bar.line(3.0, 80) == f"fitting  {'─' * 24}   0%  0:03 so far"
+    clock.now += 4
+    bar.summary.add(Summary(rows=5, bytes=250))
+    for seconds, last in (
+        (4, "0:12 left"),
+        (7, "0:09 left"),
+        (16, "0:00 left"),
+        (19, "0:19 so far"),
+    ):
+        assert bar.line(seconds, 50) == f"fitting  25%  5 rows  6.25e-05 MB/s  {last}"
+
+
+def test_bytes_that_are_read_for_no_rows_count_by_themselves(clock: Clock, tmp_path: Path) -> None:
+    source, _ = opened(tmp_path / "a")
+    bar = Bar("cutting", [source])
+    clock.now += 2
+    bar.advance_to(100, 400)  # the others of the 1000 need not be read
+    assert bar.line(2.0, 50) == "cutting  25%  5e-05 MB/s  0:06 left"
 
 
 def drawn(screen: bytes) -> list[tuple[int, int]]:

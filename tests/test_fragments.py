@@ -543,6 +543,17 @@ def test_a_pipe_cannot_be_cut(tmp_path: Path, normcli: Cli) -> None:
     assert "stdin (-) cannot be cut in fragments" in refused.err
 
 
+def test_reading_text_to_cut_it_tells_how_far_it_is(csv: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "small.csv"
+    whole.write_bytes(HEAD)
+    told: list[tuple[int, int]] = []
+    inputs = sources([str(whole), str(csv)])
+    found = fragments(inputs, ReadOptions(), None, 1000, Serial(), lambda *far: told.append(far))
+    size = sum(fragment.bytes for fragment in found[1:])  # what is small is not read
+    assert told == [(size * i // len(told), size) for i in range(1, len(told) + 1)]
+    assert len(told) > 5
+
+
 def test_what_is_no_directory_is_no_directory_of_parts(
     csv: Path, tmp_path: Path, normcli: Cli
 ) -> None:

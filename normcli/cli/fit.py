@@ -84,8 +84,8 @@ def _fit(
 def _fit_fragments(
     found: list[Source], asked: mo.Asked, values: opt.Values, run: Run
 ) -> tuple[Statistics, Summary]:
-    with by_fragments.dask_of(values) as dask:
-        fragments = by_fragments.cut(found, opt.read_options_of(values), values, dask)
+    with by_fragments.dask_of(values, run) as dask:
+        fragments = by_fragments.cut(found, opt.read_options_of(values), values, run, dask)
         return by_fragments.fit(fragments, asked, values, run, dask)
 
 

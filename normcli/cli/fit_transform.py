@@ -64,8 +64,8 @@ def _by_fragments(input_: str, asked: mo.Asked, choice: Choice, values: opt.Valu
     by_fragments.refuse_training(*asked)
     found = by_fragments.sources(input_, values)
     run = Run(values, found)
-    with by_fragments.dask_of(values) as dask:
-        fragments = by_fragments.cut(found, opt.read_options_of(values), values, dask)
+    with by_fragments.dask_of(values, run) as dask:
+        fragments = by_fragments.cut(found, opt.read_options_of(values), values, run, dask)
         statistics, seen = by_fragments.fit(fragments, asked, values, run, dask)
         job = _job(statistics, asked, choice, values)
         by_fragments.write_parts(fragments, job, values, run, dask, seen.left)

@@ -69,14 +69,17 @@ def refuse_training(method: Method, own: Mapping[str, Method]) -> None:
 
 
 @contextmanager
-def dask_of(values: opt.Values) -> Iterator[Dask | None]:
+def dask_of(values: opt.Values, run: Run) -> Iterator[Dask | None]:
     """The cluster that was asked for, or None."""
     if values["engine"] != "dask":
         yield None
         return
     from normcli.dask_engine import dask
 
-    with dask(values["scheduler"], opt.jobs_of(values)) as engine:
+    with ExitStack() as stack:
+        with run.note("waiting for Dask"):
+            cluster = dask(values["scheduler"], opt.jobs_of(values), run.tick)
+            engine = stack.enter_context(cluster)
         yield engine
 
 
@@ -93,13 +96,14 @@ def sources(input_: str, values: opt.Values) -> list[Source]:
 
 
 def cut(
-    found: Sequence[Source], read: ReadOptions, values: opt.Values, dask: Dask | None
+    found: Sequence[Source], read: ReadOptions, values: opt.Values, run: Run, dask: Dask | None
 ) -> list[Fragment]:
     """The fragments of the inputs."""
     from normcli.fragments import SIZE, fragments
 
-    size = values["fragment_bytes"] or SIZE
-    return fragments(found, read, values["from_"], size, dask or opt.engine_of(values))
+    size, engine = values["fragment_bytes"] or SIZE, dask or opt.engine_of(values)
+    with run.bar("cutting") as bar:
+        return fragments(found, read, values["from_"], size, engine, bar.advance_to)
 
 
 def fit(

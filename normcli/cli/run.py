@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from normcli.cli.method_options import refuse_unknown_columns
@@ -27,6 +28,7 @@ class Run:
     def __init__(self, values: Values, sources: Sequence[Source], prints: str = "") -> None:
         self._values, self._sources = values, sources
         self._started = time.monotonic()
+        self._bar: Bar | None = None
         keep_freed_memory()
         if not values["explain"]:
             self._refuse_targets(prints)
@@ -61,10 +63,26 @@ class Run:
 
     def bar(self, verb: str) -> Bar:
         """A bar for one pass over the sources."""
-        from normcli.progress import Bar, is_wanted
+        from normcli.progress import Bar
 
-        wanted = is_wanted(self._values["quiet"], self._values.get("output"))
-        return Bar(verb, self._sources, hidden=not wanted)
+        self._bar = Bar(verb, self._sources, hidden=not self._shows_progress())
+        return self._bar
+
+    def tick(self) -> None:
+        """Let time pass for the bar, while others do the work."""
+        if self._bar is not None:
+            self._bar.tick()
+
+    def note(self, words: str) -> AbstractContextManager[None]:
+        """`words` on the terminal, for what no bar can tell how far it is."""
+        from normcli.progress import note
+
+        return note(words, hidden=not self._shows_progress())
+
+    def _shows_progress(self) -> bool:
+        from normcli.progress import is_wanted
+
+        return is_wanted(self._values["quiet"], self._values.get("output"))
 
     def report(
         self, summary: Summary, verb: str, before: Iterable[str] = (), after: Iterable[str] = ()

@@ -66,8 +66,8 @@ def _scale_fragments(
     if values["to"] is None:  # the parts have the format of all inputs
         read = replace(read, columns=tuple(kept.columns))
     job = _job(asked, kept, opt.choice_of(values), values, inverse)
-    with by_fragments.dask_of(values) as dask:
-        fragments = by_fragments.cut(found, read, values, dask)
+    with by_fragments.dask_of(values, run) as dask:
+        fragments = by_fragments.cut(found, read, values, run, dask)
         by_fragments.write_parts(fragments, job, values, run, dask)
 
 
