@@ -120,7 +120,8 @@ class Chunk:
     def without_bad_rows(self, columns: Sequence[int]) -> tuple[Self, list[tuple[int, str]]]:
         """The chunk without rows that cannot be read, or not as numbers in `columns`.
 
-        And (line, why) of each row that is left out. A typed format has no such rows.
+        And (line, why) of each row that is left out. A typed format has no such rows. What
+        ends the table, as a quote that is never closed, stays.
         """
         return self, []
 

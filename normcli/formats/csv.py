@@ -90,9 +90,9 @@ class CsvChunk(Chunk):
     def index(self) -> Index:
         """Where the cells are."""
         layout = self.layout
-        return csv_index.index(
-            self._closed, layout.dialect, len(layout.names), self.line, self.offset
-        )
+        # After lines that were left out, nothing is wrong but an open quote behind all of them.
+        line = self.line + sum(lines for _, lines in self.gaps)
+        return csv_index.index(self._closed, layout.dialect, len(layout.names), line, self.offset)
 
     @property
     def _closed(self) -> bytes:
@@ -202,7 +202,8 @@ class CsvChunk(Chunk):
     def without_bad_rows(self, columns: Sequence[int]) -> tuple[CsvChunk, BadRows]:
         """The chunk without the rows that are refused, and (line, why) of each of these.
 
-        Raises DataError where a quote is never closed: nobody can say where its row ends.
+        A quote that is never closed stays, to be refused when what comes before it has been
+        read: nobody can say where its row ends.
         """
         try:
             self.numbers(columns)
@@ -240,10 +241,10 @@ class CsvChunk(Chunk):
         """Why a record is refused as a row, or None."""
         layout = self.layout
         problem = csv_records.problem_of(record, self.block, len(layout.names), self.offset)
-        if problem and record.unclosed:
-            raise DataError(problem.message(layout.name))
-        if problem or record.cells is None:
-            return problem.what if problem else None
+        if problem and not record.unclosed:
+            return problem.what
+        if record.cells is None:
+            return None
         for column in columns:
             cell = record.cells[column]
             if not csv_cells.is_number(cell, layout.reading):
