@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from normcli.errors import NormcliError
+from normcli.errors import NormcliError, until_failure
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -127,7 +127,7 @@ class Processes:
         imports, the workers need not find out each for itself.
         """
         failed: list[NormcliError] = []
-        yield from self._map(work, _until_failure(items, failed))
+        yield from self._map(work, until_failure(items, failed))
         if failed:
             raise failed[0]
 
@@ -147,14 +147,6 @@ class Processes:
         finally:
             for worker in workers:
                 worker.stop()
-
-
-def _until_failure(items: Iterable[Item], failed: list[NormcliError]) -> Iterator[Item]:
-    """The items before the one that fails; its error is kept: what fails before comes first."""
-    try:
-        yield from items
-    except NormcliError as error:
-        failed.append(error)
 
 
 def engine(jobs: int) -> Engine:

@@ -8,7 +8,10 @@ one or two lines. Errors are made at the library's border, `from` their cause;
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 class NormcliError(Exception):
@@ -75,3 +78,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(name, list(names), n=1)
     return f" Did you mean {printable(near[0])}?" if near else ""
+
+
+def until_failure(items: Iterable[Item], failed: list[NormcliError]) -> Iterator[Item]:
+    """The items before the one that fails; its error is kept: what fails before comes first."""
+    try:
+        yield from items
+    except NormcliError as error:
+        failed.append(error)

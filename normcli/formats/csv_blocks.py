@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 
-from normcli.errors import NormcliError
+from normcli.errors import NormcliError, until_failure
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv_index import last_record_end, quotes_fit, record_ends
 from normcli.formats.csv_records import Dialect, records
@@ -86,19 +86,16 @@ def _regrouped(blocks: Iterable[bytes], count: int, dialect: Dialect) -> Iterato
     """The same bytes in blocks of `count` records; the last one may have fewer."""
     parts: list[bytes] = []
     have = 0  # records in `parts`
-    failed = None
-    try:
-        for block in blocks:
-            ends = record_ends(block, dialect)
-            start = 0
-            for end in ends[count - have - 1 :: count].tolist():
-                yield b"".join([*parts, block[start:end]])
-                parts, start = [], end
-            parts.append(block[start:])
-            have = (have + len(ends)) % count
-    except NormcliError as error:  # what is wrong in the rows before it comes first
-        failed = error
+    failed: list[NormcliError] = []
+    for block in until_failure(blocks, failed):
+        ends = record_ends(block, dialect)
+        start = 0
+        for end in ends[count - have - 1 :: count].tolist():
+            yield b"".join([*parts, block[start:end]])
+            parts, start = [], end
+        parts.append(block[start:])
+        have = (have + len(ends)) % count
     if rest := b"".join(parts):
         yield rest
     if failed:
-        raise failed
+        raise failed[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import IO, TYPE_CHECKING, ClassVar
 
-from normcli.errors import DataError, LimitError, NormcliError, UsageError, printable
+from normcli.errors import DataError, LimitError, NormcliError, UsageError, printable, until_failure
 from normcli.formats import jsonl_index, jsonl_text, text_cuts
 from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table, Writer
 from normcli.formats.csv_records import count
@@ -81,9 +81,12 @@ def _read(
     line = span.line if span else 1
     with source.between(span.start, span.stop) if span else source.open() as stream:
         for block in _blocks(stream, options.max_record):
-            _refuse_long_lines(block, line, layout.name, options.max_record)
-            yield JsonLinesChunk(layout, block, line)
-            line += block.count(b"\n")
+            good = block[: _before_long_line(block, options.max_record)]
+            if good:
+                yield JsonLinesChunk(layout, good, line)
+            line += good.count(b"\n")
+            if len(good) < len(block):
+                raise _too_long(f"{layout.name}: line {line}", options.max_record)
 
 
 def _blocks(stream: IO[bytes], limit: int) -> Iterator[bytes]:
@@ -101,23 +104,31 @@ def _blocks(stream: IO[bytes], limit: int) -> Iterator[bytes]:
         yield b"".join(waiting)
 
 
-def _refuse_long_lines(block: bytes, line: int, name: str, limit: int) -> None:
-    if len(block) <= limit:
-        return
-    for number, text in enumerate(block.split(b"\n"), line):
-        if len(text) > limit:
-            size = f"{limit:,} bytes".replace(",", " ")
-            raise LimitError(
-                f"{name}: line {number} is longer than {size}; is this JSON Lines?\n"
-                "If it is meant so, raise the limit with --max-record-bytes"
-            )
+def _before_long_line(block: bytes, limit: int) -> int:
+    """Where the first line of more than `limit` bytes starts; else the length of the block."""
+    start = 0
+    if len(block) > limit:
+        for text in block.split(b"\n"):
+            if len(text) > limit:
+                return start
+            start += len(text) + 1
+    return len(block)
+
+
+def _too_long(what: str, limit: int) -> LimitError:
+    size = f"{limit:,} bytes".replace(",", " ")
+    return LimitError(
+        f"{what} is longer than {size}; is this JSON Lines?\n"
+        "If it is meant so, raise the limit with --max-record-bytes"
+    )
 
 
 def _exactly(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesChunk]:
     """The same rows in chunks of so many; the last one may have fewer."""
     waiting: list[JsonLinesChunk] = []
     have = 0
-    for chunk in chunks:
+    failed: list[NormcliError] = []
+    for chunk in until_failure(chunks, failed):
         waiting.append(chunk)
         have += chunk.rows
         if have > rows:  # not at once when it is reached: blank lines that follow belong to it
@@ -127,6 +138,8 @@ def _exactly(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesC
             waiting, have = [rest], rest.rows
     if waiting:
         yield JsonLinesChunk.concat(waiting)
+    if failed:
+        raise failed[0]
 
 
 def _at_most(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesChunk]:
