@@ -80,6 +80,16 @@ class Summary:
         for what, cells in counts.items():
             self.count(what, column, cells)
 
+    def cells_of_columns(self) -> dict[str, Counter[str]]:
+        """`cells`, in one order whichever were met first: only those of `columns`."""
+        in_order = dict.fromkeys([*WORDS, *sorted(self.cells)])
+        counts = {what: self.cells.get(what, Counter()) for what in in_order}
+        found = {
+            what: Counter({name: of[name] for name in self.columns if of[name]})
+            for what, of in counts.items()
+        }
+        return {what: of for what, of in found.items() if of}
+
     @property
     def rate(self) -> float | None:
         """Megabytes (10**6) read a second."""
@@ -94,7 +104,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "columns": summary.columns,
         "left": summary.left,
         "constant": summary.constant,
-        "cells": summary.cells,
+        "cells": summary.cells_of_columns(),
         "bad_rows": {"count": summary.skipped_rows, "first": bad_rows},
         "dropped_rows": summary.dropped_rows,
         "seconds": summary.seconds,
@@ -126,7 +136,7 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"left alone: {_reasons(left, most)}"
     if summary.constant:
         yield f"constant: {_columns(summary.constant, most)}"
-    for what, columns in summary.cells.items():
+    for what, columns in summary.cells_of_columns().items():
         words = WORDS.get(what, what.replace("_", " "))
         where = _each(columns) if verbose else _worst(columns)
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
