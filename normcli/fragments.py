@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from normcli import files, stores
-from normcli.errors import NormcliError, UsageError, shown
+from normcli.errors import DataError, LimitError, NormcliError, UsageError, shown
 from normcli.formats import format_named, input_format, open_table
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from normcli.formats.base import ReadOptions, Table
 
 SIZE = 128 << 20  # bytes of a fragment, about: a second or so of work
+BAD_TABLE = (DataError, LimitError)
 
 Watch = Callable[[int, int], None]  # is called with the bytes that are read, and with all
 
@@ -81,7 +83,9 @@ def fragments(
     """All rows of all sources in order, in fragments of about `size` bytes.
 
     What is no larger is not opened here, and what its format cannot cut is one fragment. To
-    cut text it has to be read once, by the engine; `watch` is told how far that is.
+    cut text it has to be read once, by the engine; `watch` is told how far that is. A bad
+    table is one fragment as well, so that who opens it tells what is wrong, after what is
+    wrong in the tables before it.
 
     Raises: UsageError for what no other process can open, as a pipe.
     """
@@ -93,9 +97,9 @@ def fragments(
     text = [_is_cut_text(group) for group in ranges]
     asked = [each for group, is_text in zip(ranges, text, strict=True) if is_text for each in group]
     with closing(_looked(asked, engine, watch)) as looked:
-        pairs = zip(ranges, text, strict=True)
+        good, pairs = _until_bad(looked), zip(ranges, text, strict=True)
         return [
-            each for group, is_text in pairs for each in (_cut(group, looked) if is_text else group)
+            each for group, is_text in pairs for each in (_cut(group, good) if is_text else group)
         ]
 
 
@@ -113,8 +117,12 @@ def _whole(source: Source, options: ReadOptions, forced: str | None) -> Fragment
 
 def _ranges(whole: Fragment, source: Source, size: int) -> list[Fragment]:
     """A large input in the ranges that its format gives, or as it is."""
-    format_ = input_format(source, whole.format)
-    return _pieces(whole, format_.name, format_.ranges(source, whole.options, size)) or [whole]
+    try:
+        format_ = input_format(source, whole.format)
+        pieces = format_.ranges(source, whole.options, size)
+    except BAD_TABLE:
+        return [whole]
+    return _pieces(whole, format_.name, pieces) or [whole]
 
 
 def _pieces(whole: Fragment, format_: str, pieces: Sequence[Any]) -> list[Fragment]:
@@ -146,8 +154,16 @@ def _look(fragment: Fragment) -> Any:
     return format_.look(fragment.source(), fragment.options, fragment.piece)
 
 
+def _until_bad(looked: Iterator[Any]) -> Iterator[Any]:
+    """What was seen before a bad table."""
+    with suppress(*BAD_TABLE):
+        yield from looked
+
+
 def _cut(ranges: Sequence[Fragment], looked: Iterator[Any]) -> list[Fragment]:
-    """The fragments of one input, of whose ranges `looked` tells next."""
-    whole, format_ = ranges[0], ranges[0].format or ""
-    found = [next(looked) for _ in ranges]
+    """The fragments of one input, of whose ranges `looked` tells next, if all have been seen."""
+    whole, format_ = replace(ranges[0], piece=None), ranges[0].format or ""
+    found = list(islice(looked, len(ranges)))
+    if len(found) < len(ranges):
+        return [replace(whole, bytes=whole.size)]
     return _pieces(whole, format_, format_named(format_).cut([r.piece for r in ranges], found))

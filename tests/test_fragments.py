@@ -25,7 +25,7 @@ from normcli.formats.text_cuts import Span, cut, even, look
 from normcli.fragments import Fragment, fragments
 from normcli.methods import methods
 from normcli.parts import parts
-from normcli.pipeline import Choice, Job
+from normcli.pipeline import Choice, Job, wanted_names
 from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments, scale_fragments
 from normcli.progress import Bar
 from normcli.report import Summary
@@ -178,7 +178,8 @@ def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli
     zscore = methods()["zscore"].from_parameters({})
     cut_ = fragments_of(table, 1000)
     summary = Summary()
-    assert dumps(fit_fragments(cut_, Observe(Choice()), zscore, {}, Serial(), summary)) == whole
+    work = Observe(Choice(), wanted_names(cut_[0].open(), Choice()))
+    assert dumps(fit_fragments(cut_, work, zscore, {}, Serial(), summary)) == whole
     assert summary.rows == ROWS
     assert b'"x"' in whole
 
@@ -255,9 +256,8 @@ def test_the_bar_runs_evenly_through_fragments(
     inputs, zscore = sources([str(table)]), methods()["zscore"].from_parameters({})
     cut_ = fragments_of(table, 3000, ReadOptions(chunk_rows=7))
     bar = Bar("fitting", inputs)
-    statistics = fit_fragments(
-        cut_, Observe(Choice(), bar.begin_part), zscore, {}, Serial(), bar.summary
-    )
+    observe = Observe(Choice(), wanted_names(cut_[0].open(), Choice()), bar.begin_part)
+    statistics = fit_fragments(cut_, observe, zscore, {}, Serial(), bar.summary)
     assert_even(found, len(cut_), table.stat().st_size)
 
     found.clear()

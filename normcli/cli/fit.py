@@ -71,7 +71,8 @@ def _fit(
 
     def opened(source: Source) -> Table:
         table = open_table(source, read, values["from_"])
-        mo.refuse_absent_columns(table, choice, method, own)
+        if source is found[0]:  # the others need the same columns
+            mo.refuse_absent_columns(table, choice, method, own)
         return table
 
     with run.bar("fitting") as bar:

@@ -115,12 +115,15 @@ def fit(
 ) -> tuple[Statistics, Summary]:
     """The statistics of all fragments."""
     from normcli.engines import Serial
+    from normcli.pipeline import wanted_names
     from normcli.pipeline.fragmented import Observe, fit_fragments
 
     choice, (method, own) = opt.choice_of(values), asked
-    mo.refuse_absent_columns(fragments[0].open(), choice, method, own)
+    first = fragments[0].open()
+    mo.refuse_absent_columns(first, choice, method, own)
+    names = wanted_names(first, choice)
     with run.bar("fitting") as bar:
-        work = Observe(choice, None if dask else bar.begin_part)
+        work = Observe(choice, names, None if dask else bar.begin_part)
         statistics = fit_fragments(fragments, work, method, own, dask or Serial(), bar.summary)
     return statistics, bar.summary
 

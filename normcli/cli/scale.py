@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -63,12 +63,22 @@ def _scale_fragments(
     found = by_fragments.sources(input_, values)
     run = Run(values, found)
     read = opt.read_options_of(values)
-    if values["to"] is None:  # the parts have the format of all inputs
+    if _keeps_format(found, values):
         read = replace(read, columns=tuple(kept.columns))
     job = _job(asked, kept, opt.choice_of(values), values, inverse)
     with by_fragments.dask_of(values, run) as dask:
         fragments = by_fragments.cut(found, read, values, run, dask)
         by_fragments.write_parts(fragments, job, values, run, dask)
+
+
+def _keeps_format(found: Sequence[Source], values: opt.Values) -> bool:
+    """Are parts sure to have the format of their inputs, whose names tell it?"""
+    from normcli.formats import format_named
+
+    forced, to = values["from_"], values["to"]
+    if to is None or forced:
+        return to in (None, forced)
+    return all(source.suffix in format_named(to).suffixes for source in found)
 
 
 def _job(

@@ -1,7 +1,18 @@
 """The verbs: tables in, statistics or tables out. Knows no format, no method, no engine."""
 
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import Bounds, Observed, fit, observe, why
+from normcli.pipeline.fitting import Bounds, Observed, fit, observe, wanted_names, why
 from normcli.pipeline.scaling import Job, Plan, Scaling
 
-__all__ = ["Bounds", "Choice", "Job", "Observed", "Plan", "Scaling", "fit", "observe", "why"]
+__all__ = [
+    "Bounds",
+    "Choice",
+    "Job",
+    "Observed",
+    "Plan",
+    "Scaling",
+    "fit",
+    "observe",
+    "wanted_names",
+    "why",
+]

@@ -120,6 +120,11 @@ class Observed:
     infinite: dict[int, BadRowError] = field(default_factory=dict)
     sorted: bool = False
 
+    @classmethod
+    def unseen(cls, names: Sequence[str]) -> Observed:
+        """Columns of which no row has been seen."""
+        return cls(list(names), [ColumnStatistics() for _ in names])
+
     def merge(
         self, positions: Sequence[int], parts: Sequence[ColumnStatistics | NotNumbers]
     ) -> None:
@@ -129,17 +134,16 @@ class Observed:
             if isinstance(have, ColumnStatistics):
                 self.seen[i] = have.merge(part) if isinstance(part, ColumnStatistics) else part
 
-    def join(self, other: Observed, name: str) -> None:
-        """Add what was observed of the rows that follow, in a table of that name."""
-        places = _places(name, other.names, self)
-        self.merge(list(places), [other.seen[place] for place in places.values()])
-        self.note_infinite(other.infinite, places)
+    def join(self, other: Observed) -> None:
+        """Add what was observed of the same columns in the rows that follow."""
+        self.merge(range(len(self.names)), other.seen)
+        self.note_infinite(other.infinite)
+        self.sorted |= other.sorted
 
-    def note_infinite(self, found: Mapping[int, BadRowError], places: Mapping[int, int]) -> None:
-        """Keep what is new of a table's infinite numbers; places: as of `_places`."""
-        columns = {place: i for i, place in places.items()}
-        for place, error in found.items():
-            self.infinite.setdefault(columns[place], error)
+    def note_infinite(self, found: Mapping[int, BadRowError]) -> None:
+        """Keep what is new of the infinite numbers of the rows that follow."""
+        for i, error in found.items():
+            self.infinite.setdefault(i, error)
 
     def refuse_infinite(self) -> None:
         """Raise DataError for the first infinite number in a column of numbers."""
@@ -192,31 +196,32 @@ def observe(
     summary: Summary,
     engine: Engine | None = None,
     bounds: Mapping[str, Bounds] | None = None,
+    names: Sequence[str] = (),
 ) -> Observed:
     """What the wanted columns of all tables hold, in one pass.
 
     bounds: columns that are known to be of numbers -> numbers outside of these are counted
         as "out_of_range" in `summary` (None: there are no bounds).
+    names: of the wanted columns, which all tables need; empty: those that the first one has.
     """
-    observing = _Observing(choice, summary, bounds or {})
+    observing = _Observing(choice, summary, bounds or {}, names)
     for same, alike in groupby(tables, partial(engine_for, engine)):
         observing.add(alike, same)
     return observing.columns()
 
 
-def _bounds_by_position(bounds: Mapping[str, Bounds], table: Table) -> dict[int, Bounds]:
-    return {i: bounds[name] for i, name in enumerate(table.columns) if name in bounds}
-
-
-def _start(table: Table, wanted: list[int], choice: Choice, summary: Summary) -> Observed:
-    """The columns as the first table has them."""
-    for i in sorted(set(range(len(table.columns))).difference(wanted)):
-        summary.left[table.columns[i]] = "not selected" if choice.select else "excluded"
+def wanted_names(table: Table, choice: Choice) -> list[str]:
+    """The names of the wanted columns of a table; raises NormcliError where there is none."""
+    wanted = choice.wanted(table.columns)
     if not table.columns:
         raise DataError(f"{table.name}: there is no column in it")
     if not wanted:
         raise UsageError("--select and --exclude leave no column")
-    return Observed([table.columns[i] for i in wanted], [ColumnStatistics() for _ in wanted])
+    return [table.columns[i] for i in wanted]
+
+
+def _bounds_by_position(bounds: Mapping[str, Bounds], table: Table) -> dict[int, Bounds]:
+    return {i: bounds[name] for i, name in enumerate(table.columns) if name in bounds}
 
 
 def _same_columns(
@@ -265,10 +270,16 @@ def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
 class _Observing:
     """Tables, one after the other, that the same workers see."""
 
-    def __init__(self, choice: Choice, summary: Summary, bounds: Mapping[str, Bounds]) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        summary: Summary,
+        bounds: Mapping[str, Bounds],
+        names: Sequence[str],
+    ) -> None:
         self._choice, self._summary, self._bounds = choice, summary, bounds
-        self._columns: Observed | None = None
-        self._fold = Fold(0)
+        self._columns = Observed.unseen(names) if names else None
+        self._fold = Fold(len(names))
 
     def add(self, tables: Iterable[Table], engine: Engine) -> None:
         """Add what tables hold."""
@@ -300,18 +311,25 @@ class _Observing:
     def _begin(self, table: Table) -> tuple[Observed, dict[int, int]]:
         """All columns so far, and where they are in this table."""
         wanted = self._choice.wanted(table.columns)
-        self._summary.left.update(dict.fromkeys(table.partition, "partition"))
+        self._note_left(table, wanted)
         if self._columns is None:
-            self._columns = _start(table, wanted, self._choice, self._summary)
+            self._columns = Observed.unseen(wanted_names(table, self._choice))
             self._fold = Fold(len(self._columns.names))
         return self._columns, _same_columns(table, wanted, self._columns, self._choice)
+
+    def _note_left(self, table: Table, wanted: list[int]) -> None:
+        left = self._summary.left
+        left.update(dict.fromkeys(table.partition, "partition"))
+        for i in sorted(set(range(len(table.columns))).difference(wanted)):
+            left.setdefault(table.columns[i], "not selected" if self._choice.select else "excluded")
 
     def _add(self, seen: Seen, table: Table, places: Mapping[int, int], asked: list[int]) -> None:
         assert self._columns is not None
         others = [i for i in asked if places[i] in seen.others]
         self._columns.merge(others, [seen.others[places[i]] for i in others])
         self._fold.add(seen.statistics, [i for i in asked if places[i] not in seen.others])
-        self._columns.note_infinite(seen.infinite, places)
+        columns = {place: i for i, place in places.items()}
+        self._columns.note_infinite({columns[place]: e for place, e in seen.infinite.items()})
         for position, cells in seen.outside.items():
             self._summary.count("out_of_range", table.columns[position], cells)
         self._summary.advance(seen.rows, seen.bad_rows)

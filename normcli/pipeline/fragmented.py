@@ -27,16 +27,18 @@ Begin = Callable[[Source, Table, Summary], None]
 class Observe:
     """Work: a fragment -> what its columns hold.
 
+    names: of the wanted columns, which all fragments need.
     begin: where the work is done in this process, who is to know how far it is.
     """
 
     choice: Choice
+    names: Sequence[str]
     begin: Begin | None = None
 
     def __call__(self, fragment: Fragment) -> tuple[Observed, Summary]:
         """Observe one fragment."""
         table, summary = _opened(fragment, self.begin)
-        return observe([table], self.choice, summary), summary
+        return observe([table], self.choice, summary, names=self.names), summary
 
 
 def fit_fragments(
@@ -48,16 +50,11 @@ def fit_fragments(
     summary: Summary,
 ) -> Statistics:
     """The statistics of all fragments: the same as `fit` gives for the whole tables."""
-    columns: Observed | None = None
+    columns = Observed.unseen(work.names)
     with closing(engine.map(work, fragments)) as results:
-        for fragment, (observed, seen) in zip(fragments, results, strict=True):
-            if columns is None:
-                columns = observed
-            else:
-                columns.join(observed, fragment.name)
+        for observed, seen in results:
+            columns.join(observed)
             summary.add(seen)
-    if columns is None:
-        raise UsageError("there is no input")
     return fitted(columns, method, column_methods, summary)
 
 
