@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,6 @@ from normcli.cli.run import Run
 if TYPE_CHECKING:
     from normcli.files import Source
     from normcli.formats.base import Table
-    from normcli.methods.base import Method
     from normcli.model import Statistics
     from normcli.report import Summary
 
@@ -48,7 +48,7 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
     found = sources(inputs or ("-",))
     target = values["output"] = values["output"] or _default_output(inputs)
     run, asked = Run(values, found), mo.methods_of(values)
-    fit = _fit_fragments if fragmented else _fit
+    fit = _fit_fragments if fragmented else fit_sources
     if values["explain"]:
         _explain(*fit(found, asked, values, run))
         return
@@ -60,9 +60,10 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
     run.report(summary, "fitted", columns, saved)
 
 
-def _fit(
-    found: list[Source], asked: tuple[Method, dict[str, Method]], values: opt.Values, run: Run
+def fit_sources(
+    found: Sequence[Source], asked: mo.Asked, values: opt.Values, run: Run
 ) -> tuple[Statistics, Summary]:
+    """The statistics of all sources, by the processes of this machine."""
     from normcli.formats import open_table
     from normcli.pipeline import fit
 
@@ -83,9 +84,10 @@ def _fit(
 
 
 def _fit_fragments(
-    found: list[Source], asked: mo.Asked, values: opt.Values, run: Run
+    found: Sequence[Source], asked: mo.Asked, values: opt.Values, run: Run
 ) -> tuple[Statistics, Summary]:
     with by_fragments.dask_of(values, run) as dask:
+        assert dask, "fit works on fragments only where others do it"
         fragments = by_fragments.cut(found, opt.read_options_of(values), values, run, dask)
         return by_fragments.fit(fragments, asked, values, run, dask)
 

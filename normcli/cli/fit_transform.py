@@ -11,6 +11,7 @@ from normcli.cli import fragments as by_fragments
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.command import Command
+from normcli.cli.fit import fit_sources
 from normcli.cli.run import Run
 from normcli.cli.scale import one_source, write
 
@@ -66,7 +67,11 @@ def _by_fragments(input_: str, asked: mo.Asked, choice: Choice, values: opt.Valu
     run = Run(values, found)
     with by_fragments.dask_of(values, run) as dask:
         fragments = by_fragments.cut(found, opt.read_options_of(values), values, run, dask)
-        statistics, seen = by_fragments.fit(fragments, asked, values, run, dask)
+        statistics, seen = (
+            by_fragments.fit(fragments, asked, values, run, dask)
+            if dask
+            else fit_sources(found, asked, values, run)
+        )
         job = _job(statistics, asked, choice, values)
         by_fragments.write_parts(fragments, job, values, run, dask, seen.left)
 

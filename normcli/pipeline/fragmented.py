@@ -28,16 +28,14 @@ class Observe:
     """Work: a fragment -> what its columns hold.
 
     names: of the wanted columns, which all fragments need.
-    begin: where the work is done in this process, who is to know how far it is.
     """
 
     choice: Choice
     names: Sequence[str]
-    begin: Begin | None = None
 
     def __call__(self, fragment: Fragment) -> tuple[Observed, Summary]:
         """Observe one fragment."""
-        table, summary = _opened(fragment, self.begin)
+        table, summary = _opened(fragment)
         return observe([table], self.choice, summary, names=self.names), summary
 
 
@@ -65,7 +63,7 @@ class ScaleToPart:
     format: the name of that of the parts.
     engine: for the chunks of a fragment; None: they are worked on one after the other.
     same: an input of another format is refused.
-    begin: as that of `Observe`.
+    begin: where the work is done in this process, who is to know how far it is.
     """
 
     job: Job
@@ -113,7 +111,7 @@ def scale_fragments(
     return statistics
 
 
-def _opened(fragment: Fragment, begin: Begin | None) -> tuple[Table, Summary]:
+def _opened(fragment: Fragment, begin: Begin | None = None) -> tuple[Table, Summary]:
     """A fragment as a table, and what will count its rows."""
     source = fragment.source()
     table = fragment.table(source)
