@@ -65,6 +65,11 @@ def opened(format_: Format, path: Path, chunk_rows: int | None = None) -> Table:
     return format_.open(Source(str(path), path), ReadOptions(chunk_rows=chunk_rows))
 
 
+def numeric(table: Table) -> list[int]:
+    """The columns that may hold numbers."""
+    return [i for i in range(len(table.columns)) if i not in table.others]
+
+
 def rewritten(
     format_: Format,
     table: Table,

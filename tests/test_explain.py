@@ -235,7 +235,7 @@ def opened(path: Path, rows: int | None = None) -> tuple[Source, Table]:
         total_rows = rows
 
     path.write_bytes(b"x" * 1000)
-    return Source(str(path), path), Known("csv", "t", ["x"], [0], {})
+    return Source(str(path), path), Known("csv", "t", ["x"])
 
 
 def test_a_bar_appears_after_a_second_and_is_drawn_ten_times_a_second(

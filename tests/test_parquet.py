@@ -25,7 +25,7 @@ from normcli.formats.parquet import ParquetFormat
 from normcli.formats.parquet_footer import first_row_group
 from normcli.methods.base import Scaled
 from normcli.statistics import ColumnStatistics
-from tests.arrow_tables import cells, many_types, opened, rewritten
+from tests.arrow_tables import cells, many_types, numeric, opened, rewritten
 from tests.corpora import CORPORA, corpus
 
 PARQUET, ARROW = ParquetFormat(), ArrowFormat()
@@ -216,7 +216,7 @@ def test_a_float64_column_without_nulls_is_not_copied():
 
 def test_only_types_of_numbers_are_candidates_and_the_others_say_their_type(tmp_path):
     table = opened(PARQUET, written(tmp_path / "a.parquet", many_types()))
-    names = [table.columns[i] for i in table.candidates]
+    names = [table.columns[i] for i in numeric(table)]
     assert names == [
         *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
         "float16", "float32", "float64", "decimal128", "decimal256", "short", "null", "id",
@@ -534,13 +534,13 @@ HOSTILE = """
 import sys
 from normcli.errors import NormcliError
 from normcli.formats.parquet import ParquetFormat
-from tests.arrow_tables import opened, rewritten
+from tests.arrow_tables import numeric, opened, rewritten
 from pathlib import Path
 for name in sys.stdin.read().split("\\n"):
     try:
         table = opened(ParquetFormat(), Path(name))
-        for chunk in table.chunks(table.candidates):
-            chunk.observe(table.candidates)
+        for chunk in table.chunks(numeric(table)):
+            chunk.observe(numeric(table))
         rewritten(ParquetFormat(), table)
         print("ok")
     except NormcliError as e:

@@ -232,7 +232,6 @@ class ArrowTable(Table):
             format=form,
             name=name,
             columns=list(schema.names),
-            candidates=[i for i, reason in enumerate(reasons) if reason is None],
             others={i: reason for i, reason in enumerate(reasons) if reason is not None},
             arrow_schema=schema,
             **fields,

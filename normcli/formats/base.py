@@ -8,7 +8,7 @@ else has to be edited for the program to read and write it. Modules here are imp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 from normcli.errors import DataError
@@ -146,9 +146,9 @@ class Table:
     format: str
     name: str  # for messages: the path as the user wrote it, or "stdin"
     columns: list[str]
-    candidates: list[int]  # indexes of the columns that may hold numbers
-    others: dict[int, str]  # index -> why the column cannot hold numbers (its type)
-    partition: tuple[str, ...] = field(default=(), kw_only=True)  # columns that its path tells
+    _: KW_ONLY
+    others: dict[int, str] = field(default_factory=dict)  # index -> its type, of no numbers
+    partition: tuple[str, ...] = ()  # columns that its path tells
 
     def chunks(self, columns: Sequence[int] | None = None) -> Iterator[Chunk]:
         """The rows, in order.

@@ -439,8 +439,6 @@ class Csv(Format):
             format=self.name,
             name=source.name,
             columns=list(head.names),
-            candidates=list(range(len(head.names))),
-            others={},
             layout=Layout(source.name, head.names, dialect, reading, encoding),
             source=source,
             options=options,

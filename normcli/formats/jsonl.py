@@ -50,8 +50,6 @@ class JsonLinesTable(Table):
             format=JsonLines.name,
             name=source.name,
             columns=list(layout.names),
-            candidates=list(range(len(layout.names))),
-            others={},
             layout=layout,
             source=source,
             options=options,
