@@ -94,13 +94,9 @@ def fragments(
         _ranges(whole, source, size) if whole.size > size else [whole]
         for whole, source in zip(wholes, sources, strict=True)
     ]
-    text = [_is_cut_text(group) for group in ranges]
-    asked = [each for group, is_text in zip(ranges, text, strict=True) if is_text for each in group]
+    asked = [each for group in ranges if _is_cut_text(group) for each in group]
     with closing(_looked(asked, engine, watch)) as looked:
-        good, pairs = _until_bad(looked), zip(ranges, text, strict=True)
-        return [
-            each for group, is_text in pairs for each in (_cut(group, good) if is_text else group)
-        ]
+        return [each for group in ranges for each in _cut(group, looked)]
 
 
 def _whole(source: Source, options: ReadOptions, forced: str | None) -> Fragment:
@@ -138,9 +134,9 @@ def _is_cut_text(ranges: Sequence[Fragment]) -> bool:
 def _looked(
     asked: Sequence[Fragment], engine: Engine, watch: Watch | None
 ) -> Generator[Any, None, None]:
-    """What was seen in each range, in order."""
+    """What was seen in each range, in order, before a bad table."""
     read, total = 0, sum(fragment.bytes for fragment in asked)
-    with closing(engine.map(_look, asked)) as results:
+    with suppress(*BAD_TABLE), closing(engine.map(_look, asked)) as results:
         for fragment, found in zip(asked, results, strict=True):
             read += fragment.bytes
             if watch is not None:
@@ -154,14 +150,10 @@ def _look(fragment: Fragment) -> Any:
     return format_.look(fragment.source(), fragment.options, fragment.piece)
 
 
-def _until_bad(looked: Iterator[Any]) -> Iterator[Any]:
-    """What was seen before a bad table."""
-    with suppress(*BAD_TABLE):
-        yield from looked
-
-
-def _cut(ranges: Sequence[Fragment], looked: Iterator[Any]) -> list[Fragment]:
-    """The fragments of one input, of whose ranges `looked` tells next, if all have been seen."""
+def _cut(ranges: Sequence[Fragment], looked: Iterator[Any]) -> Sequence[Fragment]:
+    """The fragments of one input; of ranges of text `looked` tells next, if all were seen."""
+    if not _is_cut_text(ranges):
+        return ranges
     whole, format_ = replace(ranges[0], piece=None), ranges[0].format or ""
     found = list(islice(looked, len(ranges)))
     if len(found) < len(ranges):
