@@ -17,13 +17,19 @@ PYTHON_M = [sys.executable, "-m"]
 
 
 @contextmanager
-def started(*arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    """``python -m`` something in a process group of its own, of which nothing is left."""
+def started(
+    *arguments: object, stderr: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``python -m`` something in a process group of its own, of which nothing is left.
+
+    stderr: as `Popen` has it; no pipe for a log that nobody reads: when it is full, a scheduler
+        stands still, and all who ask it wait for ever.
+    """
     process = subprocess.Popen(
         [*PYTHON_M, *map(str, arguments)],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         # A shell starts what is in its background with Ctrl-C ignored; not so here.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )

@@ -155,7 +155,8 @@ def test_a_run_that_is_ended_leaves_no_process(tmp_path: Path, way: signal.Signa
     write_csv(table)
     parts = tmp_path / "parts"
     options = ("--engine", "dask", "-j", 2, "--fragment-bytes", 60, "--output-dir", parts)
-    with started("normcli", "fit-transform", table, *options) as run:
+    command = ("normcli", "fit-transform", table, *options)
+    with started(*command, stderr=subprocess.PIPE) as run:
         until(lambda: len(group(run.pid)) >= 3)  # one is there to look after the others
         time.sleep(1)
         if way is signal.SIGINT:
