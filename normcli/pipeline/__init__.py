@@ -1,15 +1,13 @@
 """The verbs: tables in, statistics or tables out. Knows no format, no method, no engine."""
 
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import Bounds, Observed, fit, observe, wanted_names, why
-from normcli.pipeline.scaling import Job, Plan, Scaling
+from normcli.pipeline.fitting import Bounds, fit, observe, wanted_names, why
+from normcli.pipeline.scaling import Job, Scaling
 
 __all__ = [
     "Bounds",
     "Choice",
     "Job",
-    "Observed",
-    "Plan",
     "Scaling",
     "fit",
     "observe",
