@@ -53,26 +53,21 @@ class Bar:
         if self._is_drawn:
             _write(CLEAR)
 
-    def begin(self, source: Source, table: T) -> T:
-        """`table`, which is all of `source`: its rows are the next ones."""
+    def begin(self, source: Source, table: T, seen: Summary | None = None) -> T:
+        """`table`, in `source`: its rows are the next ones.
+
+        seen: counts them, and is added to `summary` when all of them are done; the table is
+            `seen.bytes` of the source. None: `summary` counts them; it is all of the source.
+        """
         if self._reading is not None:
-            last = self._reading.source
-            self._bytes += last.size or last.position()
+            self._bytes += self._reading.size or self._reading.source.position()
         self._rows = self.summary.rows
-        self._reading = _Reading(source, source.size, table, self.summary, self._rows)
-        self.summary.inputs.append((source.name, table.format))
+        size, seen = (seen.bytes, seen) if seen else (source.size, self.summary)
+        self._reading = _Reading(source, size, table, seen, seen.rows)
+        seen.watch = self.advance
         return table
 
-    def begin_part(self, source: Source, table: Table, seen: Summary) -> None:
-        """`table`, which is `seen.bytes` of `source`: its rows are the next ones.
-
-        seen: counts them, and is added to `summary` when all of them are done.
-        """
-        self._rows, self._bytes = self.summary.rows, self.summary.bytes or 0
-        self._reading = _Reading(source, seen.bytes, table, seen)
-        seen.watch = self.advance
-
-    def advance(self, rows: int) -> None:
+    def advance(self) -> None:
         """Some rows are done: draw the bar, if it is time to."""
         self._advanced = time.monotonic() - self._started
         self.tick()
@@ -80,7 +75,7 @@ class Bar:
     def advance_to(self, read: int, total: int) -> None:
         """So many bytes are read of so many: of the sources, those that are to be read."""
         self.summary.bytes, self._all = read, total
-        self.advance(0)
+        self.advance()
 
     def tick(self) -> None:
         """Draw the bar, if it is time to."""
@@ -148,7 +143,7 @@ class _Reading:
     size: int | None
     table: Table
     seen: Summary
-    before: int = 0
+    before: int
 
     @property
     def rows(self) -> int:

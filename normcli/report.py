@@ -28,7 +28,7 @@ class Summary:
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
         `skipped_rows` of them, which may be more than memory holds.
     seconds, bytes: how long it took, and how much was read (None: not known).
-    watch: is called with the number of rows whenever some more are done.
+    watch: is called whenever some more rows are done.
     """
 
     rows: int = 0
@@ -42,14 +42,14 @@ class Summary:
     dropped_rows: int = 0
     seconds: float = 0.0
     bytes: int | None = None
-    watch: Callable[[int], None] | None = None
+    watch: Callable[[], None] | None = None
 
     def advance(self, rows: int, bad_rows: list[tuple[int, str]]) -> None:
         """Add so many rows that are done, and the bad ones among them."""
         self.rows += rows
         self.skip(bad_rows)
         if self.watch is not None:
-            self.watch(rows)
+            self.watch()
 
     def add(self, other: Summary) -> None:
         """Add what was seen and done elsewhere, with the rows that follow."""

@@ -98,7 +98,7 @@ def test_a_file_that_workers_cannot_see_is_named_with_the_place(
     assert "the inputs have to be found under the same names" in failed.err
 
 
-def fitted(table: Path, address: str, watch: Callable[[int], None]) -> bytes:
+def fitted(table: Path, address: str, watch: Callable[[], None]) -> bytes:
     """The sidecar of a fit on the cluster, `watch` being called after every fragment."""
     found = fragments(sources([str(table)]), ReadOptions(), None, 100, Serial())
     zscore = methods()["zscore"].from_parameters({})
@@ -115,7 +115,7 @@ def test_a_worker_that_dies_in_mid_run_changes_nothing(
     whole = succeeds(normcli("fit", table, "-o", "-")).out
     with workers(cluster, 1) as (third,):
         until(lambda: len(threads(cluster)) == 3)
-        assert fitted(table, cluster, lambda rows: third.kill()) == whole
+        assert fitted(table, cluster, third.kill) == whole
         assert len(threads(cluster)) == 2
 
 
@@ -133,7 +133,7 @@ def test_a_scheduler_that_dies_in_mid_run_is_an_error(tmp_path: Path) -> None:
         workers(address, 1),
         pytest.raises(NormcliError, match="the connection to the Dask scheduler was lost"),
     ):
-        fitted(table, address, lambda rows: process.kill())
+        fitted(table, address, process.kill)
 
 
 def group(pid: int) -> list[int]:

@@ -258,7 +258,7 @@ def test_the_bar_runs_evenly_through_fragments(
     statistics = library.fit(table)
     cut_ = fragments_of(table, 3000, ReadOptions(chunk_rows=7))
     bar = Bar("scaling", sources([str(table)]))
-    work = ScaleToPart(Job(zscore, {}, statistics), table.suffix[1:], engine, True, bar.begin_part)
+    work = ScaleToPart(Job(zscore, {}, statistics), table.suffix[1:], engine, True, bar.begin)
     with parts(str(tmp_path / "parts"), table.suffix, len(cut_)) as targets:
         scale_fragments(cut_, targets, work, Serial(), bar.summary)
     assert len({rows for _, rows in found}) > 2 * len(cut_) > 4  # not once a fragment

@@ -151,7 +151,7 @@ def write_parts(
         written = parts(values["output_dir"], format_.suffixes[0], len(fragments))
         targets = stack.enter_context(written)
         with run.bar("restoring" if job.inverse else "scaling") as bar:
-            work = replace(work, begin=None if dask else bar.begin_part)
+            work = replace(work, begin=None if dask else bar.begin)
             seen = scale_fragments(fragments, targets, work, dask or Serial(), bar.summary)
         if sidecar is not None and seen is not None:
             sidecar.write(dumps(seen))

@@ -310,6 +310,7 @@ class _Observing:
 
     def _begin(self, table: Table) -> tuple[Observed, dict[int, int]]:
         """All columns so far, and where they are in this table."""
+        self._summary.inputs.append((table.name, table.format))
         wanted = self._choice.wanted(table.columns)
         self._note_left(table, wanted)
         if self._columns is None:

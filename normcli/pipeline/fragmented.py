@@ -19,8 +19,8 @@ from normcli.pipeline.fitting import Observed, fitted, observe
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.report import Summary
 
-# Is told of a table that is begun, and of what will count its rows: see `Bar.begin_part`.
-Begin = Callable[[Source, Table, Summary], None]
+# Is told of a table that is begun, and of what will count its rows: see `Bar.begin`.
+Begin = Callable[[Source, Table, Summary], object]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _opened(fragment: Fragment, begin: Begin | None = None) -> tuple[Table, Summ
     """A fragment as a table, and what will count its rows."""
     source = fragment.source()
     table = fragment.table(source)
-    summary = Summary(inputs=[(table.name, table.format)], bytes=fragment.bytes)
+    summary = Summary(bytes=fragment.bytes)
     if begin is not None:
         begin(source, table, summary)
     return table, summary

@@ -235,6 +235,7 @@ class Scaling:
         """Read, scale and write all rows."""
         self.seen = Fold(len(self.plans))
         self.running = [None for _ in self.plans]
+        self.summary.inputs.append((self.table.name, self.table.format))
         writer = self.format.writer(stream, self.encoder)
         job = self.job
         work = Scale(
