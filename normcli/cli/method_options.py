@@ -72,9 +72,7 @@ def _method_option(method: str, option: Option) -> tuple[tuple[str, ...], dict[s
     return option_of(f"--{option.name}", help=f"{method}: {option.help}{default}", **kind)
 
 
-def methods_of(
-    values: dict[str, Any], kept: Statistics | None = None
-) -> tuple[Method, dict[str, Method]]:
+def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
     """The method for all columns and those of single ones: as asked for, else as kept.
 
     What the command line says goes before what the statistics say; a --method there puts

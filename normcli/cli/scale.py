@@ -76,9 +76,9 @@ def _keeps_format(found: Sequence[Source], values: opt.Values) -> bool:
     from normcli.formats import format_named
 
     forced, to = values["from_"], values["to"]
-    if to is None or forced:
+    if forced:
         return to in (None, forced)
-    return all(source.suffix in format_named(to).suffixes for source in found)
+    return to is None or all(source.suffix in format_named(to).suffixes for source in found)
 
 
 def _job(
