@@ -21,7 +21,7 @@ from normcli.files import sources
 from normcli.formats.base import ReadOptions
 from normcli.fragments import fragments
 from normcli.methods import methods
-from normcli.pipeline import Choice, wanted_names
+from normcli.pipeline import Choice
 from normcli.pipeline.fragmented import Observe, fit_fragments
 from normcli.report import Summary
 from normcli.sidecar import dumps
@@ -102,7 +102,7 @@ def fitted(table: Path, address: str, watch: Callable[[], None]) -> bytes:
     """The sidecar of a fit on the cluster, `watch` being called after every fragment."""
     found = fragments(sources([str(table)]), ReadOptions(), None, 100, Serial())
     zscore = methods()["zscore"].from_parameters({})
-    work = Observe(Choice(), wanted_names(found[0].open(), Choice()))
+    work = Observe.of(found[0].open(), Choice())
     with dask_engine.dask(address, 1) as engine:
         return dumps(fit_fragments(found, work, zscore, {}, engine, Summary(watch=watch)))
 

@@ -26,7 +26,7 @@ from normcli.formats.text_cuts import Span, cut, even, look
 from normcli.fragments import Fragment, fragments
 from normcli.methods import methods
 from normcli.parts import parts
-from normcli.pipeline import Choice, Job, wanted_names
+from normcli.pipeline import Choice, Job
 from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments, scale_fragments
 from normcli.progress import Bar
 from normcli.report import Summary
@@ -179,7 +179,7 @@ def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli
     zscore = methods()["zscore"].from_parameters({})
     cut_ = fragments_of(table, 1000)
     summary = Summary()
-    work = Observe(Choice(), wanted_names(cut_[0].open(), Choice()))
+    work = Observe.of(cut_[0].open(), Choice())
     assert dumps(fit_fragments(cut_, work, zscore, {}, Serial(), summary)) == whole
     assert summary.rows == ROWS
     assert b'"x"' in whole

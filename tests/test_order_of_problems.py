@@ -24,7 +24,7 @@ from normcli.formats.base import ReadOptions
 from normcli.fragments import fragments
 from normcli.methods import methods
 from normcli.model import Statistics
-from normcli.pipeline import Choice, Job, fit, wanted_names
+from normcli.pipeline import Choice, Job, fit
 from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments
 from normcli.report import Summary, as_json
 from normcli.sidecar import dumps
@@ -133,7 +133,7 @@ class Case:
         summary, options = Summary(), self._options(way)
         if way.fragment:
             pieces = fragments(sources(self.paths), options, None, way.fragment, Serial())
-            work = Observe(self.choice, wanted_names(pieces[0].open(), self.choice))
+            work = Observe.of(pieces[0].open(), self.choice)
             statistics = fit_fragments(pieces, work, ZSCORE, {}, Serial(), summary)
         else:
             tables = (open_table(source, options) for source in sources(self.paths))

@@ -110,13 +110,12 @@ def fit(
     fragments: Sequence[Fragment], asked: mo.Asked, values: opt.Values, run: Run, dask: Dask
 ) -> tuple[Statistics, Summary]:
     """The statistics of all fragments, which the workers of a cluster look at."""
-    from normcli.pipeline import wanted_names
     from normcli.pipeline.fragmented import Observe, fit_fragments
 
     choice, (method, own) = opt.choice_of(values), asked
     first = fragments[0].open()
     mo.refuse_absent_columns(first, choice, method, own)
-    work = Observe(choice, wanted_names(first, choice))
+    work = Observe.of(first, choice)
     with run.bar("fitting") as bar:
         statistics = fit_fragments(fragments, work, method, own, dask, bar.summary)
     return statistics, bar.summary

@@ -1,7 +1,7 @@
 """The verbs: tables in, statistics or tables out. Knows no format, no method, no engine."""
 
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import Bounds, fit, observe, wanted_names, why
+from normcli.pipeline.fitting import Bounds, fit, observe, why
 from normcli.pipeline.scaling import Job, Scaling
 
 __all__ = [
@@ -11,6 +11,5 @@ __all__ = [
     "Scaling",
     "fit",
     "observe",
-    "wanted_names",
     "why",
 ]

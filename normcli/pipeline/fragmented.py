@@ -15,7 +15,7 @@ from normcli.fragments import Fragment
 from normcli.methods.base import Method
 from normcli.model import Statistics
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import Observed, fitted, observe
+from normcli.pipeline.fitting import Observed, fitted, observe, wanted_names
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.report import Summary
 
@@ -32,6 +32,11 @@ class Observe:
 
     choice: Choice
     names: Sequence[str]
+
+    @classmethod
+    def of(cls, table: Table, choice: Choice) -> Observe:
+        """The work on fragments that have the columns of this table; raises as `wanted_names`."""
+        return cls(choice, wanted_names(table, choice))
 
     def __call__(self, fragment: Fragment) -> tuple[Observed, Summary]:
         """Observe one fragment."""
