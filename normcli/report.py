@@ -27,6 +27,7 @@ class Summary:
     cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
         `skipped_rows` of them, which may be more than memory holds.
+    nan_as_null: cells, of whichever column, that the output could not tell from missing ones.
     seconds, bytes: how long it took, and how much was read (None: not known).
     watch: is called whenever some more rows are done.
     """
@@ -40,6 +41,7 @@ class Summary:
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     skipped_rows: int = 0
     dropped_rows: int = 0
+    nan_as_null: int = 0
     seconds: float = 0.0
     bytes: int | None = None
     watch: Callable[[], None] | None = None
@@ -62,6 +64,7 @@ class Summary:
                 self.count(what, name, cells)
         self.bytes = (self.bytes or 0) + (other.bytes or 0)
         self.dropped_rows += other.dropped_rows
+        self.nan_as_null += other.nan_as_null
         self.skipped_rows += other.skipped_rows - len(other.bad_rows)
         self.advance(other.rows, other.bad_rows)
 
@@ -107,6 +110,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "cells": summary.cells_of_columns(),
         "bad_rows": {"count": summary.skipped_rows, "first": bad_rows},
         "dropped_rows": summary.dropped_rows,
+        "nan_as_null": summary.nan_as_null,
         "seconds": summary.seconds,
         "bytes": summary.bytes,
     }
@@ -140,6 +144,8 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         words = WORDS.get(what, what.replace("_", " "))
         where = _each(columns) if verbose else _worst(columns)
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
+    if summary.nan_as_null:
+        yield f"{many(summary.nan_as_null, 'NaN cell')} written as null: JSON has no NaN"
     if summary.dropped_rows:
         yield f"{many(summary.dropped_rows, 'row')} of the last, short batch dropped"
     yield from skipped(summary)

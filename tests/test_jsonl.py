@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -648,9 +649,18 @@ def test_nan_becomes_null_and_is_counted_and_infinity_reads_back_as_infinity():
     rows = [json.loads(line) for line in lines.splitlines()]
     assert [row["x"] for row in rows] == [1.0, None, None, -math.inf]
     assert [row["y"] for row in rows] == [[None], [], None, [math.inf]]
-    writer = FORMAT.writer(io.BytesIO(), jsonl.TextEncoder(Style()))
-    writer.write(jsonl.Payload(lines, nan))
-    assert writer.notes() == ["2 NaN written as null: JSON has no NaN"]
+
+
+@pytest.mark.parametrize("more", [[], ["--output-dir", "parts", "--fragment-bytes", "1"]])
+def test_nan_that_becomes_null_is_told(more, tmp_path, monkeypatch, normcli):
+    monkeypatch.chdir(tmp_path)
+    nan = pa.table({"x": [1.0, 3.0, math.nan], "y": [math.nan, 0.0, None]})
+    pq.write_table(nan, "t.parquet", row_group_size=1)
+    assert normcli("fit", "-q", "t.parquet", "--select", "x", "-o", "s.json").code == 0
+    done = normcli("transform", "t.parquet", "--stats", "s.json", "--to", "jsonl", *more)
+    assert "2 NaN cells written as null: JSON has no NaN\n" in done.err
+    done = normcli("transform", "t.parquet", "--stats", "s.json", "-o", "t.arrow")
+    assert "written as null" not in done.err
 
 
 def test_style_shortens_replaced_columns_only():

@@ -186,7 +186,12 @@ class Encoder:
 
 
 class Writer:
-    """Writes payloads in order to a binary stream that the caller opens and closes."""
+    """Writes payloads in order to a binary stream that the caller opens and closes.
+
+    nan_as_null: cells that were NaN and had to be written as null.
+    """
+
+    nan_as_null = 0
 
     def write(self, payload: Any) -> None:
         """Write one payload."""
@@ -194,10 +199,6 @@ class Writer:
 
     def close(self) -> None:
         """Write what ends the table (a footer); the stream stays open."""
-
-    def notes(self) -> list[str]:
-        """What the user should know of what was written (NaN that became null), for the report."""
-        return []
 
 
 class Format:

@@ -246,6 +246,7 @@ class Scaling:
                 writer.write(done.payload)
                 self._add(done)
         writer.close()
+        self.summary.nan_as_null += writer.nan_as_null
         self._finish_summary()
 
     def _chunks(self) -> Iterator[Chunk]:
