@@ -637,15 +637,22 @@ def test_skipping_is_the_same_at_every_chunk_size(rows):
     assert same_outcome(good, (), blocks=(1 << 22,)) == (good, [])
 
 
-def test_lines_are_right_after_rows_were_skipped():
-    data = b"a,b\n1,2\nx,2\n3,4\nx,2\n5,6\nx,2\n7,8\n"
+@pytest.mark.parametrize(
+    ("data", "places"),
+    [
+        (b"a,b\n1,2\nx,2\n3,4\nx,2\n5,6\nx,2\n7,8\n", (2, 4, 6, 8)),
+        # The blank lines end with an LF, and what is before them, without bad rows, with a CR.
+        (b"a,b\n1,2\rx,2\r\n\n3,4\rx,2\n3\n\n5,6\n7,8\rx\n\n", (2, 5, 9, 10)),
+    ],
+)
+def test_lines_are_right_after_rows_were_skipped(data, places):
     for rows in CHUNKS:
         table = Csv().open(Memory(data), ReadOptions(chunk_rows=rows, skip_bad_rows=True))
         parts = [chunk.without_bad_rows([0])[0] for chunk in table.chunks()]
         whole = pickle.loads(pickle.dumps(CsvChunk.concat(parts)))
         for chunk in (whole, CsvChunk.concat([whole.slice(i, i + 1) for i in range(4)])):
             lines = [chunk.place(row, 0).split(",")[0] for row in range(4)]
-            assert lines == [f"t.csv: line {line}" for line in (2, 4, 6, 8)]
+            assert lines == [f"t.csv: line {line}" for line in places]
 
 
 # -- chunks --------------------------------------------------------------------------------

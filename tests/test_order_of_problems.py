@@ -286,9 +286,11 @@ def test_before_a_quote_that_is_never_closed_other_problems_are_told(
     for verb in (("fit", "-o", "-"), ("fit-transform",)):
         result = normcli(*verb, path, "-s", "x", *skipping)
         assert "t.csv: line 9, column 'x': '1e999' is infinite" in result.err
-    for text in (csv_of({**rows, 7: "7,1"}), csv_of({8: '8,"1'})):
+    batches = ("transform", "--method", "batch", "--batch-size", "2")
+    texts = (csv_of({**rows, 7: "7,1"}), csv_of({8: '8,"1'}))
+    for text, verb in product(texts, (("fit-transform",), batches)):
         path.write_text(text)
-        result = normcli("fit-transform", path, "-s", "x", *skipping)
+        result = normcli(*verb, path, "-s", "x", *skipping)
         assert (result.code, "line 10: a quote opened at line 10" in result.err) == (1, True)
 
 

@@ -58,7 +58,7 @@ class CsvChunk(Chunk):
     raw: the bytes; or how many there are at `offset` of the file at `path`.
     line: the number of its first line. offset: where its first byte lies in the file.
     path: a file where any process can read the bytes; they are not pickled then.
-    gaps: (position, lines): so many lines that were there are left out.
+    gaps: (position, lines): so many lines that were there are left out, as bad rows.
     """
 
     layout: Layout
@@ -91,7 +91,7 @@ class CsvChunk(Chunk):
         """Where the cells are."""
         layout = self.layout
         # After lines that were left out, nothing is wrong but an open quote behind all of them.
-        line = self.line + sum(lines for _, lines in self.gaps)
+        line = self.line + self._left_out(len(self.block))
         return csv_index.index(self._closed, layout.dialect, len(layout.names), line, self.offset)
 
     @property
@@ -111,8 +111,14 @@ class CsvChunk(Chunk):
 
     def _line_of(self, position: int) -> int:
         """The number of the line that holds the byte at `position` of the block."""
-        gaps = sum(lines for at, lines in self.gaps if at <= position)
-        return self.line + int(self._line_ends.searchsorted(position)) + gaps
+        lines = int(self._line_ends.searchsorted(position)) + self._left_out(position)
+        return self.line + lines
+
+    def _left_out(self, position: int) -> int:
+        """The lines left out before a byte; a CR and an LF that met there end a line each."""
+        lines = sum(lines for at, lines in self.gaps if at <= position)
+        places = {at for at, _ in self.gaps if at <= position}
+        return lines + sum(self.block[at - 1 : at + 1] == b"\r\n" for at in places)
 
     def _row_at(self, line: int) -> int:
         """The row that holds the beginning of a line, or its first cell."""
@@ -205,6 +211,8 @@ class CsvChunk(Chunk):
         A quote that is never closed stays, to be refused when what comes before it has been
         read: nobody can say where its row ends.
         """
+        if self.gaps:  # they have been left out already
+            return self, []
         try:
             self.numbers(columns)
         except DataError:
