@@ -40,6 +40,11 @@ def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
     return sorted(chosen)
 
 
+def are_names(selectors: Sequence[str], names: Collection[str]) -> bool:
+    """Is each selector the name of a column? It is the same one among more columns then."""
+    return all(word in names for text in selectors for word in _words(text, names))
+
+
 def _places(names: Sequence[str]) -> Places:
     places: dict[str, set[int]] = {}
     for i, name in enumerate(names):

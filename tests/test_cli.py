@@ -208,6 +208,33 @@ def test_all_formats_of_a_table_have_the_same_sidecar(normcli: Cli, tmp_path: Pa
     assert json.loads(piped)["columns"]["n"]["max"] == 2**60 + 1
 
 
+@pytest.mark.parametrize("verb", ["transform", "inverse"])
+@pytest.mark.parametrize(
+    "choice", ["-s 2", "-s 1-2", "-s x", "-s t", "-s !y,!t", "--exclude 1", "--exclude t,y"]
+)
+def test_all_formats_understand_a_choice_of_columns_alike(
+    normcli: Cli, tmp_path: Path, verb: str, choice: str
+) -> None:
+    table, saved = tmp_path / "t.csv", tmp_path / "s.json"
+    table.write_text("t,x,y\na,1,5\nb,3,9\n")
+    (tmp_path / "t.jsonl").write_text('{"t":"a","x":1,"y":5}\n{"t":"b","x":3,"y":9}\n')
+    assert normcli("fit", table, "-o", saved).code == 0
+    scale = (verb, "--stats", saved, *choice.split(), "-q")
+    whole = normcli(*scale, table)
+    lines, parts = tmp_path / "out.jsonl", tmp_path / "parts"
+    for out, target in (
+        (lines, ("-o", lines)),
+        (parts / "part-00000.jsonl", ("--output-dir", parts, "--to", "jsonl")),
+    ):
+        result = normcli(*scale, tmp_path / "t.jsonl", *target)
+        assert result.code == whole.code
+        assert result.err == whole.err.replace(".csv", ".jsonl")
+        if result.code == 0:
+            rows = [json.loads(line) for line in out.read_text().splitlines()]
+            cells = [[str(cell) for cell in row.values()] for row in rows]
+            assert cells == list(csv.reader(io.StringIO(whole.text)))[1:]
+
+
 def test_a_header_only_table_passes_through(normcli: Cli, data: Path, tmp_path: Path) -> None:
     saved = tmp_path / "s.json"
     normcli("fit", data, "-o", saved)

@@ -15,7 +15,7 @@ from normcli.errors import UsageError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from normcli.files import Source
-    from normcli.formats.base import Format, ReadOptions, Table
+    from normcli.formats.base import Format, Table
     from normcli.methods.base import Method
     from normcli.model import Statistics
     from normcli.pipeline import Choice, Job
@@ -45,7 +45,10 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     source = one_source(input_)
     run = Run(values, [source])
     choice = opt.choice_of(values)
-    table = open_table(source, _read_options(source, kept, values), values["from_"])
+    read = opt.read_options_of(values)
+    if kept is not None and choice.is_among(kept.columns) and _same_format(source, values):
+        read = replace(read, columns=tuple(kept.columns))
+    table = open_table(source, read, values["from_"])
     if kept is None:
         mo.refuse_absent_columns(table, choice, method, own)
     left: dict[str, str] = {}
@@ -62,10 +65,10 @@ def _scale_fragments(
     assert kept is not None, "only batch training needs no statistics"
     found = by_fragments.sources(input_, values)
     run = Run(values, found)
-    read = opt.read_options_of(values)
-    if _keeps_format(found, values):
+    read, choice = opt.read_options_of(values), opt.choice_of(values)
+    if choice.is_among(kept.columns) and _keeps_format(found, values):
         read = replace(read, columns=tuple(kept.columns))
-    job = _job(asked, kept, opt.choice_of(values), values, inverse)
+    job = _job(asked, kept, choice, values, inverse)
     with by_fragments.dask_of(values, run) as dask:
         fragments = by_fragments.cut(found, read, values, run, dask)
         by_fragments.write_parts(fragments, job, values, run, dask)
@@ -90,17 +93,13 @@ def _job(
     return Job(*asked, kept, inverse, choice, opt.style_of(values), observes)
 
 
-def _read_options(source: Source, kept: Statistics | None, values: opt.Values) -> ReadOptions:
-    """How to read: with the columns that will be asked for, where these are all it takes."""
+def _same_format(source: Source, values: opt.Values) -> bool:
+    """Has the output the format of the input?"""
     from normcli.files import split_suffix
     from normcli.formats import input_format, output_format
 
-    read = opt.read_options_of(values)
-    if kept is None:
-        return read
     format_ = input_format(source, values["from_"])
-    same = output_format(split_suffix(values["output"])[0], format_.name, values["to"]) is format_
-    return replace(read, columns=tuple(kept.columns)) if same else read
+    return output_format(split_suffix(values["output"])[0], format_.name, values["to"]) is format_
 
 
 def _numbers_only(

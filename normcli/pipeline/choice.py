@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from normcli.engines import Engine, Overlapped, Serial
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numbers import Numbers
-from normcli.select import select
+from normcli.select import are_names, select
 from normcli.statistics import TableStatistics
 
 
@@ -31,6 +31,10 @@ class Choice:
         chosen = select(self.select, names) if self.select else range(len(names))
         left = self.excluded([*names, *absent])
         return [i for i in chosen if i not in left]
+
+    def is_among(self, names: Collection[str]) -> bool:
+        """Does it mean the same columns of any table with columns of these names?"""
+        return are_names(self.select + self.exclude, names)
 
     def excluded(self, names: Sequence[str]) -> set[int]:
         """The positions of the columns that are excluded."""
