@@ -67,6 +67,7 @@ class Source:
     part: its path below the directory, or the fixed beginning of the glob, that was named.
     size: bytes in the file (compressed ones if it is), for progress and splitting; None
         for a pipe.
+    written: when an object was written, in seconds; None for what is none, or is not known.
     """
 
     def __init__(
@@ -87,8 +88,9 @@ class Source:
         self._promised = promised
         self._status: os.stat_result | None = None
         self.size: int | None
+        self.written: int | None = None
         if isinstance(file, stores.Object):
-            self.size = file.size
+            self.size, self.written = file.size, file.written
         else:
             with _words("read", name):
                 status = self._status = os.fstat(_STDIN) if file is None else os.stat(file)
@@ -189,6 +191,19 @@ class Source:
         """
         if self.object:
             self.object.refuse_changed()
+
+    def refuse_changed_file(self) -> None:
+        """Raise NormcliError where this is a file that was changed or replaced since it was found.
+
+        Who reads it once has it as it was; who reads it again would mix two tables.
+        """
+        if self._status is None or self._once or self._is_spooled:
+            return
+        assert isinstance(self._file, Path)
+        with _words("read", self.name):
+            now = os.stat(self._file)
+        if _version(now) != _version(self._status):
+            raise NormcliError(f"{self.name} was changed while it was read; run it again")
 
     def is_at(self, place: Path | str) -> bool:
         """Is this the file, or the object of that name in a store?"""
@@ -300,6 +315,11 @@ def _sources(name: str) -> Iterator[Source]:
         root = _root(name)
         for path in _files(name):
             yield Source(path, Path(path), split_suffix(path)[1], os.path.relpath(path, root))
+
+
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    """What is another number when a file was written to, or replaced."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def split_suffix(name: str) -> tuple[str, str | None]:

@@ -30,7 +30,8 @@ class Fragment:
     """Some consecutive rows of one input: plain data, which tell where they are.
 
     location: an absolute path, or a URI. name, part: as `Source` has them.
-    size: bytes of the input when it was found. bytes: how many of them this is, about.
+    size, written: of the input when it was found, as `Source` has them.
+    bytes: how many of them this is, about.
     format: of the input, if that is known already; None: the one that it seems to have.
     piece: what its format calls this piece of the input; None: all of it.
     """
@@ -39,6 +40,7 @@ class Fragment:
     name: str
     part: str
     size: int
+    written: int | None
     bytes: int
     format: str | None
     options: ReadOptions
@@ -68,6 +70,8 @@ class Fragment:
                 f"{self} was changed, or is another file {here}: {found.size} bytes, not "
                 f"{self.size} as when the run began\n{hint}"
             )
+        if found.written != self.written:
+            raise NormcliError(f"{self} was replaced since the run began; run it again")
         found.name, found.part = self.name, self.part
         return found
 
@@ -107,8 +111,8 @@ def _whole(source: Source, options: ReadOptions, forced: str | None) -> Fragment
         )
     is_uri = stores.is_uri(source.location)
     location = source.location if is_uri else os.path.abspath(source.location)
-    size = source.size
-    return Fragment(location, source.name, source.part, size, size, forced, options)
+    size, written = source.size, source.written
+    return Fragment(location, source.name, source.part, size, written, size, forced, options)
 
 
 def _ranges(whole: Fragment, source: Source, size: int) -> list[Fragment]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from normcli.pipeline import fitting
 from tests.conftest import Cli, Outcome
 
 NORMCLI = [sys.executable, "-m", "normcli"]
@@ -435,6 +436,35 @@ def test_a_column_that_is_not_there_is_told_when_the_header_is_read(
 
 
 # -- output and input are one --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["appended", "rewritten", "replaced"])
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [
+        ("fit-transform", "-o"),
+        ("fit-transform", "--output-dir"),
+        ("transform --method batch --batch-size 4", "-o"),
+    ],
+)
+def test_a_table_that_is_changed_between_two_readings_is_an_error(
+    normcli: Cli, tmp_path: Path, monkeypatch, command: str, target: str, change: str
+) -> None:
+    table, out = tmp_path / "t.csv", tmp_path / "out"
+    table.write_text("x\n1\n3\n")
+    os.utime(table, (0, 0))
+    fitted = fitting.fitted
+
+    def then_changed(*arguments):
+        if change == "replaced":
+            table.rename(tmp_path / "old.csv")
+        table.write_text("x\n1\n3\n9\n" if change == "appended" else "x\n1\n9\n")
+        return fitted(*arguments)
+
+    monkeypatch.setattr(fitting, "fitted", then_changed)
+    result = normcli(*command.split(), table, target, out)
+    assert (result.code, "was changed" in result.err) == (1, True)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("command", ["transform", "fit-transform", "inverse"])

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 import normcli as library
 from normcli.engines import Engine, Processes, Serial
+from normcli.errors import NormcliError
 from normcli.files import sources
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv_records import Dialect, records
@@ -608,6 +610,20 @@ def test_a_fragment_of_an_object_asks_for_its_bytes_only(table: Path, store: Sto
     assert sum(chunk.rows for chunk in last.chunks()) > 0
     assert store.asked(key) < table.stat().st_size * 0.7
     assert all(request.first > 0 for request in store.requests if request.method == "GET")
+
+
+def test_an_object_that_is_replaced_before_its_fragment_is_opened_is_an_error(
+    csv: Path, store: Store
+) -> None:
+    data = csv.read_bytes()
+    (fragment,) = fragments(
+        sources([store.put("t.csv", data)]), ReadOptions(), None, 1 << 30, Serial()
+    )
+    assert fragment.open().columns
+    time.sleep(1.01 - time.time() % 1)  # the store tells times by the second
+    store.put("t.csv", data)
+    with pytest.raises(NormcliError, match=r"t\.csv was replaced since the run began"):
+        fragment.open()
 
 
 def test_an_input_in_the_store_of_the_parts_is_refused(

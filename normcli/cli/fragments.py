@@ -152,6 +152,7 @@ def write_parts(
         with run.bar("restoring" if job.inverse else "scaling") as bar:
             work = replace(work, begin=None if dask else bar.begin)
             seen = scale_fragments(fragments, targets, work, dask or Serial(), bar.summary)
+        run.refuse_changed()
         if sidecar is not None and seen is not None:
             sidecar.write(dumps(seen))
     lost = dict.fromkeys(scaling.table.partition, "partition, not in the parts")

@@ -61,6 +61,11 @@ class Run:
             screen.write([], explain.scaling(scaling, left), page=False)
         return bool(self._values["explain"])
 
+    def refuse_changed(self) -> None:
+        """Raise NormcliError where a file is not what it was when the run began."""
+        for source in self._sources:
+            source.refuse_changed_file()
+
     def bar(self, verb: str) -> Bar:
         """A bar for one pass over the sources."""
         from normcli.progress import Bar

@@ -51,7 +51,7 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     table = open_table(source, read, values["from_"])
     if kept is None:
         mo.refuse_absent_columns(table, choice, method, own)
-    left: dict[str, str] = {}
+    left: dict[str, str] | None = None
     if kept is None and not choice.select:
         choice, left = _numbers_only(source, table, choice, method, run)
     write(table, source, _job((method, own), kept, choice, values, inverse), values, run, left)
@@ -138,7 +138,10 @@ def write(
     run: Run,
     left: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a job and report; `left`: why columns were left alone, where that is known."""
+    """Run a job and report; `left`: why columns were left alone, if the table was read for that.
+
+    Raises: NormcliError where it has changed since then.
+    """
     from normcli.files import output, split_suffix
     from normcli.formats import output_format
     from normcli.pipeline import Scaling
@@ -156,6 +159,8 @@ def write(
             scaling.summary = bar.summary
             bar.begin(source, table)
             scaling.run(stream, opt.engine_of(values))
+        if left is not None:
+            run.refuse_changed()
         if sidecar is not None:
             sidecar.write(dumps(scaling.statistics()))
     scaling.summary.left.update(left or {})
