@@ -375,6 +375,14 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "other.csv: no column 'x', which the statistics have\n"
         "To scale the others only, --select them or --exclude it",
     ),
+    "transform t.csv --stats s.json --column y=minmax": (
+        2,
+        "--column 'y': the statistics have no such column",
+    ),
+    "inverse t.csv --stats s.json --column xx=minmax": (
+        2,
+        "--column 'xx': the statistics have no such column. Did you mean 'x'?",
+    ),
     "transform t.csv --stats s.json -s y": (2, "the statistics have no column 'y'. There is 'x'"),
     "transform t.csv --stats s.json -s z": (2, "no column 'z'. There is 'id', 'x', 'y'"),
     "transform odd.csv --stats s.json": (

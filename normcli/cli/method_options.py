@@ -96,7 +96,19 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
         parameters[fields[option_name].field] = _value(fields[option_name], value)
     own = dict(kept.column_methods) if kept and not name else {}
     own.update(_column_method(text) for text in values["column"])
+    if kept:
+        _refuse_unfitted(own, kept.columns)
     return kind.from_parameters(parameters), own
+
+
+def _refuse_unfitted(own: Collection[str], fitted: Collection[str]) -> None:
+    """Raise UsageError for a --column that the statistics do not have."""
+    for name in own:
+        if name not in fitted:
+            near = did_you_mean(name, fitted)
+            raise UsageError(
+                f"--column {printable(name)}: the statistics have no such column.{near}"
+            )
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
