@@ -7,8 +7,10 @@ import gzip
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -394,7 +396,7 @@ def test_completion_prints_a_script_for_each_shell(normcli: Cli, shell: str) -> 
         ("transform --stats absent.json -s y", []),
         ("transform --stats {stats} -s y,y", ["y,y"]),
         ("transform --stats {stats} --column y", ["y"]),
-        ("transform --stats {stats} --column y=m", ["y=minmax"]),
+        ("transform --stats {stats} --column y=m", ["y\\=minmax"]),
         ("fit --method z", ["zscore"]),
         ("transform --to pa", ["parquet"]),
         ("fit --from js", ["jsonl"]),
@@ -407,7 +409,7 @@ def test_commands_options_and_columns_are_completed(
     line = "normcli " + words.format(stats=data.parent / "data.stats.json")
     environment = {
         "COMP_WORDS": line,
-        "COMP_CWORD": str(len(line.split()) - 1),
+        "COMP_WORD": line.split()[-1],
         "_NORMCLI_COMPLETE": "bash_complete",
     }
     code = "from normcli.cli import normcli; normcli(prog_name='normcli')"
@@ -419,6 +421,54 @@ def test_commands_options_and_columns_are_completed(
     )
     assert [line.partition(",")[2] for line in result.stdout.decode().split()] == expected
     assert result.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("-s pr", ["-s", "price ($)"]),
+        ("-s 'pr", ["-s", "price ($)"]),
+        ("-s price\\ \\(\\$\\),a:", ["-s", "price ($),a:b=c"]),
+        ("-s a", ["-s", "a:b=c"]),
+        ("-s it", ["-s", "it's"]),
+        ("-s \\*", ["-s", "*"]),
+        ("--column price\\ \\(\\$\\)=m", ["--column", "price ($)=minmax"]),
+        ("--method=min", ["--method=minmax"]),
+    ],
+)
+def test_bash_completes_words_that_it_has_to_quote(
+    normcli: Cli, tmp_path: Path, typed: str, words: list[str]
+) -> None:
+    saved = tmp_path / "s.json"
+    normcli("fit", "-o", saved, stdin=b"price ($),a:b=c,it's,*\n1,1,1,1\n2,2,2,2\n")
+    program = tmp_path / "normcli"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m normcli "$@"\n')
+    program.chmod(0o755)
+    script = normcli("completion", "bash").text
+    told = _completed_in_bash(f"normcli transform --stats {saved} {typed}", script, tmp_path)
+    assert told[4:] == words
+
+
+def _completed_in_bash(line: str, script: str, directory: Path) -> list[str]:
+    """The words of a line that a person types in bash, with a tab at its end."""
+    told, settings = directory / "told", directory / "bashrc"
+    tell = f"tell() {{ printf '%s\\0' \"$@\" > {told}; }}"
+    settings.write_text(f"PS1=ready; PATH={directory}:$PATH\n{script}\n{tell}\n")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvp("bash", ["bash", "--noprofile", "--rcfile", str(settings), "-i"])
+    seen = b""
+    while not seen.endswith(b"ready"):
+        seen += os.read(terminal, 1024)
+    # The cursor goes to the start of the line, so that it is told instead of run. The ends of
+    # input behind it are for a line whose quotes are left open.
+    os.write(terminal, f"{line}\t\x01tell \nexit\n\x04\x04".encode())
+    with suppress(OSError):  # which ends it on Linux
+        while os.read(terminal, 1024):
+            pass
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return told.read_text().split("\0")[:-1]
 
 
 @pytest.mark.parametrize(
@@ -528,7 +578,7 @@ def test_files_are_completed_by_the_shell(data: Path) -> None:
             env={
                 **os.environ,
                 "COMP_WORDS": line,
-                "COMP_CWORD": str(len(line.split()) - 1),
+                "COMP_WORD": line.split()[-1],
                 "_NORMCLI_COMPLETE": "bash_complete",
             },
             capture_output=True,

@@ -48,6 +48,12 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run; where a shell asks for completions, give them in our way."""
+        if "_NORMCLI_COMPLETE" in os.environ:
+            importlib.import_module("normcli.cli.completion")  # adds what bash lacks
+        return super().main(*args, **kwargs)
+
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the arguments up to the command, --help included."""
         with _quietly():

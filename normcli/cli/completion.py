@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
 
 from normcli.cli.command import Command
 
 SHELLS = ("bash", "zsh", "fish")
 
-# What click's scripts lack: zsh has compdef only after compinit, which not every ~/.zshrc runs;
+# What click's scripts lack: bash splits words at = and : too, and replaces only such a part, so
+# `Bash` gets the whole line and that part; its answers are no patterns, and keep backslashes;
+# zsh has compdef only after compinit, which not every ~/.zshrc runs;
 # in fish only the first comma parts the kind of a word from the word, and from what is told of it.
 ZSH_STARTS = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }"
 MENDED = {
+    'COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD': (
+        'COMP_WORDS="${COMP_LINE:0:COMP_POINT}" COMP_WORD="${COMP_WORDS[COMP_CWORD]}"'
+    ),
+    "read type value": "read -r type value",
+    "COMPREPLY+=($value)": 'COMPREPLY+=("$value")',
     "    compdef ": f"    {ZSH_STARTS}\n    compdef ",
     "(string split ": "(string split -m 1 ",
 }
+
+
+class Bash(BashComplete):
+    """Completion in bash of words with blanks, quotes, = and : in them."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words before the cursor, and the one that it stands in."""
+        line = os.environ["COMP_WORDS"]
+        words = split_arg_string(line)
+        starts = split_arg_string(f"{line}x") == [*words, "x"]
+        incomplete = "" if starts else words.pop()
+        return words[1:], incomplete
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """What takes the place of `COMP_WORD`, quoted as that is."""
+        items = super().get_completions(args, incomplete)
+        word = os.environ["COMP_WORD"]
+        if word.startswith(("'", '"')):
+            return items
+        before = incomplete.removesuffix("".join(split_arg_string(word.lstrip("=:"))))
+        for item in items:
+            if item.type == "plain":
+                rest = str(item.value).removeprefix(before)
+                item.value = re.sub(r"([^\w@%+,./~-])", r"\\\1", rest)
+        return items
+
+
+add_completion_class(Bash)
 
 
 @click.command("completion", cls=Command)
