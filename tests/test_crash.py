@@ -418,7 +418,7 @@ def test_what_cannot_be_written_or_believed_is_told_before_a_byte_is_read(
         (["fit-transform", "--column", "absent=minmax"], "--column 'absent'"),
         (["transform", "--method", "batch", "--gamma", "absent=2"], "no column 'absent'"),
         (["transform", "--stats", "STATS", "-s", "absent"], "no column 'absent'"),
-        (["transform", "--stats", "OTHER"], "no column 'other', which the statistics have"),
+        (["transform", "--stats", "OTHER"], "none of its columns is in the statistics"),
         (["inverse", "--stats", "OTHER"], "none of its columns is in the statistics"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else None,

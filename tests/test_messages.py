@@ -62,6 +62,7 @@ FILES: dict[str, bytes] = {
     "latin.csv": b"x,n\xe4me\n1,2\n",
     "empty.csv": b"",
     "s.json": sidecar(),
+    "two.json": sidecar(columns=dict.fromkeys("xz", json.loads(sidecar())["columns"]["x"])),
     "minmax.json": sidecar(method={"name": "minmax", "range": [0, 1]}),
     "sample.json": sidecar(method={"name": "zscore", "ddof": 1}, ddof=1, x_std=2**0.5),
     "broken.json": b'{"normcli": 1,',
@@ -372,7 +373,21 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform other.csv --stats s.json": (
         1,
-        "other.csv: no column 'x', which the statistics have\n"
+        "other.csv: none of its columns is in the statistics, which have 'x'\n"
+        "It has 'a', 'b'. Are these the statistics of another table?",
+    ),
+    "inverse --tabs t.csv --stats s.json": (
+        1,
+        "t.csv: none of its columns is in the statistics, which have 'x'\n"
+        "Its only column is 'id,x,y'; for several, see --delimiter",
+    ),
+    "transform --exclude x t.csv --stats s.json": (
+        2,
+        "--select and --exclude leave no column of the statistics",
+    ),
+    "transform t.csv --stats two.json": (
+        1,
+        "t.csv: no column 'z', which the statistics have\n"
         "To scale the others only, --select them or --exclude it",
     ),
     "transform t.csv --stats s.json --column y=minmax": (

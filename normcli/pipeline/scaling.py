@@ -18,7 +18,7 @@ from normcli.model import Statistics
 from normcli.numbers import Numbers
 from normcli.pipeline.batches import batched
 from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk, refuse_infinite
-from normcli.report import Summary
+from normcli.report import Summary, listed
 from normcli.select import in_words
 from normcli.statistics import ColumnStatistics, Fold, TableStatistics
 
@@ -164,12 +164,14 @@ class Job:
                     f"the statistics have no column {printable(unknown[0])}."
                     + (did_you_mean(unknown[0], known) or f" There is {in_words(list(known))}.")
                 )
-        elif not self.inverse:
+        elif not self.inverse and len(absent) < len(known):
             self._refuse_absent(table, absent)
+        if not positions and len(absent) < len(known):
+            raise UsageError("--select and --exclude leave no column of the statistics")
         if not positions:
             raise DataError(
                 f"{table.name}: none of its columns is in the statistics, which have "
-                + ", ".join(printable(name, 30) for name in list(known)[:5])
+                f"{_first(list(known))}\n{_why_foreign(table)}"
             )
         return positions
 
@@ -196,6 +198,18 @@ class Job:
             return Plan(position, Fitted(name, ColumnStatistics()), method)
         running = self.statistics.running.get(name)
         return Plan(position, Fitted(name, self.statistics.columns[name], running), method)
+
+
+def _why_foreign(table: Table) -> str:
+    """What may be the reason that a table has no column of the statistics."""
+    if len(table.columns) == 1 and table.format in ("csv", "tsv"):
+        return f"Its only column is {_first(table.columns)}; for several, see --delimiter"
+    return f"It has {_first(table.columns)}. Are these the statistics of another table?"
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    return listed([printable(name, 30) for name in names], 5)
 
 
 def _refuse_repeated(table: Table, positions: Sequence[int]) -> None:
