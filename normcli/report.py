@@ -142,6 +142,8 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"constant: {_columns(summary.constant, most)}"
     for what, columns in summary.cells_of_columns().items():
         words = WORDS.get(what, what.replace("_", " "))
+        if columns.total() == 1:
+            words = words.replace("they were", "it was")
         where = _each(columns) if verbose else _worst(columns)
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
     if summary.nan_as_null:

@@ -140,7 +140,7 @@ def test_a_run_tells_rows_seconds_and_how_many_of_the_columns_it_scaled(
     told = tmp_path / "told.json"
     result = normcli("transform", "--stats", stats, "--json-summary", told, stdin=TABLE)
     assert SECONDS.sub(" in 0 s", result.err, count=1) == (
-        "3 rows in 0 s, scaled 2 of 4 columns: x, y\n1 cell missing, left as they were ('y')\n"
+        "3 rows in 0 s, scaled 2 of 4 columns: x, y\n1 cell missing, left as it was ('y')\n"
     )
     summary = json.loads(told.read_bytes())
     assert summary.pop("seconds") > 0
@@ -190,7 +190,7 @@ def test_verbose_tells_all_of_what_is_else_cut(normcli: Cli, tmp_path: Path) -> 
     assert lines[30] == f"read {path} as csv"
     assert lines[31].endswith("c27, c28, c29")
     assert lines[32] == "left alone: c1 (excluded)"
-    assert lines[34] == "1 cell missing, left as they were ('c29': 1)"
+    assert lines[34] == "1 cell missing, left as it was ('c29': 1)"
     assert normcli("fit", path, "-v", "-q").err == ""
 
 
