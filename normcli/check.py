@@ -14,7 +14,7 @@ from normcli.engines import Engine
 from normcli.errors import DataError, did_you_mean, printable
 from normcli.formats.base import NotNumbers, Table
 from normcli.model import Statistics
-from normcli.pipeline import Bounds, Choice, observe, why
+from normcli.pipeline import Bounds, Choice, count_statistics, observe, why
 from normcli.report import Summary, listed, many, name, number, percent, points
 from normcli.screen import NAMES, Cell, Column, Grid, Line
 from normcli.statistics import ColumnStatistics
@@ -138,6 +138,8 @@ def check(
     ]
     kept = [c for c in columns if c is not None]
     summary.columns = [c.name for c in kept if c.state == "same"]
+    same = {n: c for n, c in found.items() if isinstance(c, ColumnStatistics)}
+    count_statistics(same, summary)
     return Verdict(summary.rows, kept, limits)
 
 

@@ -247,13 +247,17 @@ def test_repeated_names_are_refused_where_they_are_compared(normcli: Cli, stats:
     assert normcli("check", "--stats", stats, stdin=b"x,y,t,t\n1,101,a,b\n").code in (0, 3)
 
 
-def test_the_summary_for_programs_counts_what_was_out_of_range(
+def test_the_summary_for_programs_counts_the_cells_of_each_kind(
     normcli: Cli, stats: Path, tmp_path: Path
 ) -> None:
     told = tmp_path / "summary.json"
-    data = changed(b",9,", b",9e3,")
+    data = b"x,y\n9e3,\nNA,\ninf,1\n"
     normcli("check", "--stats", stats, "--json-summary", told, stdin=data)
-    assert json.loads(told.read_bytes())["cells"]["out_of_range"] == {"x": 14}
+    assert json.loads(told.read_bytes())["cells"] == {
+        "missing": {"x": 1, "y": 2},
+        "inf": {"x": 1},
+        "out_of_range": {"x": 2, "y": 1},
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The verbs: tables in, statistics or tables out. Knows no format, no method, no engine."""
 
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import Bounds, fit, observe, why
+from normcli.pipeline.fitting import Bounds, count_statistics, fit, observe, why
 from normcli.pipeline.scaling import Job, Scaling
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Choice",
     "Job",
     "Scaling",
+    "count_statistics",
     "fit",
     "observe",
     "why",

@@ -186,7 +186,7 @@ def fitted(
     chosen = _chosen(columns, summary)
     statistics = Statistics(summary.rows, chosen, method, _known(column_methods, chosen))
     summary.columns = list(statistics.columns)
-    _count_statistics(statistics, summary)
+    count_statistics(statistics.columns, summary)
     return statistics
 
 
@@ -379,8 +379,9 @@ def _known(column_methods: Mapping[str, Method], chosen: Mapping[str, Any]) -> d
     return dict(column_methods)
 
 
-def _count_statistics(statistics: Statistics, summary: Summary) -> None:
-    for name, column in statistics.columns.items():
+def count_statistics(columns: Mapping[str, ColumnStatistics], summary: Summary) -> None:
+    """Add the cells of these columns that are no finite numbers to the summary."""
+    for name, column in columns.items():
         summary.count_all(name, {"missing": column.missing, "nan": column.nan, "inf": column.inf})
         if column.constant:
             summary.constant.append(name)
