@@ -451,11 +451,13 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "merge s.json minmax.json": (
         1,
-        "cannot merge: fitted for zscore in one, for minmax in the other",
+        "minmax.json and those before it: cannot merge: fitted for zscore in one, for minmax in "
+        "the other",
     ),
-    "merge s.json sample.json": (
+    "merge s.json s.json sample.json minmax.json": (
         1,
-        "cannot merge: fitted for zscore with ddof 0 in one, 1 in the other",
+        "sample.json and those before it: cannot merge: fitted for zscore with "
+        "ddof 0 in one, 1 in the other",
     ),
     "merge s.json absent.json": (1, "no such file: absent.json. Did you mean 'broken.json'?"),
     "show broken.json": (

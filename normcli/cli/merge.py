@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from normcli.cli import options as opt
 from normcli.cli.command import Command
+from normcli.errors import DataError, shown
+
+if TYPE_CHECKING:
+    from normcli.model import Statistics
 
 
 @click.command("merge", cls=Command)
@@ -27,10 +31,9 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
     """
     from normcli import report
     from normcli.files import output
-    from normcli.model import Statistics
     from normcli.sidecar import dumps, load
 
-    merged = reduce(Statistics.merge, [load(path, values["max_sidecar"]) for path in sidecars])
+    merged = _merged(sidecars, [load(path, values["max_sidecar"]) for path in sidecars])
     with output(values["output"] or "-") as stream:
         stream.write(dumps(merged))
     if not values["quiet"]:
@@ -40,3 +43,14 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
         target = values["output"] or "-"
         saved = [f"saved in {report.name(target)}"] if target != "-" else []
         report.say([*report.table(merged, verbose=values["verbose"]), counts, *saved])
+
+
+def _merged(paths: Sequence[str], parts: Sequence[Statistics]) -> Statistics:
+    """The statistics of the whole; raises DataError that names the first that does not go in."""
+    merged, *rest = parts
+    for path, part in zip(paths[1:], rest, strict=True):
+        try:
+            merged = merged.merge(part)
+        except DataError as error:
+            raise DataError(f"{shown(path)} and those before it: {error}") from error
+    return merged
