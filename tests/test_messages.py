@@ -90,6 +90,10 @@ FILES: dict[str, bytes] = {
 MESSAGES: dict[str, tuple[int, str]] = {
     "transfrom": (2, "no command 'transfrom'. Did you mean 'transform'? See normcli --help"),
     "--hlep": (2, "no option '--hlep'. Did you mean '--help'? See normcli --help"),
+    "-q fit t.csv": (
+        2,
+        "no option '-q'. Options of a command follow its name. See normcli --help",
+    ),
     "fit --selct x t.csv": (
         2,
         "no option '--selct'. Did you mean '--select'? See normcli fit --help",

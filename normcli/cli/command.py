@@ -93,6 +93,8 @@ def usage_in_words(ctx: click.Context) -> Iterator[None]:
     except click.NoSuchOption as error:
         known = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
         near = did_you_mean(error.option_name, known)
+        if not near and isinstance(ctx.command, click.Group):
+            near = " Options of a command follow its name."
         raise UsageError(f"no option {printable(error.option_name)}.{near} {see}") from error
     except click.MissingParameter as error:
         raise UsageError(f"{_in_words(error.format_message())} {see}") from error
