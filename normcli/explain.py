@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from normcli.check import Limits, wanted
 from normcli.drift import missing_share
 from normcli.model import Statistics
-from normcli.pipeline import Choice, Scaling
+from normcli.pipeline import Choice, Plan, Scaling
 from normcli.report import name, number, percent
 from normcli.screen import NAMES, Cell, Column, Grid
 
@@ -34,12 +34,21 @@ def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
     reasons = {**scaling.left(), **left}
     for i, n in enumerate(scaling.table.columns):
         if plan := plans.get(i):
-            told = plan.method.inverse_formula if scaling.job.inverse else plan.method.formula
-            row: list[Cell] = [name(n), plan.method.name, told(plan.column)]
+            row: list[Cell] = [
+                name(n),
+                plan.method.name,
+                _becomes(plan, inverse=scaling.job.inverse),
+            ]
         else:
             row = [name(n), "-", f"as it is: {reasons[n]}"]
         grid.rows.append(row)
     return grid
+
+
+def _becomes(plan: Plan, *, inverse: bool) -> str:
+    if plan.method.needs_statistics and not plan.column.statistics.count:
+        return "as it is while missing; a number is an error, since none was fitted"
+    return (plan.method.inverse_formula if inverse else plan.method.formula)(plan.column)
 
 
 def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits: Limits) -> Grid:
@@ -60,16 +69,22 @@ def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits
 def _allowed(n: str, statistics: Statistics, limits: Limits) -> list[Cell]:
     """What range, mean, std and share of missing cells a column may have."""
     c, std = statistics.columns[n], statistics.std(n)
+    missing = _missing(missing_share(c), limits.missing_change)
     if c.mean is None or std is None:
-        return ["none", "-", "-", "-"]
-    share, change = missing_share(c) or 0.0, limits.missing_change
+        return ["none", "-", "-", missing]
     shift, ratio = limits.mean_shift * std, limits.spread_ratio
     return [
         _from_to(number(c.min, std), number(c.max, std), limits.out_of_range),
         _from_to(number(c.mean - shift, std), number(c.mean + shift, std), limits.mean_shift),
         _from_to(number(std / ratio), number(std * ratio), ratio),
-        _from_to(percent(max(0.0, share - change)), percent(min(1.0, share + change)), change),
+        missing,
     ]
+
+
+def _missing(share: float | None, change: float) -> str:
+    if share is None:
+        return "-"
+    return _from_to(percent(max(0.0, share - change)), percent(min(1.0, share + change)), change)
 
 
 def _from_to(low: str, high: str, limit: float) -> str:

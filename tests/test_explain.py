@@ -116,6 +116,20 @@ def test_batch_training_explains_which_columns_are_no_numbers(normcli: Cli) -> N
     ]
 
 
+def test_a_column_that_was_fitted_on_no_number_is_explained_as_what_it_may_hold(
+    normcli: Cli, tmp_path: Path
+) -> None:
+    path, table = tmp_path / "s.json", b"x\nNA\nNA\n"
+    normcli("fit", "-o", path, stdin=table)
+    for command in ("transform", "inverse"):
+        told = normcli(command, "--stats", path, "--explain", stdin=table).text
+        assert told.splitlines()[1] == (
+            "x       zscore  as it is while missing; a number is an error, since none was fitted"
+        )
+    told = normcli("check", "--stats", path, "--explain", stdin=table).text
+    assert told.splitlines()[1].split() == ["x", "none", "-", "-", "95%", "to", "100%"]
+
+
 def test_what_cannot_be_done_is_not_explained(normcli: Cli, stats: Path) -> None:
     result = normcli("transform", "--stats", stats, "--explain", stdin=b"x\n1\n")
     assert result.code == 1
