@@ -464,6 +464,14 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "ddof 0 in one, 1 in the other",
     ),
     "merge s.json absent.json": (1, "no such file: absent.json. Did you mean 'broken.json'?"),
+    "show s.json --json --markdown": (
+        2,
+        "--json and --markdown say two things; give one of them",
+    ),
+    "check t.csv --stats s.json --json --markdown": (
+        2,
+        "--json and --markdown say two things; give one of them",
+    ),
     "show broken.json": (
         1,
         "broken.json: no sidecar, as it is not valid JSON: Expecting property name "

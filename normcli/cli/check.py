@@ -47,6 +47,7 @@ def command(inputs: tuple[str, ...], **values: Any) -> int:
     from normcli.files import sources
     from normcli.sidecar import load
 
+    opt.refuse_two_forms(values)
     if not values["stats"]:
         raise UsageError("check needs --stats, which fit makes: normcli fit train.csv -o s.json")
     found = sources(inputs or ("-",))

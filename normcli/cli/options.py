@@ -268,6 +268,14 @@ table_options = group(
     option("--json", is_flag=True, help="For programs, with all digits."),
     option("--markdown", is_flag=True, help="A table for a page or an issue."),
 )
+
+
+def refuse_two_forms(values: Values) -> None:
+    """Raise UsageError where a table is asked for in two forms."""
+    if values["json"] and values["markdown"]:
+        raise UsageError("--json and --markdown say two things; give one of them")
+
+
 bare_option = group(
     "Output", option("-q", "--quiet", is_flag=True, help="Only the table: no heading, no pager.")
 )

@@ -35,6 +35,7 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
     """
     from normcli.sidecar import load
 
+    opt.refuse_two_forms(values)
     if len(sidecars) > 2:
         raise UsageError(f"show takes one sidecar or two, not {len(sidecars)}")
     found = [load(path, values["max_sidecar"]) for path in sidecars]
