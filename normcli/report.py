@@ -140,7 +140,10 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"left alone: {_reasons(left, most)}"
     if summary.constant:
         yield f"constant: {_columns(summary.constant, most)}"
-    for what, columns in summary.cells_of_columns().items():
+    cells = summary.cells_of_columns()
+    if empty := [n for n in summary.columns if cells.get("missing", Counter())[n] == summary.rows]:
+        yield f"missing in every row: {_columns(empty, most)}"
+    for what, columns in cells.items():
         words = WORDS.get(what, what.replace("_", " "))
         if columns.total() == 1:
             words = words.replace("they were", "it was")

@@ -204,7 +204,8 @@ def test_verbose_tells_all_of_what_is_else_cut(normcli: Cli, tmp_path: Path) -> 
     assert lines[30] == f"read {path} as csv"
     assert lines[31].endswith("c27, c28, c29")
     assert lines[32] == "left alone: c1 (excluded)"
-    assert lines[34] == "1 cell missing, left as it was ('c29': 1)"
+    assert lines[34] == "missing in every row: 1 column: c29"
+    assert lines[35] == "1 cell missing, left as it was ('c29': 1)"
     assert normcli("fit", path, "-v", "-q").err == ""
 
 

@@ -651,6 +651,17 @@ def test_nan_becomes_null_and_is_counted_and_infinity_reads_back_as_infinity():
     assert [row["y"] for row in rows] == [[None], [], None, [math.inf]]
 
 
+def test_a_column_of_the_statistics_that_no_line_has_is_told(tmp_path, normcli):
+    """It is no error, as the keys are not read ahead: a field that a row lacks is missing."""
+    table, statistics = tmp_path / "t.jsonl", tmp_path / "s.json"
+    table.write_bytes(b'{"x":1,"y":2}\n{"x":3,"y":5}\n')
+    assert normcli("fit", "-q", table, "-o", statistics).code == 0
+    table.write_bytes(b'{"x":1,"z":2}\n{"x":3}\n')
+    done = normcli("transform", table, "--stats", statistics)
+    assert done.out == b'{"x":-1.0,"z":2}\n{"x":1.0}\n'
+    assert "missing in every row: 1 column: y\n" in done.err
+
+
 @pytest.mark.parametrize("more", [[], ["--output-dir", "parts", "--fragment-bytes", "1"]])
 def test_nan_that_becomes_null_is_told(more, tmp_path, monkeypatch, normcli):
     monkeypatch.chdir(tmp_path)
