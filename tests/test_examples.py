@@ -155,6 +155,7 @@ def test_the_workflow_ends_with_the_exit_code_of_the_check(tmp_path: Path) -> No
     ("page", "command", "small"),
     [
         ("scaling.md", "-m benchmarks.scaling", "--table tiny --rounds 1 --cache"),
+        ("scaling.md", "-m benchmarks.stages", "--table tiny --rounds 1 --cache"),
         ("numerics.md", "-m benchmarks.cost", "1"),
         ("numerics.md", "benchmarks/accuracy.py", ""),
     ],
