@@ -214,7 +214,7 @@ def test_nothing_stays_open(tmp_path):
     path.write_bytes(b"not compressed")
     with pytest.raises(DataError):
         source.open()
-    assert descriptors() == before
+    assert descriptors() <= before  # less where what a test before this one left is collected
 
 
 def test_a_fifo_is_read_once_like_stdin(tmp_path):
@@ -658,7 +658,7 @@ def test_a_fault_at_any_call_leaves_the_old_file_or_the_new_one_whole(
                 write(target)
                 assert not fault.failed, f"nobody saw that {fault.failed} failed"
         assert names(tmp_path) == [target.name]
-        assert descriptors() == before
+        assert descriptors() <= before  # less where what a test before this one left is collected
         whole = target.read_bytes()
         assert whole in (OLD, new)
         if not fault.failed:
