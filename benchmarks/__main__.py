@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -21,7 +20,7 @@ from benchmarks.cases import JOBS, TOOLS, Tool
 from benchmarks.cost import costs
 from benchmarks.report import Results, case_section, markdown
 from benchmarks.run import Bench
-from benchmarks.tables import TABLES
+from benchmarks.tables import CACHE, TABLES
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 DEFAULT_TABLES = ("tiny", "1m", "10m", "wide", "quoted")
@@ -46,8 +45,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="SECONDS",
         help="a tool that takes longer is run in two rounds only [30]",
     )
-    cache = Path(tempfile.gettempdir()) / "normcli-benchmarks"
-    add("--cache", type=Path, default=cache, metavar="FOLDER", help=f"for tables [{cache}]")
+    add("--cache", type=Path, default=CACHE, metavar="FOLDER", help=f"for tables [{CACHE}]")
     add("-o", "--output", default=str(RESULTS), metavar="FILE", help=f"[{RESULTS}]; - is stdout")
     add(
         "--add",

@@ -8,7 +8,6 @@ Needs the extra: pip install 'normcli[dask]'.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import statistics
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import run
-from benchmarks.tables import TABLES
+from benchmarks.tables import TABLES, options
 
 NORMCLI = (sys.executable, "-m", "normcli")
 FILES = (1, 10, 100)
@@ -37,19 +36,6 @@ class Case:
     def size(self) -> int:
         files = [self.source] if self.source.is_file() else self.source.iterdir()
         return sum(file.stat().st_size for file in files)
-
-
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.scaling",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--table", default="10m", choices=TABLES)
-    parser.add_argument("--rounds", type=int, default=3, help="the median of so many [3]")
-    cache = Path(tempfile.gettempdir()) / "normcli-benchmarks"
-    parser.add_argument("--cache", type=Path, default=cache, help=f"for tables [{cache}]")
-    return parser.parse_args()
 
 
 def normcli(command: tuple[object, ...]) -> tuple[float, float]:
@@ -99,7 +85,7 @@ def cases(csv: Path, parquet: Path, folder: Path) -> Iterator[Case]:
 
 
 def main() -> None:
-    chosen = options()
+    chosen = options("scaling", __doc__, "10m", 3)
     table = TABLES[chosen.table]
     csv, parquet = (table.file(chosen.cache, suffix) for suffix in (".csv", ".parquet"))
     folder = Path(tempfile.mkdtemp(dir=chosen.cache))

@@ -9,10 +9,8 @@ are not in them.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.tables import TABLES
+from benchmarks.tables import TABLES, options
 from normcli.files import sources
 from normcli.formats import format_named, open_table
 from normcli.formats.base import Chunk, ReadOptions, Style, Table
@@ -115,19 +113,6 @@ def time_transform(path: Path) -> Counter[str]:
     return clock.spent
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.stages",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--table", default="1m", choices=TABLES)
-    parser.add_argument("--rounds", type=int, default=5, help="the median of so many [5]")
-    cache = Path(tempfile.gettempdir()) / "normcli-benchmarks"
-    parser.add_argument("--cache", type=Path, default=cache, help=f"for tables [{cache}]")
-    return parser.parse_args()
-
-
 def medians(spent: Sequence[Counter[str]], values: int) -> dict[str, float]:
     """Nanoseconds a value of every stage, and of all together."""
     rounds = [{**each, ALL: sum(each.values())} for each in spent]
@@ -138,7 +123,7 @@ def medians(spent: Sequence[Counter[str]], values: int) -> dict[str, float]:
 
 
 def main() -> None:
-    chosen = options()
+    chosen = options("stages", __doc__, "1m", 5)
     table, timed = TABLES[chosen.table], {}
     keep_freed_memory()
     for verb, work in (("fit", time_fit), ("transform", time_transform)):

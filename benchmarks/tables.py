@@ -6,7 +6,9 @@ once and kept; its files hold the same rows: CSV, Parquet, and for svm-scale its
 
 from __future__ import annotations
 
+import argparse
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ import pyarrow.parquet
 
 ROWS = 250_000  # made at a time, and a Parquet row group
 RECIPE = 1  # raise it when the same name is to mean another table
+CACHE = Path(tempfile.gettempdir()) / "normcli-benchmarks"
 LABELS = np.array(["setosa", "versicolor", "virginica"])
 
 
@@ -113,3 +116,17 @@ TABLES = {
         Table("quoted", 1_000_000, quoted=True),
     )
 }
+
+
+def options(module: str, description: str | None, table: str, rounds: int) -> argparse.Namespace:
+    """The command line of a module that measures one table in some rounds."""
+    parser = argparse.ArgumentParser(
+        f"python -m benchmarks.{module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--table", default=table, choices=TABLES, help=f"[{table}]")
+    add("--rounds", type=int, default=rounds, help=f"the median of so many [{rounds}]")
+    add("--cache", type=Path, default=CACHE, help=f"for tables [{CACHE}]")
+    return parser.parse_args()
