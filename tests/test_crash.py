@@ -15,13 +15,15 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
 
 from normcli.pipeline import fitting
+from tests import processes
 from tests.conftest import Cli, Outcome
+from tests.processes import until
 
 NORMCLI = [sys.executable, "-m", "normcli"]
 OLD = b"what was there before"
@@ -43,35 +45,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@contextmanager
-def started(*arguments: object, **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A normcli with a process group of its own, of which nothing is left in the end."""
-    process = subprocess.Popen(
-        [*NORMCLI, *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        # A shell starts what is in its background with Ctrl-C ignored; not so here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
-        **options,  # type: ignore[call-overload]
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(PATIENCE)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
-
-
-def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
+def started(
+    *arguments: object, **options: object
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A normcli whose words are read when it is at its end."""
+    return processes.started("normcli", *arguments, stderr=subprocess.PIPE, **options)
 
 
 def temporaries(folder: Path) -> list[Path]:
@@ -149,7 +127,7 @@ def test_a_signal_leaves_the_old_file_and_nothing_else(
             threading.Thread(target=feed, args=(process.stdin, b"x,y,note\n"), daemon=True).start()
         # fit-transform makes its file late, when it has read all; so does nobody else
         late = command == "fit-transform"
-        until(lambda: (late and living(process.pid)) or is_at_work(process, target, jobs))
+        until(lambda: (late and living(process.pid)) or is_at_work(process, target, jobs), PATIENCE)
         if late:
             time.sleep(1.0)
         # Ctrl-C goes to all processes of a terminal's foreground
@@ -190,7 +168,7 @@ def test_a_worker_that_is_killed_is_an_error_that_tells_why(
     with started(*arguments, stdin=stdin) as process:
         if process.stdin is not None:
             threading.Thread(target=feed, args=(process.stdin, b"x,y,note\n"), daemon=True).start()
-        until(lambda: is_at_work(process, target, 2))
+        until(lambda: is_at_work(process, target, 2), PATIENCE)
         worker = next(each for each in living(process.pid) if each != process.pid)
         os.kill(worker, signal.SIGKILL)
         _, err = ended(process)

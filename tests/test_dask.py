@@ -25,8 +25,9 @@ from normcli.pipeline import Choice
 from normcli.pipeline.fragmented import Observe, fit_fragments
 from normcli.report import Summary
 from normcli.sidecar import dumps
-from tests.cluster import PATIENCE, PYTHON_M, scheduler, started, until, workers
+from tests.cluster import scheduler, workers
 from tests.conftest import Cli
+from tests.processes import PATIENCE, PYTHON_M, started, until
 from tests.test_explain import drawn, on_terminal
 from tests.test_fragments import SMALL, WRITERS, parts_in, succeeds, write_csv
 from tools.sessions import FIGURE
@@ -156,7 +157,7 @@ def test_a_run_that_is_ended_leaves_no_process(tmp_path: Path, way: signal.Signa
     parts = tmp_path / "parts"
     options = ("--engine", "dask", "-j", 2, "--fragment-bytes", 60, "--output-dir", parts)
     command = ("normcli", "fit-transform", table, *options)
-    with started(*command, stderr=subprocess.PIPE) as run:
+    with started(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
         until(lambda: len(group(run.pid)) >= 3)  # one is there to look after the others
         time.sleep(1)
         if way is signal.SIGINT:

@@ -1,0 +1,47 @@
+"""Programs that are started, watched, and gone in the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+PATIENCE = 60  # seconds; a busy machine is no failure
+PYTHON_M = [sys.executable, "-m"]
+
+
+@contextmanager
+def started(*arguments: object, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    """``python -m`` something in a process group of its own, of which nothing is left.
+
+    options: of `Popen`. No pipe for what nobody reads: when it is full, who writes stands still.
+    """
+    process = subprocess.Popen(
+        [*PYTHON_M, *map(str, arguments)],
+        start_new_session=True,
+        # A shell starts what is in its background with Ctrl-C ignored; not so here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        **options,  # type: ignore[call-overload]  # a dictionary of many types
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
