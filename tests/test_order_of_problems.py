@@ -399,3 +399,13 @@ def test_a_number_too_large_for_a_float32_is_told_by_its_place(normcli: Cli, tmp
             "t.csv: line 3, column 'y': '1e300' becomes 1e+300, which is too large for a float32"
         )
         assert words in result.err
+
+
+def test_a_column_option_is_looked_up_in_the_first_input(tmp_path: Path, normcli: Cli) -> None:
+    """What a later one lacks is told of that table, not of the option."""
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text("x,y\n1,2\n")
+    second.write_text("x,z\n1,2\n")
+    done = normcli("fit", first, second, "--column", "y=minmax", "-o", tmp_path / "s.json")
+    assert done.code == 1
+    assert done.err.startswith(f"normcli: {second}: this table has no column 'y'; all inputs")
