@@ -18,8 +18,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from normcli.numbers import Numbers
-from normcli.statistics import ColumnStatistics
+from normcli.numerics.numbers import Numbers
+from normcli.statistics.moments import ColumnStatistics
 
 N = 20_000
 

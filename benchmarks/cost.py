@@ -17,8 +17,9 @@ from functools import reduce
 
 import numpy as np
 
-from normcli.numbers import Numbers
-from normcli.statistics import TableStatistics, batch_statistics
+from normcli.numerics.numbers import Numbers
+from normcli.statistics.batches import batch_statistics
+from normcli.statistics.moments import TableStatistics
 
 N = 1 << 20
 BLOCK = 1 << 14  # values: 128 KiB, which stay in a core's cache between the passes

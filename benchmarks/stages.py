@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tables import TABLES, options
-from normcli.files import sources
+from normcli.engines.memory import keep_freed_memory
 from normcli.formats import format_named, open_table
 from normcli.formats.base import Chunk, ReadOptions, Style, Table
-from normcli.formats.csv import CsvChunk
-from normcli.formats.text import format_rows
-from normcli.memory import keep_freed_memory
+from normcli.formats.csv.format import CsvChunk
+from normcli.formats.texts import format_rows
 from normcli.methods import methods
 from normcli.pipeline import Choice, Job, Scaling, fit
-from normcli.statistics import TableStatistics
+from normcli.statistics.moments import TableStatistics
+from normcli.storage.sources import sources
 
 READ = {".csv": "read the file, cut it into blocks", ".parquet": "read the file, decode it"}
 CELLS, NUMBERS, STATISTICS = "find the cells", "make numbers of them", "exact statistics"

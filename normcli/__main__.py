@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> int:
 def _replace_closed_streams() -> None:
     """Keep the next file that is opened from becoming stdout or stderr, where that is closed.
 
-    `normcli.files.output` still refuses a stdout that was closed: ``sys.__stdout__`` tells.
+    `output` still refuses a stdout that was closed: ``sys.__stdout__`` tells.
     """
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
@@ -91,7 +91,7 @@ def _terminate(number: int, frame: object) -> None:
 
 def _say(message: str) -> None:
     """Print to stderr. No line ends with a full stop, whether it is one sentence or more."""
-    from normcli.report import say
+    from normcli.views.report import say
 
     say(line.removesuffix(".") for line in message.splitlines())
 

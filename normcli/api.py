@@ -20,16 +20,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from normcli import frames, model, sidecar
+from normcli import sidecar
 from normcli.errors import UsageError
-from normcli.files import output, sources, split_suffix, write_atomic
-from normcli.formats import open_table, output_format
+from normcli.formats import memory, open_table, output_format
 from normcli.formats.base import ReadOptions, Table
 from normcli.methods import methods
 from normcli.methods.base import Method, one_of
-from normcli.pipeline import Choice, Job, Scaling
+from normcli.pipeline import Choice, Job, Scaling, frames
 from normcli.pipeline import fit as fit_tables
-from normcli.report import Summary, skipped
+from normcli.pipeline.summary import Summary
+from normcli.sidecar import model
+from normcli.storage.outputs import output, write_atomic
+from normcli.storage.sources import sources, split_suffix
+from normcli.views.report import skipped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +101,7 @@ class Statistics(model.Statistics):
             inverse,
             choice,
         )
-        if frames.is_frame(data):
+        if memory.is_frame(data):
             return frames.scale(data, job)
         if output is None:
             raise UsageError("transform and inverse of a path need the path of the output")
@@ -173,8 +176,8 @@ def _texts(selectors: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tables(data: Any, options: ReadOptions) -> list[Table]:
-    if frames.is_frame(data):
-        return [frames.table(data)]
+    if memory.is_frame(data):
+        return [memory.table(data)]
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     return [open_table(s, options) for s in sources([os.fspath(path) for path in paths])]
 

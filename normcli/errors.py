@@ -7,9 +7,10 @@ one or two lines. Errors are made at the library's border, `from` their cause;
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
+
+from normcli.words import printable
 
 Item = TypeVar("Item")
 
@@ -53,31 +54,6 @@ class SidecarError(NormcliError):
 
 class LimitError(NormcliError):
     """An input is larger than a limit: says which one, and the option that lifts it."""
-
-
-def printable(text: str, limit: int = 60) -> str:
-    r"""`text` quoted for a message: control characters escaped, long text cut.
-
-    >>> printable("a\x1b[31m")
-    "'a\\x1b[31m'"
-    """
-    shown = repr(text if len(text) <= limit else text[: limit - 1] + "…")
-    return shown if shown.isprintable() else ascii(text[:limit])
-
-
-def shown(name: str) -> str:
-    """`name` of a file as it stands in messages: quoted where it has control characters."""
-    return name if name and name.isprintable() else printable(name, limit=200)
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A sentence that offers the nearest of `names`, or nothing.
-
-    >>> did_you_mean("heigth", ["height", "weight"])
-    " Did you mean 'height'?"
-    """
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f" Did you mean {printable(near[0])}?" if near else ""
 
 
 def until_failure(items: Iterable[Item], failed: list[NormcliError]) -> Iterator[Item]:

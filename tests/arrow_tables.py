@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from normcli.files import Source
 from normcli.formats.base import Format, ReadOptions, Style, Table
 from normcli.methods.base import Scaled
+from normcli.storage.sources import Source
 
 DATE = datetime.date(2024, 2, 29)
 TIME = datetime.datetime(1969, 12, 31, 23, 59, 59, 123456)

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from normcli.errors import DataError
-from normcli.formats.arrow import ArrowFormat, ArrowStreamFormat, body_compression
+from normcli.formats.arrow.format import ArrowFormat, ArrowStreamFormat, body_compression
 from normcli.formats.base import ReadOptions, Style
-from normcli.formats.parquet import ParquetFormat
+from normcli.formats.parquet.format import ParquetFormat
 from tests.arrow_tables import cells, many_types, numeric, opened, rewritten
 
 FILE, STREAM, PARQUET = ArrowFormat(), ArrowStreamFormat(), ParquetFormat()
@@ -271,7 +271,7 @@ HOSTILE = """
 import sys
 from pathlib import Path
 from normcli.errors import NormcliError
-from normcli.formats.arrow import ArrowFormat
+from normcli.formats.arrow.format import ArrowFormat
 from tests.arrow_tables import numeric, opened, rewritten
 done = 0
 for name in sys.stdin.read().split("\\n"):

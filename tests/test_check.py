@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from normcli.methods.arithmetic import count_outside
-from normcli.numbers import Numbers
-from normcli.statistics import ColumnStatistics
+from normcli.numerics.doubles import count_outside
+from normcli.numerics.numbers import Numbers
+from normcli.statistics.moments import ColumnStatistics
 from tests.conftest import Cli, Outcome
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"

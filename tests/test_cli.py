@@ -610,8 +610,8 @@ def test_the_list_of_commands_needs_none_of_them() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert (
-        result.stderr
-        == "['normcli.errors', 'normcli.__main__', 'normcli.cli.command', 'normcli.cli']\n"
+        result.stderr == "['normcli.words', 'normcli.errors', 'normcli.__main__', "
+        "'normcli.cli.command', 'normcli.cli']\n"
     )
 
 

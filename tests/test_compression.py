@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from normcli.compression import SUFFIXES, compressed, decompressed, detect, split_suffix
 from normcli.errors import DataError, LimitError, NormcliError
-from normcli.files import sources
+from normcli.storage.compression import SUFFIXES, compressed, decompressed, detect, split_suffix
+from normcli.storage.sources import sources
 
 from .corpora import corpus
 
@@ -184,7 +184,7 @@ def test_suffixes_are_split_without_regard_to_case():
 MEASURE = """
 import sys
 import pyarrow
-from normcli.files import sources
+from normcli.storage.sources import sources
 from tests.sweep import peak
 before, size = peak(), 0
 with sources([sys.argv[1]])[0].open() as stream:

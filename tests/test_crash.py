@@ -552,7 +552,7 @@ class Fault:
 
     def _failing(self, name: str, call: Callable[..., object]) -> Callable[..., object]:
         def maybe(*arguments: object) -> object:
-            if sys._getframe(1).f_globals["__name__"] == "normcli.files":
+            if sys._getframe(1).f_globals["__name__"] == "normcli.storage.outputs":
                 self.left -= 1
                 if self.left == 0:
                     self.failed = True

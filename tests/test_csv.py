@@ -19,21 +19,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from normcli.errors import DataError, LimitError, NormcliError, UsageError
-from normcli.files import Source
-from normcli.formats import (
-    csv_blocks,
-    csv_cells,
-    csv_head,
-    csv_index,
-    csv_records,
-    csv_text,
-    transcode,
-)
 from normcli.formats.base import NotNumbers, ReadOptions, Style
-from normcli.formats.csv import Csv, CsvChunk, Tsv
-from normcli.formats.csv_records import Dialect
+from normcli.formats.csv import blocks as csv_blocks
+from normcli.formats.csv import cells as csv_cells
+from normcli.formats.csv import head as csv_head
+from normcli.formats.csv import index as csv_index
+from normcli.formats.csv import records as csv_records
+from normcli.formats.csv import text as csv_text
+from normcli.formats.csv import transcode
+from normcli.formats.csv.format import Csv, CsvChunk, Tsv
+from normcli.formats.csv.records import Dialect
 from normcli.methods.base import Scaled
-from normcli.numbers import Numbers
+from normcli.numerics.numbers import Numbers
+from normcli.storage.sources import Source
 from tests import csv_oracle
 
 CHUNKS = (None, 1, 2, 7)

@@ -14,8 +14,8 @@ import orjson
 
 from normcli.errors import NormcliError
 from normcli.formats.base import ReadOptions
-from normcli.formats.csv import Csv
-from normcli.numbers import Numbers
+from normcli.formats.csv.format import Csv
+from normcli.numerics.numbers import Numbers
 from tests import csv_oracle
 from tests.corpora import corpus
 from tests.test_csv import CHUNKS, Memory, outcome, transform

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from normcli import dask_engine
-from normcli.engines import Serial
+from normcli.engines import dask as dask_engine
+from normcli.engines.fragments import fragments
+from normcli.engines.local import Serial
 from normcli.errors import NormcliError
-from normcli.files import sources
 from normcli.formats.base import ReadOptions
-from normcli.fragments import fragments
 from normcli.methods import methods
 from normcli.pipeline import Choice
 from normcli.pipeline.fragmented import Observe, fit_fragments
-from normcli.report import Summary
-from normcli.sidecar import dumps
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.write import dumps
+from normcli.storage.sources import sources
 from tests.cluster import scheduler, workers
 from tests.conftest import Cli
 from tests.processes import PATIENCE, PYTHON_M, started, until
@@ -307,7 +307,8 @@ def test_time_passes_while_workers_do_the_work(
 
 
 IMPATIENT = """
-from normcli import dask_engine, progress
+from normcli.engines import dask as dask_engine
+from normcli.views import progress
 dask_engine.ANSWER = 60  # a busy machine is no failure
 dask_engine.LOOK = progress.DELAY = progress.INTERVAL = 0.001
 """

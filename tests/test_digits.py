@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from normcli.digits import (
+from normcli.numerics.digits import (
     GRID,
     FixedPoint,
     adds_exactly,
@@ -17,7 +17,7 @@ from normcli.digits import (
     quotients,
     scaled_variance,
 )
-from normcli.exact import divide
+from normcli.numerics.total import divide
 
 STEP = 23
 digit_arrays = arrays(

@@ -6,13 +6,13 @@ from itertools import count
 
 import pytest
 
-from normcli.engines import Overlapped, Processes, Serial
+from normcli.engines.local import Overlapped, Processes, Serial
 from normcli.errors import DataError
-from normcli.files import sources
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
 from normcli.methods import methods
 from normcli.pipeline import Choice, fit
+from normcli.storage.sources import sources
 
 ENGINES = [Serial(), Overlapped(), Processes(2)]
 every_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)

@@ -12,9 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from normcli import exact, tally
-from normcli.digits import GRID
-from normcli.exact import Total, divide, divide_sqrt, integers, moments, sums_and_squares
+from normcli.numerics import sums as exact
+from normcli.numerics import tally
+from normcli.numerics.digits import GRID
+from normcli.numerics.sums import integers, moments, sums_and_squares
+from normcli.numerics.total import Total, divide, divide_sqrt
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 # Magnitudes that go together (pieces) and those that do not (limbs), with zeros in between.

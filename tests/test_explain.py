@@ -16,11 +16,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from normcli.files import Source, sources
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions, Table
-from normcli.progress import Bar
-from normcli.report import Summary
+from normcli.pipeline.summary import Summary
+from normcli.storage.sources import Source, sources
+from normcli.views.progress import Bar
 from tests.conftest import Cli
 
 TABLE = b"id,x,y,t\n007,1,10,a\n008,2,,b\n009,6,40,c\n"
@@ -183,7 +183,7 @@ def test_every_data_command_writes_its_summary(
 
 
 def test_the_rate_is_told_from_a_megabyte_on() -> None:
-    from normcli.report import lines
+    from normcli.views.report import lines
 
     summary = Summary(rows=2, columns=["x"], seconds=2.0, bytes=150_000_000)
     assert list(lines(summary, "fitted")) == ["2 rows in 2.0 s (75 MB/s), fitted 1 column: x"]
@@ -217,7 +217,7 @@ def test_verbose_makes_check_report_too(normcli: Cli, stats: Path) -> None:
 
 
 def test_reports_are_wrapped_between_words() -> None:
-    from normcli.report import wrapped
+    from normcli.views.report import wrapped
 
     line = "3 rows, fitted 2 columns: a_long_name, another"
     assert list(wrapped([line, "x"], 30)) == [
@@ -242,7 +242,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    monkeypatch.setattr("normcli.progress.time.monotonic", found)
+    monkeypatch.setattr("normcli.views.progress.time.monotonic", found)
     return found
 
 
@@ -286,7 +286,7 @@ def test_several_inputs_are_one_honest_total(clock: Clock, tmp_path: Path) -> No
 
 
 def test_there_is_no_bar_without_a_terminal(normcli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("normcli.progress.DELAY", 0.0)
+    monkeypatch.setattr("normcli.views.progress.DELAY", 0.0)
     assert "\x1b" not in normcli("fit", stdin=TABLE).err
 
 
@@ -414,7 +414,7 @@ def test_the_bar_of_a_fragment_leaves_the_terminal_clean_when_it_is_interrupted(
 def test_there_is_no_bar_with_q(stats: Path, tmp_path: Path) -> None:
     path, parts = tmp_path / "t.csv", tmp_path / "parts"
     path.write_bytes(b"x,y\n1,2\n")
-    at_once = "from normcli import progress\nprogress.DELAY = 0.0"
+    at_once = "from normcli.views import progress\nprogress.DELAY = 0.0"
     command = ("transform", path, "--stats", stats, "--output-dir", parts)
     assert b"%" in on_terminal(at_once, *command)
     assert on_terminal(at_once, *command, "-q") == b""

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from normcli.compression import SUFFIXES
 from normcli.errors import DataError, NormcliError, UsageError
-from normcli.files import Source, output, sources, write_atomic
+from normcli.storage.compression import SUFFIXES
+from normcli.storage.outputs import output, write_atomic
+from normcli.storage.sources import Source, sources
 
 OLD, NEW = b"the old table\n" * 50, random.Random(3).randbytes(300_000)
 # What the tests let write to devices gives up root's rights first: a bug must not replace them.
@@ -40,8 +41,11 @@ def descriptors() -> int:
 
 
 def python(script: str, *args: object, **options: object) -> subprocess.Popen[bytes]:
-    """A real process that runs `script`, in which everything of `normcli.files` is at hand."""
-    prelude = "import os, signal, sys, time\nfrom normcli.files import *\n"
+    """A real process that runs `script`, in which everything of `normcli.storage` is at hand."""
+    prelude = (
+        "import os, signal, sys, time\n"
+        "from normcli.storage.sources import *\nfrom normcli.storage.outputs import *\n"
+    )
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [sys.executable, "-W", "always", "-c", prelude + script, *map(str, args)],
@@ -236,7 +240,7 @@ def test_a_full_disk_while_spooling_is_an_error_with_its_own_words(tmp_path, mon
     path = tmp_path / "t.gz"
     path.write_bytes(gzip.compress(OLD))
     full = (open("/dev/full", "wb"), path)  # noqa: SIM115  # closed by its Source
-    monkeypatch.setattr("normcli.files._temporary_file", lambda: full)
+    monkeypatch.setattr("normcli.storage.sources._temporary_file", lambda: full)
     with pytest.raises(NormcliError, match=r"cannot spool .*TMPDIR.*No space left on device"):
         sources([str(path)])[0].seekable()
 
@@ -851,6 +855,6 @@ def test_reading_errors_of_the_system_are_told_in_our_words(target, monkeypatch)
         def readinto(self, buffer):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("normcli.files.io.FileIO", Failing)
+    monkeypatch.setattr("normcli.storage.sources.io.FileIO", Failing)
     with pytest.raises(NormcliError, match=f"cannot read {target}: Input/output error"):
         Source(str(target), target).head()

@@ -19,20 +19,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import normcli as library
-from normcli.engines import Engine, Processes, Serial
+from normcli.engines.fragments import Fragment, fragments
+from normcli.engines.local import Engine, Processes, Serial
 from normcli.errors import NormcliError
-from normcli.files import sources
 from normcli.formats.base import ReadOptions
-from normcli.formats.csv_records import Dialect, records
-from normcli.formats.text_cuts import Span, cut, even, look
-from normcli.fragments import Fragment, fragments
+from normcli.formats.csv.records import Dialect, records
+from normcli.formats.cuts import Span, cut, even, look
 from normcli.methods import methods
-from normcli.parts import parts
 from normcli.pipeline import Choice, Job
 from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments, scale_fragments
-from normcli.progress import Bar
-from normcli.report import Summary
-from normcli.sidecar import dumps
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.write import dumps
+from normcli.storage.parts import parts
+from normcli.storage.sources import sources
+from normcli.views.progress import Bar
 from tests.conftest import Cli, Outcome
 from tests.s3_server import Store
 
@@ -146,7 +146,7 @@ def test_wherever_text_is_cut_a_record_starts_and_its_line_is_known(
     path = tmp_path_factory.getbasetemp() / "cuts.csv"
     path.write_bytes(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normcli.formats.text_cuts.BLOCK", block)
+        patch.setattr("normcli.formats.cuts.BLOCK", block)
         found = spans(path, size)
     starts = {record.start: record.line for record in records(text, Dialect())}
     assert [span.start for span in found][1:] == [span.stop for span in found][:-1]
@@ -252,8 +252,8 @@ def test_a_file_that_shrinks_while_its_fragment_is_read_is_an_error(csv: Path) -
 def test_the_bar_runs_evenly_through_fragments(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine | None
 ) -> None:
-    monkeypatch.setattr("normcli.progress.DELAY", 0.0)
-    monkeypatch.setattr("normcli.progress.INTERVAL", 0.0)
+    monkeypatch.setattr("normcli.views.progress.DELAY", 0.0)
+    monkeypatch.setattr("normcli.views.progress.INTERVAL", 0.0)
     found: list[tuple[float, int]] = []
     monkeypatch.setattr(Bar, "_draw", lambda bar, _: found.append((bar.done(), bar.rows())))
     zscore, size = methods()["zscore"].from_parameters({}), table.stat().st_size

@@ -18,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normcli.errors import DataError, LimitError, UsageError
-from normcli.files import Source
-from normcli.formats import jsonl, jsonl_text
 from normcli.formats.base import NotNumbers, ReadOptions, Style
-from normcli.formats.jsonl import JsonLines
-from normcli.formats.jsonl_chunk import JsonLinesChunk
+from normcli.formats.jsonl import format as jsonl
+from normcli.formats.jsonl import text as jsonl_text
+from normcli.formats.jsonl.chunk import JsonLinesChunk
+from normcli.formats.jsonl.format import JsonLines
 from normcli.methods.base import Scaled
+from normcli.storage.sources import Source
 
 from .corpora import CORPORA, corpus
 

@@ -12,8 +12,8 @@ from normcli.methods.base import Fitted, Running
 from normcli.methods.batch import Batch
 from normcli.methods.minmax import MinMax
 from normcli.methods.zscore import ZScore
-from normcli.numbers import Numbers
-from normcli.statistics import ColumnStatistics
+from normcli.numerics.numbers import Numbers
+from normcli.statistics.moments import ColumnStatistics
 from tests.corpora import corpus
 
 

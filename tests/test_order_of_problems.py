@@ -16,18 +16,20 @@ import pyarrow.parquet as pq
 import pytest
 
 import normcli as library
-from normcli.engines import Serial, engine
+from normcli.engines.fragments import fragments
+from normcli.engines.local import Serial, engine
 from normcli.errors import DataError, NormcliError
-from normcli.files import sources
-from normcli.formats import jsonl, open_table
+from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
-from normcli.fragments import fragments
+from normcli.formats.jsonl import format as jsonl
 from normcli.methods import methods
-from normcli.model import Statistics
 from normcli.pipeline import Choice, Job, fit
 from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments
-from normcli.report import Summary, as_json
-from normcli.sidecar import dumps
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.model import Statistics
+from normcli.sidecar.write import dumps
+from normcli.storage.sources import sources
+from normcli.views.report import as_json
 from tests.conftest import Cli
 from tests.test_csv import reading
 

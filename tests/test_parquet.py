@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from normcli.errors import DataError
-from normcli.files import Source
-from normcli.formats.arrow import ArrowFormat
-from normcli.formats.arrow_numbers import numbers_of
+from normcli.formats.arrow.format import ArrowFormat
+from normcli.formats.arrow.numbers import numbers_of
 from normcli.formats.base import NotNumbers, ReadOptions, Style
-from normcli.formats.parquet import ParquetFormat
-from normcli.formats.parquet_footer import first_row_group
+from normcli.formats.parquet.footer import first_row_group
+from normcli.formats.parquet.format import ParquetFormat
 from normcli.methods.base import Scaled
-from normcli.statistics import ColumnStatistics
+from normcli.statistics.moments import ColumnStatistics
+from normcli.storage.sources import Source
 from tests.arrow_tables import cells, many_types, numeric, opened, rewritten
 from tests.corpora import CORPORA, corpus
 
@@ -484,7 +484,7 @@ def test_rows_from_elsewhere_get_the_same_row_groups_however_they_are_cut(tmp_pa
 
 @pytest.mark.parametrize("chunk_rows", [None, 5])
 def test_a_row_group_too_large_to_hold_comes_back_whole(tmp_path, monkeypatch, chunk_rows):
-    monkeypatch.setattr("normcli.formats.arrow_chunk.HELD", 1000)
+    monkeypatch.setattr("normcli.formats.arrow.chunk.HELD", 1000)
     path = written(tmp_path / "a.parquet", many_types(), (33, 7))
     out = io.BytesIO(rewritten(PARQUET, opened(PARQUET, path, chunk_rows)))
     assert_same(pq.ParquetFile(path), pq.ParquetFile(out))
@@ -533,7 +533,7 @@ def test_the_footer_reader_agrees_with_arrow_and_survives_what_ends_the_process_
 HOSTILE = """
 import sys
 from normcli.errors import NormcliError
-from normcli.formats.parquet import ParquetFormat
+from normcli.formats.parquet.format import ParquetFormat
 from tests.arrow_tables import numeric, opened, rewritten
 from pathlib import Path
 for name in sys.stdin.read().split("\\n"):

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from normcli.drift import Drift, drift
-from normcli.model import Statistics
-from normcli.screen import Column, Grid, below, cells, lines, plain
-from normcli.show import draw, grid, pair_grid
-from normcli.statistics import ColumnStatistics
+from normcli.sidecar.model import Statistics
+from normcli.statistics.drift import Drift, drift
+from normcli.statistics.moments import ColumnStatistics
+from normcli.views.screen import Column, Grid, below, cells, lines, plain
+from normcli.views.show import draw, grid, pair_grid
 from tests.conftest import Cli
 
 ODD = "x,flat,empty,rare,長さ\n" + "\n".join(
@@ -268,7 +268,7 @@ def test_drift_of_constant_and_empty_columns_is_defined() -> None:
     def column(*values: float, missing: int = 0) -> ColumnStatistics:
         import numpy as np
 
-        from normcli.numbers import Numbers
+        from normcli.numerics.numbers import Numbers
 
         found = ColumnStatistics.of(Numbers(np.array([values], dtype=float)))
         return found.merge(ColumnStatistics(missing=missing))

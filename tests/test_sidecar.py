@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 
 from normcli import sidecar
 from normcli.errors import DataError, LimitError, NormcliError, SidecarError
-from normcli.exact import Total
 from normcli.methods import methods
 from normcli.methods.base import Running
-from normcli.model import Statistics
-from normcli.numbers import Numbers
-from normcli.statistics import ColumnStatistics
+from normcli.numerics.numbers import Numbers
+from normcli.numerics.total import Total
+from normcli.sidecar.model import Statistics
+from normcli.statistics.moments import ColumnStatistics
 from tests.corpora import corpus
 from tools.sessions import fenced
 

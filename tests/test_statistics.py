@@ -14,16 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from normcli import statistics
-from normcli.exact import BLOCK, Total
-from normcli.numbers import Numbers
-from normcli.statistics import (
-    ColumnStatistics,
-    Fold,
-    TableStatistics,
-    batch_statistics,
-    exact_value,
-)
+from normcli.numerics.numbers import Numbers
+from normcli.numerics.sums import BLOCK
+from normcli.numerics.total import Total, exact_value
+from normcli.statistics import batches as statistics
+from normcli.statistics.batches import batch_statistics
+from normcli.statistics.moments import ColumnStatistics, Fold, TableStatistics
 from tests.corpora import corpus
 from tests.test_exact import assert_nearest
 

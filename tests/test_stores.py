@@ -23,9 +23,10 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from normcli import stores
 from normcli.errors import NormcliError, UsageError
-from normcli.files import output, source, sources, write_atomic
+from normcli.storage import stores
+from normcli.storage.outputs import output, write_atomic
+from normcli.storage.sources import source, sources
 from tests.conftest import Cli
 from tests.corpora import corpus
 from tests.s3_server import Request, Store
@@ -267,7 +268,7 @@ def test_a_row_group_is_fetched_in_one_go(store: Store, normcli: Cli) -> None:
 def test_a_large_row_group_is_read_bit_by_bit(
     store: Store, normcli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("normcli.formats.parquet.BUFFERS", 100_000)
+    monkeypatch.setattr("normcli.formats.parquet.format.BUFFERS", 100_000)
     uri = store.put("t.parquet", wide_parquet())
     store.requests.clear()
     assert normcli("fit-transform", "-q", uri, "-o", "s3://bucket/o.parquet").code == 0
@@ -527,7 +528,7 @@ def test_a_table_may_take_the_place_of_its_input(store: Store, normcli: Cli) -> 
 WRITE = """
 import signal, sys, time
 from normcli.__main__ import _terminate
-from normcli.files import output
+from normcli.storage.outputs import output
 signal.signal(signal.SIGTERM, _terminate)
 with output("s3://bucket/o") as stream:
     stream.write(bytes(int(sys.argv[1])))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import click
 
 from normcli.cli import COMMANDS, normcli
-from normcli.compression import SUFFIXES
 from normcli.formats import formats
+from normcli.storage.compression import SUFFIXES
 from tools.sessions import ROOT
 
 PAGE = ROOT / "docs" / "reference.md"

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from normcli.cli.command import usage_in_words
-from normcli.errors import UsageError, did_you_mean, printable
+from normcli.errors import UsageError
+from normcli.words import did_you_mean, printable
 
 # The commands in the order of the work, and what each does. Here, and short, so that the list
 # of them needs none of their modules and is cut on no terminal.

@@ -14,9 +14,9 @@ from normcli.cli.run import Run
 from normcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from normcli.check import Verdict
-    from normcli.files import Source
-    from normcli.model import Statistics
+    from normcli.pipeline.check import Verdict
+    from normcli.sidecar.model import Statistics
+    from normcli.storage.sources import Source
 
 FAILED = 3  # exit code
 
@@ -44,8 +44,8 @@ def command(inputs: tuple[str, ...], **values: Any) -> int:
     without its data; its share out of range is then what its min and max prove. -q prints
     nothing: the exit code tells.
     """
-    from normcli.files import sources
-    from normcli.sidecar import load
+    from normcli.sidecar.read import load
+    from normcli.storage.sources import sources
 
     opt.refuse_two_forms(values)
     if not values["stats"]:
@@ -65,8 +65,8 @@ def command(inputs: tuple[str, ...], **values: Any) -> int:
 
 
 def _verdict(found: list[Source], statistics: Statistics, values: opt.Values, run: Run) -> Verdict:
-    from normcli.check import check, compare
     from normcli.formats import open_table
+    from normcli.pipeline.check import check, compare
 
     choice, limits = opt.choice_of(values), opt.limits_of(values)
     if _is_sidecar(found[0], values["from_"]):
@@ -91,7 +91,7 @@ def _is_sidecar(source: Source, forced: str | None) -> bool:
 
 
 def _only_sidecar(found: list[Source], values: opt.Values) -> Statistics:
-    from normcli.sidecar import loads
+    from normcli.sidecar.read import loads
 
     if len(found) > 1:
         raise UsageError("check compares one sidecar at a time; normcli merge joins several")
@@ -102,7 +102,7 @@ def _only_sidecar(found: list[Source], values: opt.Values) -> Statistics:
 
 def _write(title: str, verdict: Verdict, values: opt.Values) -> None:
     """The verdict on stdout."""
-    from normcli import check, screen
+    from normcli.views import check, screen
 
     if values["json"]:
         document = json.dumps(verdict.as_json(), ensure_ascii=False, allow_nan=False, indent=2)
@@ -117,8 +117,8 @@ def _write(title: str, verdict: Verdict, values: opt.Values) -> None:
 
 
 def _explain(found: list[Source], statistics: Statistics, values: opt.Values) -> None:
-    from normcli import explain, screen
     from normcli.formats import open_table
+    from normcli.views import explain, screen
 
     if _is_sidecar(found[0], values["from_"]):
         columns = list(_only_sidecar(found, values).columns)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from normcli.errors import UsageError, did_you_mean, printable
+from normcli.errors import UsageError
+from normcli.words import did_you_mean, printable
 
 NO_BREAK = "\xa0"  # a space between words that stay on one line
 SHORT_DEFAULT = re.compile(r"\[default: [^]]{1,25}\]")

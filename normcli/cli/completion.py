@@ -86,7 +86,7 @@ def columns(
 ) -> list[CompletionItem]:
     """The columns of the statistics on the command line that begin so; behind commas, too."""
     from normcli.errors import NormcliError
-    from normcli.sidecar import load
+    from normcli.sidecar.read import load
 
     path = ctx.params.get("stats")
     if not path or path == "-":

@@ -14,10 +14,10 @@ from normcli.cli.command import Command
 from normcli.cli.run import Run
 
 if TYPE_CHECKING:
-    from normcli.files import Source
     from normcli.formats.base import Table
-    from normcli.model import Statistics
-    from normcli.report import Summary
+    from normcli.pipeline.summary import Summary
+    from normcli.sidecar.model import Statistics
+    from normcli.storage.sources import Source
 
 
 @click.command("fit", cls=Command)
@@ -40,9 +40,11 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
     Reads all inputs once: files, globs, directories of parts, or stdin. One fit serves every
     method: the method given here is what transform uses if it is told no other.
     """
-    from normcli import report
-    from normcli.files import output, sources
-    from normcli.sidecar import dumps
+    from normcli.sidecar.write import dumps
+    from normcli.storage.outputs import output
+    from normcli.storage.sources import sources
+    from normcli.views import report
+    from normcli.words import name
 
     fragmented = by_fragments.are_wanted(values, inputs or ("-",))
     found = sources(inputs or ("-",))
@@ -55,7 +57,7 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
     with output(target, inputs=found) as stream:
         statistics, summary = fit(found, asked, values, run)
         stream.write(dumps(statistics))
-    saved = [f"saved in {report.name(target)}"] if target != "-" else []
+    saved = [f"saved in {name(target)}"] if target != "-" else []
     columns = report.table(statistics, verbose=values["verbose"])
     run.report(summary, "fitted", columns, saved)
 
@@ -93,7 +95,7 @@ def _fit_fragments(
 
 
 def _explain(statistics: Statistics, summary: Summary) -> None:
-    from normcli import explain, screen
+    from normcli.views import explain, screen
 
     screen.write([], explain.fit(statistics, summary.left), page=False)
 
@@ -102,7 +104,7 @@ def _default_output(inputs: tuple[str, ...]) -> str:
     """``data.stats.json`` for ``data.csv.gz``; stdout where there is no single file."""
     from pathlib import Path
 
-    from normcli.files import split_suffix
+    from normcli.storage.sources import split_suffix
 
     if len(inputs) != 1 or not Path(inputs[0]).is_file():
         return "-"

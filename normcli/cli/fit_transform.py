@@ -16,8 +16,8 @@ from normcli.cli.run import Run
 from normcli.cli.scale import one_source, write
 
 if TYPE_CHECKING:
-    from normcli.model import Statistics
     from normcli.pipeline import Choice, Job
+    from normcli.sidecar.model import Statistics
 
 
 @click.command("fit-transform", cls=Command)

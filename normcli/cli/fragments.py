@@ -16,14 +16,14 @@ from normcli.errors import UsageError
 
 if TYPE_CHECKING:
     from normcli.cli.run import Run
-    from normcli.dask_engine import Dask
-    from normcli.files import Source
+    from normcli.engines.dask import Dask
+    from normcli.engines.fragments import Fragment
     from normcli.formats.base import ReadOptions
-    from normcli.fragments import Fragment
     from normcli.methods.base import Method
-    from normcli.model import Statistics
     from normcli.pipeline import Job
-    from normcli.report import Summary
+    from normcli.pipeline.summary import Summary
+    from normcli.sidecar.model import Statistics
+    from normcli.storage.sources import Source
 
 
 BESIDE_PARTS = ("stats", "save_stats", "json_summary")  # options that name other files
@@ -74,7 +74,7 @@ def dask_of(values: opt.Values, run: Run) -> Iterator[Dask | None]:
     if values["engine"] != "dask":
         yield None
         return
-    from normcli.dask_engine import dask
+    from normcli.engines.dask import dask
 
     with ExitStack() as stack:
         with run.note("waiting for Dask"):
@@ -85,10 +85,10 @@ def dask_of(values: opt.Values, run: Run) -> Iterator[Dask | None]:
 
 def sources(input_: str, values: opt.Values) -> list[Source]:
     """All files that an input is; raises UsageError where one lies where the parts will be."""
-    from normcli import files
-    from normcli.parts import refuse_inputs_in, refuse_names_of_parts
+    from normcli.storage.parts import refuse_inputs_in, refuse_names_of_parts
+    from normcli.storage.sources import sources as found_sources
 
-    found = files.sources([input_])
+    found = found_sources([input_])
     refuse_inputs_in(values["output_dir"], [source.location for source in found])
     others = {f"--{o.replace('_', '-')}": values.get(o) for o in BESIDE_PARTS}
     refuse_names_of_parts(values["output_dir"], {o: name for o, name in others.items() if name})
@@ -99,7 +99,7 @@ def cut(
     found: Sequence[Source], read: ReadOptions, values: opt.Values, run: Run, dask: Dask | None
 ) -> list[Fragment]:
     """The fragments of the inputs."""
-    from normcli.fragments import SIZE, fragments
+    from normcli.engines.fragments import SIZE, fragments
 
     size, engine = values["fragment_bytes"] or SIZE, dask or opt.engine_of(values)
     with run.bar("cutting") as bar:
@@ -130,13 +130,13 @@ def write_parts(
     left: Mapping[str, str] | None = None,
 ) -> None:
     """Scale all fragments, each to a part, and report."""
-    from normcli.engines import Serial
-    from normcli.files import output
+    from normcli.engines.local import Serial
     from normcli.formats import output_format
-    from normcli.parts import parts
     from normcli.pipeline.fragmented import ScaleToPart, scale_fragments
-    from normcli.report import many, name
-    from normcli.sidecar import dumps
+    from normcli.sidecar.write import dumps
+    from normcli.storage.outputs import output
+    from normcli.storage.parts import parts
+    from normcli.words import many, name
 
     format_ = output_format("", fragments[0].open().format, values["to"])
     engine = None if dask else opt.engine_of(values)

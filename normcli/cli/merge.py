@@ -9,10 +9,11 @@ import click
 
 from normcli.cli import options as opt
 from normcli.cli.command import Command
-from normcli.errors import DataError, shown
+from normcli.errors import DataError
+from normcli.words import shown
 
 if TYPE_CHECKING:
-    from normcli.model import Statistics
+    from normcli.sidecar.model import Statistics
 
 
 @click.command("merge", cls=Command)
@@ -29,19 +30,19 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
     The result is, byte for byte, what fit gives for all the data at once, in whatever order
     and grouping the parts are merged.
     """
-    from normcli import report
-    from normcli.files import output
-    from normcli.sidecar import dumps, load
+    from normcli import words
+    from normcli.sidecar.read import load
+    from normcli.sidecar.write import dumps
+    from normcli.storage.outputs import output
+    from normcli.views import report
 
     merged = _merged(sidecars, [load(path, values["max_sidecar"]) for path in sidecars])
     with output(values["output"] or "-") as stream:
         stream.write(dumps(merged))
     if not values["quiet"]:
-        counts = (
-            f"{report.many(merged.rows, 'row')}, merged {report.many(len(sidecars), 'sidecar')}"
-        )
+        counts = f"{words.many(merged.rows, 'row')}, merged {words.many(len(sidecars), 'sidecar')}"
         target = values["output"] or "-"
-        saved = [f"saved in {report.name(target)}"] if target != "-" else []
+        saved = [f"saved in {words.name(target)}"] if target != "-" else []
         report.say([*report.table(merged, verbose=values["verbose"]), counts, *saved])
 
 

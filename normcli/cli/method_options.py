@@ -12,14 +12,15 @@ import click
 from normcli.cli import completion
 from normcli.cli.command import F, Number, Whole, group
 from normcli.cli.command import option as option_of
-from normcli.errors import NormcliError, UsageError, did_you_mean, printable
+from normcli.errors import NormcliError, UsageError
 from normcli.methods import DEFAULT, methods
 from normcli.methods.base import Method, Option
+from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
     from normcli.formats.base import Table
-    from normcli.model import Statistics
     from normcli.pipeline import Choice
+    from normcli.sidecar.model import Statistics
 
 Asked = tuple[Method, dict[str, Method]]  # for all columns, and for single ones
 

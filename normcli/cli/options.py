@@ -14,9 +14,9 @@ from normcli.errors import UsageError
 from normcli.formats.base import ReadOptions, Style
 
 if TYPE_CHECKING:
-    from normcli.check import Limits
-    from normcli.engines import Engine
+    from normcli.engines.local import Engine
     from normcli.pipeline import Choice
+    from normcli.pipeline.check import Limits
 
 Values = dict[str, Any]
 
@@ -60,7 +60,7 @@ def _formats() -> str:
 
 
 def _null() -> str:
-    from normcli.formats.csv_cells import NULL
+    from normcli.formats.csv.cells import NULL
 
     return (
         "A text that marks a missing value, as the empty cell always does; repeatable, "
@@ -360,7 +360,7 @@ def choice_of(values: Values) -> Choice:
 
 def engine_of(values: Values) -> Engine:
     """The engine for the work on one table."""
-    from normcli.engines import engine
+    from normcli.engines.local import engine
 
     return engine(jobs_of(values))
 
@@ -372,7 +372,7 @@ def jobs_of(values: Values) -> int:
 
 def limits_of(values: Values) -> Limits:
     """What `check` lets pass."""
-    from normcli.check import Limits
+    from normcli.pipeline.check import Limits
 
     return Limits(
         values["max_out_of_range"],

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from normcli.cli.method_options import refuse_unknown_columns
 from normcli.cli.options import Values
-from normcli.memory import keep_freed_memory
+from normcli.engines.memory import keep_freed_memory
 
 if TYPE_CHECKING:
-    from normcli.files import Source
     from normcli.pipeline import Scaling
-    from normcli.progress import Bar
-    from normcli.report import Summary
+    from normcli.pipeline.summary import Summary
+    from normcli.storage.sources import Source
+    from normcli.views.progress import Bar
 
 
 class Run:
@@ -35,7 +35,7 @@ class Run:
 
     def _refuse_targets(self, prints: str) -> None:
         """Raise NormcliError for what cannot be written, before anything is read."""
-        from normcli.files import refuse_replacing, refuse_targets
+        from normcli.storage.outputs import refuse_replacing, refuse_targets
 
         options = ("output", "save_stats", "json_summary")
         given = {f"--{o.replace('_', '-')}": self._values.get(o) for o in options}
@@ -56,7 +56,7 @@ class Run:
         for method in (scaling.job.method, *scaling.job.column_methods.values()):
             refuse_unknown_columns(method, columns)
         if self._values["explain"]:
-            from normcli import explain, screen
+            from normcli.views import explain, screen
 
             screen.write([], explain.scaling(scaling, left), page=False)
         return bool(self._values["explain"])
@@ -68,7 +68,7 @@ class Run:
 
     def bar(self, verb: str) -> Bar:
         """A bar for one pass over the sources."""
-        from normcli.progress import Bar
+        from normcli.views.progress import Bar
 
         self._bar = Bar(verb, self._sources, hidden=not self._shows_progress())
         return self._bar
@@ -80,12 +80,12 @@ class Run:
 
     def note(self, words: str) -> AbstractContextManager[None]:
         """`words` on the terminal, for what no bar can tell how far it is."""
-        from normcli.progress import note
+        from normcli.views.progress import note
 
         return note(words, hidden=not self._shows_progress())
 
     def _shows_progress(self) -> bool:
-        from normcli.progress import is_wanted
+        from normcli.views.progress import is_wanted
 
         return is_wanted(self._values["quiet"], self._values.get("output"))
 
@@ -93,7 +93,7 @@ class Run:
         self, summary: Summary, verb: str, before: Iterable[str] = (), after: Iterable[str] = ()
     ) -> None:
         """Tell on stderr what was done, and in --json-summary."""
-        from normcli import report
+        from normcli.views import report
 
         self.finish(summary)
         if not self._values["quiet"]:
@@ -102,8 +102,8 @@ class Run:
 
     def finish(self, summary: Summary) -> None:
         """Take the time, and write --json-summary."""
-        from normcli import report
-        from normcli.files import write_atomic
+        from normcli.storage.outputs import write_atomic
+        from normcli.views import report
 
         summary.seconds = time.monotonic() - self._started
         sizes = [source.size or source.position() for source in self._sources]

@@ -11,20 +11,21 @@ from normcli.cli import fragments as by_fragments
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.run import Run
-from normcli.errors import UsageError, did_you_mean, printable
+from normcli.errors import UsageError
+from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from normcli.files import Source
     from normcli.formats.base import Format, Table
     from normcli.methods.base import Method
-    from normcli.model import Statistics
     from normcli.pipeline import Choice, Job
+    from normcli.sidecar.model import Statistics
+    from normcli.storage.sources import Source
 
 
 def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     """Scale one input to one output."""
     from normcli.formats import open_table
-    from normcli.sidecar import load
+    from normcli.sidecar.read import load
 
     if values["stats"] == input_ == "-":
         raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
@@ -95,8 +96,8 @@ def _job(
 
 def _same_format(source: Source, values: opt.Values) -> bool:
     """Has the output the format of the input?"""
-    from normcli.files import split_suffix
     from normcli.formats import input_format, output_format
+    from normcli.storage.sources import split_suffix
 
     format_ = input_format(source, values["from_"])
     return output_format(split_suffix(values["output"])[0], format_.name, values["to"]) is format_
@@ -120,7 +121,7 @@ def _numbers_only(
 
 def one_source(input_: str) -> Source:
     """The input; raises UsageError where it is more than one file."""
-    from normcli.files import sources
+    from normcli.storage.sources import sources
 
     found = sources([input_])
     if len(found) != 1:
@@ -142,10 +143,11 @@ def write(
 
     Raises: NormcliError where it has changed since then.
     """
-    from normcli.files import output, split_suffix
     from normcli.formats import output_format
     from normcli.pipeline import Scaling
-    from normcli.sidecar import dumps
+    from normcli.sidecar.write import dumps
+    from normcli.storage.outputs import output
+    from normcli.storage.sources import split_suffix
 
     format_ = output_format(split_suffix(values["output"])[0], table.format, values["to"])
     scaling = Scaling.prepare(table, job, format_, opt.read_options_of(values))
@@ -170,8 +172,8 @@ def write(
 
 def _unknown_suffix(format_: Format, values: opt.Values) -> list[str]:
     """A line that says what was written, where a name seems to promise something else."""
-    from normcli.files import split_suffix
     from normcli.formats import format_of_suffix, formats
+    from normcli.storage.sources import split_suffix
 
     suffix = split_suffix(values["output"])[0]
     if not suffix or values["to"] or format_of_suffix(suffix):

@@ -12,7 +12,7 @@ from normcli.cli.command import Command
 from normcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from normcli.model import Statistics
+    from normcli.sidecar.model import Statistics
 
 
 @click.command("show", cls=Command)
@@ -33,7 +33,7 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
     than the screen goes through $PAGER. In a pipe there are no colours, and nothing is cut;
     --json has all digits.
     """
-    from normcli.sidecar import load
+    from normcli.sidecar.read import load
 
     opt.refuse_two_forms(values)
     if len(sidecars) > 2:
@@ -46,7 +46,7 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
 
 
 def _show_one(path: str, statistics: Statistics, values: opt.Values) -> None:
-    from normcli import screen, show
+    from normcli.views import screen, show
 
     if values["json"]:
         _write_json(show.as_json(path, statistics))
@@ -59,7 +59,7 @@ def _show_one(path: str, statistics: Statistics, values: opt.Values) -> None:
 
 
 def _show_two(paths: tuple[str, ...], found: list[Statistics], values: opt.Values) -> None:
-    from normcli import screen, show
+    from normcli.views import screen, show
 
     a, b = found
     if values["json"]:
@@ -74,7 +74,7 @@ def _show_two(paths: tuple[str, ...], found: list[Statistics], values: opt.Value
 
 
 def _write_json(document: dict[str, Any]) -> None:
-    from normcli.files import output
+    from normcli.storage.outputs import output
 
     with output("-") as stream:
         stream.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode())

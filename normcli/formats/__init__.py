@@ -1,4 +1,4 @@
-"""The formats, by name: every module of this package that has FORMATS."""
+"""The formats, by name: each folder here has a module `format` that ends with FORMATS."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from normcli.errors import DataError, LimitError, UsageError, did_you_mean, printable
+from normcli.errors import DataError, LimitError, UsageError
 from normcli.formats.base import Format, ReadOptions, Table
+from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from normcli.files import Source
+    from normcli.storage.sources import Source
 
 ZIP = b"PK\x03\x04"  # would be text in a wrong encoding, going by what CSV has to say of it
 
@@ -20,11 +21,11 @@ ZIP = b"PK\x03\x04"  # would be text in a wrong encoding, going by what CSV has 
 def formats() -> dict[str, Format]:
     """All formats by their name."""
     modules = (
-        importlib.import_module(f"{__name__}.{module.name}")
-        for module in pkgutil.iter_modules(__path__)
+        importlib.import_module(f"{__name__}.{folder.name}.format")
+        for folder in pkgutil.iter_modules(__path__)
+        if folder.ispkg
     )
-    found = (each for module in modules for each in getattr(module, "FORMATS", ()))
-    return {each.name: each for each in found}
+    return {each.name: each for module in modules for each in module.FORMATS}
 
 
 def format_named(name: str) -> Format:

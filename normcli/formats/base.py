@@ -16,9 +16,9 @@ from normcli.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from normcli.files import Source
     from normcli.methods.base import Scaled
-    from normcli.numbers import Numbers
+    from normcli.numerics.numbers import Numbers
+    from normcli.storage.sources import Source
 
 
 @dataclass(frozen=True)

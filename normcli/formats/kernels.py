@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.numbers import Mask
+    from normcli.numerics.numbers import Mask
 
 
 def cast(array: pa.Array, to: pa.DataType) -> pa.Array:

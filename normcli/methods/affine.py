@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from normcli.errors import CellError
-from normcli.methods.arithmetic import (
+from normcli.methods.base import Fitted, Method, Scaled
+from normcli.numerics.doubles import (
     blockwise,
     difference,
     fraction,
@@ -20,11 +21,11 @@ from normcli.methods.arithmetic import (
     pair,
     part,
 )
-from normcli.methods.base import Fitted, Method, Scaled
 
 if TYPE_CHECKING:
-    from normcli.numbers import Floats, Mask, Numbers
-    from normcli.statistics import ColumnStatistics, Exact
+    from normcli.numerics.numbers import Floats, Mask, Numbers
+    from normcli.numerics.total import Exact
+    from normcli.statistics.moments import ColumnStatistics
 
 SMALL = 2.0**-900  # a smaller result may have lost low bits of its double-double to underflow
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from normcli.errors import UsageError, did_you_mean, printable
+from normcli.errors import UsageError
+from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from normcli.numbers import Floats, Mask, Numbers
-    from normcli.statistics import ColumnStatistics
+    from normcli.numerics.numbers import Floats, Mask, Numbers
+    from normcli.statistics.moments import ColumnStatistics
 
 
 Made = TypeVar("Made")

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from normcli.errors import CellError, DataError, UsageError, printable
+from normcli.errors import CellError, DataError, UsageError
 from normcli.methods.affine import (
     Affine,
     AffineMethod,
@@ -23,7 +23,6 @@ from normcli.methods.affine import (
     times,
     unchanged,
 )
-from normcli.methods.arithmetic import blockwise, in_units, not_finite, part, standardized
 from normcli.methods.base import (
     Batching,
     Fitted,
@@ -34,12 +33,15 @@ from normcli.methods.base import (
     one_of,
     whole_number,
 )
+from normcli.numerics.doubles import blockwise, in_units, not_finite, part, standardized
+from normcli.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from normcli.numbers import Floats, Mask, Numbers
-    from normcli.statistics import ColumnStatistics, Exact
+    from normcli.numerics.numbers import Floats, Mask, Numbers
+    from normcli.numerics.total import Exact
+    from normcli.statistics.moments import ColumnStatistics
 
 MODES = ("train", "predict")
 LAST_BATCH = ("keep", "merge", "drop", "error")
@@ -314,7 +316,7 @@ class Batch(AffineMethod):
         """Count, mean and biased variance of each batch: shape (b, 3)."""
         import numpy as np
 
-        from normcli.statistics import batch_statistics
+        from normcli.statistics.batches import batch_statistics
 
         cut = batches[-1].start if batches else 0
         regular = batch_statistics(part(x, slice(0, cut)), self._size)
@@ -338,7 +340,7 @@ class Batch(AffineMethod):
 
     def _one_batch(self, x: Numbers, column: Fitted) -> Floats:
         """One batch by its exact statistics, as if it were a data set to predict."""
-        from normcli.statistics import ColumnStatistics
+        from normcli.statistics.moments import ColumnStatistics
 
         alone = Fitted(column.name, ColumnStatistics.of(x))
         return replace(self, mode="predict", running=False).transform(x, alone).values

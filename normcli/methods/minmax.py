@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
-from normcli.errors import CellError, UsageError, printable
+from normcli.errors import CellError, UsageError
 from normcli.methods.affine import (
     Affine,
     AffineMethod,
@@ -20,7 +20,8 @@ from normcli.methods.affine import (
     times,
     unchanged,
 )
-from normcli.methods.arithmetic import (
+from normcli.methods.base import Fitted, Option, Scaled, finite_number, one_of
+from normcli.numerics.doubles import (
     blockwise,
     fraction,
     in_units,
@@ -28,12 +29,12 @@ from normcli.methods.arithmetic import (
     part,
     rounded_difference,
 )
-from normcli.methods.base import Fitted, Option, Scaled, finite_number, one_of
-from normcli.numbers import Numbers
+from normcli.numerics.numbers import Numbers
+from normcli.words import printable
 
 if TYPE_CHECKING:
-    from normcli.numbers import Floats, Mask
-    from normcli.statistics import Exact
+    from normcli.numerics.numbers import Floats, Mask
+    from normcli.numerics.total import Exact
 
 OUTSIDE = {  # each policy in the words of a formula, before a range
     "clip": "clipped to",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
-from normcli.errors import DataError, UsageError, printable
+from normcli.errors import DataError, UsageError
 from normcli.methods.affine import (
     Affine,
     AffineMethod,
@@ -18,11 +18,12 @@ from normcli.methods.affine import (
     shown,
     unchanged,
 )
-from normcli.methods.arithmetic import blockwise, in_units, part, standardized
 from normcli.methods.base import Fitted, Option, Scaled, whole_number
+from normcli.numerics.doubles import blockwise, in_units, part, standardized
+from normcli.words import printable
 
 if TYPE_CHECKING:
-    from normcli.numbers import Floats, Numbers
+    from normcli.numerics.numbers import Floats, Numbers
 
 UNDERFLOW = 2.0**-1000  # where |mean| / std is smaller, a quotient may lose bits to underflow
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normcli.engines import Engine, Overlapped, Serial
+from normcli.engines.local import Engine, Overlapped, Serial
 from normcli.formats.base import BadRowError, Chunk, Table
-from normcli.numbers import Numbers
-from normcli.select import are_names, select
-from normcli.statistics import TableStatistics
+from normcli.numerics.numbers import Numbers
+from normcli.pipeline.select import are_names, select
+from normcli.statistics.moments import TableStatistics
 
 
 @dataclass(frozen=True)

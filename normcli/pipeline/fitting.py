@@ -10,13 +10,13 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from normcli.engines import Engine
-from normcli.errors import DataError, UsageError, did_you_mean, printable
+from normcli.engines.local import Engine
+from normcli.errors import DataError, UsageError
 from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
-from normcli.methods.arithmetic import count_outside
 from normcli.methods.base import Method
-from normcli.model import Statistics
-from normcli.numbers import Numbers
+from normcli.numerics.doubles import count_outside
+from normcli.numerics.numbers import Numbers
+from normcli.numerics.total import Exact
 from normcli.pipeline.choice import (
     Choice,
     engine_for,
@@ -25,8 +25,10 @@ from normcli.pipeline.choice import (
     read_chunk,
     refuse_infinite,
 )
-from normcli.report import Summary
-from normcli.statistics import ColumnStatistics, Exact, Fold, TableStatistics
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.model import Statistics
+from normcli.statistics.moments import ColumnStatistics, Fold, TableStatistics
+from normcli.words import did_you_mean, printable
 
 
 @dataclass(frozen=True)

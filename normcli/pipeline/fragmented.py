@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from normcli.engines import Engine
+from normcli.engines.fragments import Fragment
+from normcli.engines.local import Engine
 from normcli.errors import UsageError
-from normcli.files import Source, output
 from normcli.formats import format_named
 from normcli.formats.base import Table
-from normcli.fragments import Fragment
 from normcli.methods.base import Method
-from normcli.model import Statistics
 from normcli.pipeline.choice import Choice
 from normcli.pipeline.fitting import Observed, fitted, observe, wanted_names
 from normcli.pipeline.scaling import Job, Scaling
-from normcli.report import Summary
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.model import Statistics
+from normcli.storage.outputs import output
+from normcli.storage.sources import Source
 
 # Is told of a table that is begun, and of what will count its rows: see `Bar.begin`.
 Begin = Callable[[Source, Table, Summary], object]

@@ -10,17 +10,18 @@ from typing import IO, Any
 
 import numpy as np
 
-from normcli.engines import Engine
-from normcli.errors import CellError, DataError, UsageError, did_you_mean, printable
+from normcli.engines.local import Engine
+from normcli.errors import CellError, DataError, UsageError
 from normcli.formats.base import BadRowError, Chunk, Encoder, Format, ReadOptions, Style, Table
 from normcli.methods.base import Batching, Fitted, Method, Running, Scaled
-from normcli.model import Statistics
-from normcli.numbers import Numbers
+from normcli.numerics.numbers import Numbers
 from normcli.pipeline.batches import batched
 from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk, refuse_infinite
-from normcli.report import Summary, listed
-from normcli.select import in_words
-from normcli.statistics import ColumnStatistics, Fold, TableStatistics
+from normcli.pipeline.select import in_words
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.model import Statistics
+from normcli.statistics.moments import ColumnStatistics, Fold, TableStatistics
+from normcli.words import did_you_mean, listed, printable
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Who does the work: ordered maps, and the fragments that are worked on elsewhere."""

@@ -1,0 +1,283 @@
+"""The engine that works on a Dask cluster: a running one, or one of processes on this machine.
+
+Items, work and results are plain data and functions of this package. It is Dask that pickles
+them on their way, so whoever controls the scheduler controls this program and the workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from normcli.engines.memory import keep_freed_memory
+from normcli.errors import NormcliError, UsageError
+from normcli.words import shown
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster, Security
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ANSWER = 10  # seconds in which a scheduler has to answer
+PATIENCE = 60  # seconds without any worker: a cluster may just be growing
+LOOK = 0.5  # seconds between two looks at what the cluster is doing
+AHEAD = 8  # items under way for each thread of the workers
+FEWEST = 32  # items under way, at least
+
+
+@dataclass(frozen=True)
+class Dask:
+    """An ordered map over the workers of a cluster.
+
+    The items of a worker that dies go to the others, so work may be done twice, or by two at
+    the same time.
+
+    idle: is called every `LOOK` seconds while there is nothing to do but to wait.
+    """
+
+    client: Client
+    idle: Callable[[], None] | None = None
+
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Result, None, None]:
+        """`work` of every item, as `Engine.map`.
+
+        Raises: NormcliError also where the scheduler is lost, no worker is left, or one item
+        has killed several workers.
+        """
+        waiting = iter(items)
+        pending: deque[tuple[Item, Future[Any]]] = deque()
+        try:
+            while True:
+                more = list(islice(waiting, max(0, self._room() - len(pending))))
+                with _lost():
+                    futures = self.client.map(partial(_run, work), more, pure=False)
+                pending += zip(more, futures, strict=True)
+                if not pending:
+                    return
+                for _ in range(-(-len(pending) // 2)):  # to ask for each by itself takes time
+                    yield self._result(*pending[0])
+                    pending.popleft()
+        finally:
+            with suppress(Exception):  # the cluster may be gone, which was told
+                self.client.cancel([future for _, future in pending], force=True)
+
+    def _room(self) -> int:
+        """How many items are to be under way; a cluster may grow or shrink."""
+        with _lost():
+            threads: int = sum(self.client.nthreads().values())
+        return max(FEWEST, AHEAD * threads)
+
+    def _result(self, item: Item, future: Future[Any]) -> Any:
+        from distributed import KilledWorker
+
+        with _lost():
+            self._wait(future)
+            try:
+                done = future.result()
+            except KilledWorker as error:
+                raise NormcliError(
+                    f"{item}: the worker that had it died, and so did those that had it next: "
+                    "killed, or out of memory\nTheir logs may say why"
+                ) from error
+        if isinstance(done, _Failed):
+            raise done.error
+        return done
+
+    def _wait(self, future: Future[Any]) -> None:
+        """Wait until it is done; raises NormcliError where nobody is there to do it."""
+        from distributed import wait
+
+        seen = time.monotonic()
+        while not future.done():
+            with suppress(TimeoutError):
+                wait([future], timeout=LOOK)
+                return
+            if self.idle is not None:
+                self.idle()
+            if self.client.nthreads():
+                seen = time.monotonic()
+            elif time.monotonic() > seen + PATIENCE:
+                raise NormcliError(f"there has been no worker for {PATIENCE} s: start some")
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """What became of an item whose work has failed."""
+
+    error: Exception
+
+
+def _run(work: Callable[[Any], Any], item: Any) -> Any:
+    """What a worker does. An error of the work comes back as a value: it is ours, not Dask's."""
+    keep_freed_memory()  # Dask has the worker give it back at once, which takes half of the time
+    try:
+        return work(item)
+    except NormcliError as error:
+        return _Failed(error)
+    except Exception as error:
+        error.add_note(traceback.format_exc())  # which does not come along otherwise
+        return _Failed(error)
+
+
+@contextmanager
+def _lost() -> Iterator[None]:
+    """Say in our words that the scheduler is gone."""
+    from concurrent.futures import CancelledError
+
+    try:
+        yield
+    except (CancelledError, OSError, TimeoutError) as error:
+        raise NormcliError("the connection to the Dask scheduler was lost; run it again") from error
+
+
+@contextmanager
+def dask(
+    scheduler: str | None, jobs: int, idle: Callable[[], None] | None = None
+) -> Iterator[Dask]:
+    """The engine on the cluster of a scheduler, or on so many worker processes of its own.
+
+    idle: as that of `Dask`.
+
+    Raises: UsageError where Dask is not installed or `scheduler` is no address, NormcliError
+    where it does not answer, or has other versions of this package.
+    """
+    try:
+        import cryptography  # noqa: F401  # for the keys of a cluster of our own
+        import distributed
+    except ImportError as error:
+        raise UsageError(
+            f"--engine dask needs Dask ({error})\nIt comes with: pip install 'normcli[dask]'"
+        ) from error
+    _silence()
+    with ExitStack() as stack:
+        security = distributed.Security()  # as Dask's configuration has it
+        if scheduler is None:
+            security = distributed.Security.temporary()
+            scheduler = stack.enter_context(_local_cluster(jobs, security)).scheduler_address
+        client = stack.enter_context(_client(scheduler, security))
+        _refuse_other_versions(client)
+        yield Dask(client, idle)
+
+
+def _refuse_other_versions(client: Client) -> None:
+    """Raise NormcliError where the scheduler or a worker has not this version of normcli.
+
+    A worker that cannot read what it is sent would end, and so would the next, without a word.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    here = version("normcli")
+    with _lost():
+        found = client.run(version, "normcli", on_error="return")
+        try:
+            found["the scheduler"] = client.run_on_scheduler(version, "normcli")
+        except PackageNotFoundError as error:
+            found["the scheduler"] = error
+    for who, there in found.items():
+        if there != here:
+            has = f"normcli {there}" if isinstance(there, str) else "no normcli"
+            raise NormcliError(
+                f"{who} has {has}, and here it is {here}\n"
+                f"On all machines of the cluster: pip install normcli=={here}"
+            )
+
+
+def _silence() -> None:
+    """Keep Dask from logging to our stderr: we say ourselves what matters."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(("distributed", "tornado")):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
+    """A scheduler and workers on this machine, which end with this process.
+
+    security: has keys of its own, or other users of the machine could give them work, too.
+    """
+    from distributed import LocalCluster
+
+    try:
+        with _undisturbed():
+            cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                protocol="tls://",
+                security=security,
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                memory_limit=None,  # what we need does not grow
+                silence_logs=logging.CRITICAL + 1,
+            )
+    except (OSError, RuntimeError, TimeoutError) as error:
+        raise NormcliError(
+            f"cannot start the Dask workers: {error}\nTry fewer of them: --jobs 1"
+        ) from error
+    try:
+        yield cluster
+    finally:
+        cluster.close(timeout=ANSWER)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the end of this; processes started by it never see them.
+
+    A terminal sends Ctrl-C to all processes, but it is for this one to end the others, all of
+    which it has to know. What is blocked here is so in the threads and processes that follow.
+    """
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # or the first worker starts it, which unblocks Ctrl-C
+    waiting = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
+
+
+async def _greet(address: str, security: dict[str, Any]) -> None:
+    """Connect once, in limited time: a client would wait for ever for what says nothing."""
+    from distributed.comm.core import connect
+
+    comm = await asyncio.wait_for(connect(address, timeout=ANSWER, **security), ANSWER)
+    comm.abort()
+
+
+@contextmanager
+def _client(address: str, security: Security) -> Iterator[Client]:
+    """A client of the scheduler at an address."""
+    from distributed import Client
+
+    try:
+        asyncio.run(_greet(address, security.get_connection_args("client")))
+        client = Client(address, timeout=ANSWER, security=security)
+    except ValueError as error:
+        raise UsageError(
+            f"--scheduler {shown(address)} is no address; it looks like tcp://HOST:8786"
+        ) from error
+    except Exception as error:  # whatever comes of the answer of something else
+        raise NormcliError(
+            f"the Dask scheduler {shown(address)} does not answer\n"
+            "Is it running there, and is it the address that `dask scheduler` has printed?"
+        ) from error
+    try:
+        yield client
+    finally:
+        with suppress(Exception):  # what went wrong before is what matters
+            client.close(timeout=ANSWER)

@@ -1,0 +1,167 @@
+"""Large pieces of the inputs, which any process can open by itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from normcli.errors import DataError, LimitError, NormcliError, UsageError
+from normcli.formats import format_named, input_format, open_table
+from normcli.storage import sources as storage
+from normcli.storage import stores
+from normcli.words import shown
+
+if TYPE_CHECKING:
+    from normcli.engines.local import Engine
+    from normcli.formats.base import ReadOptions, Table
+    from normcli.storage.sources import Source
+
+SIZE = 128 << 20  # bytes of a fragment, about: a second or so of work
+BAD_TABLE = (DataError, LimitError)
+
+Watch = Callable[[int, int], None]  # is called with the bytes that are read, and with all
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """Some consecutive rows of one input: plain data, which tell where they are.
+
+    location: an absolute path, or a URI. name, part: as `Source` has them.
+    size, written: of the input when it was found, as `Source` has them.
+    bytes: how many of them this is, about.
+    format: of the input, if that is known already; None: the one that it seems to have.
+    piece: what its format calls this piece of the input; None: all of it.
+    """
+
+    location: str
+    name: str
+    part: str
+    size: int
+    written: int | None
+    bytes: int
+    format: str | None
+    options: ReadOptions
+    piece: Any = None
+
+    def __str__(self) -> str:
+        return self.name if self.piece is None else f"{self.name} ({self.piece})"
+
+    def open(self) -> Table:
+        """The rows as a table; raises NormcliError where this process cannot see the input."""
+        return self.table(self.source())
+
+    def table(self, source: Source) -> Table:
+        """The rows as a table, in its `source`."""
+        return open_table(source, self.options, self.format, self.piece)
+
+    def source(self) -> Source:
+        """The input; raises NormcliError where this process cannot see it, or sees another."""
+        here = f"on {socket.gethostname()} {shown(self.location)}"
+        hint = "Where the work is done, the inputs have to be found under the same names"
+        try:
+            found = storage.source(self.location)
+        except NormcliError as error:
+            raise NormcliError(f"{self} cannot be opened {here}: {error}\n{hint}") from error
+        if found.size != self.size:
+            raise NormcliError(
+                f"{self} was changed, or is another file {here}: {found.size} bytes, not "
+                f"{self.size} as when the run began\n{hint}"
+            )
+        if found.written != self.written:
+            raise NormcliError(f"{self} was replaced since the run began; run it again")
+        found.name, found.part = self.name, self.part
+        return found
+
+
+def fragments(
+    sources: Sequence[Source],
+    options: ReadOptions,
+    forced: str | None,
+    size: int,
+    engine: Engine,
+    watch: Watch | None = None,
+) -> list[Fragment]:
+    """All rows of all sources in order, in fragments of about `size` bytes.
+
+    What is no larger is not opened here, and what its format cannot cut is one fragment. To
+    cut text it has to be read once, by the engine; `watch` is told how far that is. A bad
+    table is one fragment as well, so that who opens it tells what is wrong, after what is
+    wrong in the tables before it.
+
+    Raises: UsageError for what no other process can open, as a pipe.
+    """
+    wholes = [_whole(source, options, forced) for source in sources]
+    ranges = [
+        _ranges(whole, source, size) if whole.size > size else [whole]
+        for whole, source in zip(wholes, sources, strict=True)
+    ]
+    asked = [each for group in ranges if _is_cut_text(group) for each in group]
+    with closing(_looked(asked, engine, watch)) as looked:
+        return [each for group in ranges for each in _cut(group, looked)]
+
+
+def _whole(source: Source, options: ReadOptions, forced: str | None) -> Fragment:
+    if source.size is None:
+        raise UsageError(
+            f"{source.name} is a pipe, which other processes cannot open\n"
+            "Save it to a file first, or leave out --engine and --output-dir"
+        )
+    is_uri = stores.is_uri(source.location)
+    location = source.location if is_uri else os.path.abspath(source.location)
+    size, written = source.size, source.written
+    return Fragment(location, source.name, source.part, size, written, size, forced, options)
+
+
+def _ranges(whole: Fragment, source: Source, size: int) -> list[Fragment]:
+    """A large input in the ranges that its format gives, or as it is."""
+    try:
+        format_ = input_format(source, whole.format)
+        pieces = format_.ranges(source, whole.options, size)
+    except BAD_TABLE:
+        return [whole]
+    return _pieces(whole, format_.name, pieces) or [whole]
+
+
+def _pieces(whole: Fragment, format_: str, pieces: Sequence[Any]) -> list[Fragment]:
+    share = whole.size // max(1, len(pieces))
+    return [replace(whole, format=format_, bytes=share, piece=piece) for piece in pieces]
+
+
+def _is_cut_text(ranges: Sequence[Fragment]) -> bool:
+    first = ranges[0]
+    return first.piece is not None and format_named(first.format or "").text
+
+
+def _looked(
+    asked: Sequence[Fragment], engine: Engine, watch: Watch | None
+) -> Generator[Any, None, None]:
+    """What was seen in each range, in order, before a bad table."""
+    read, total = 0, sum(fragment.bytes for fragment in asked)
+    with suppress(*BAD_TABLE), closing(engine.map(_look, asked)) as results:
+        for fragment, found in zip(asked, results, strict=True):
+            read += fragment.bytes
+            if watch is not None:
+                watch(read, total)
+            yield found
+
+
+def _look(fragment: Fragment) -> Any:
+    """Work: what has to be known of a range, before the input can be cut."""
+    format_ = format_named(fragment.format or "")
+    return format_.look(fragment.source(), fragment.options, fragment.piece)
+
+
+def _cut(ranges: Sequence[Fragment], looked: Iterator[Any]) -> Sequence[Fragment]:
+    """The fragments of one input; of ranges of text `looked` tells next, if all were seen."""
+    if not _is_cut_text(ranges):
+        return ranges
+    whole, format_ = replace(ranges[0], piece=None), ranges[0].format or ""
+    found = list(islice(looked, len(ranges)))
+    if len(found) < len(ranges):
+        return [replace(whole, bytes=whole.size)]
+    return _pieces(whole, format_, format_named(format_).cut([r.piece for r in ranges], found))

@@ -1,0 +1,1 @@
+"""Arrow IPC, as a file and as a stream."""

@@ -1,0 +1,448 @@
+"""Chunks made of Arrow data: what Parquet and Arrow IPC have in common.
+
+A chunk is a sequence of segments. Each is a piece of one group (a Parquet row group, an
+Arrow record batch), so that the groups can be written again as they were cut.
+"""
+
+from __future__ import annotations
+
+import mmap
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from normcli.errors import DataError, LimitError
+from normcli.formats.arrow.numbers import not_numbers, numbers_of, scaled_array
+from normcli.formats.arrow.schema import scaled_schema
+from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Writer
+from normcli.numerics.numbers import Numbers
+from normcli.storage.stores import reason
+from normcli.words import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from normcli.methods.base import Scaled
+    from normcli.storage.sources import Source
+
+ROWS = 1 << 15  # of a chunk, at most
+GROUP_ROWS = 1 << 17  # of a group that is cut here, at most
+BYTES = 32 << 20  # of a chunk or of such a group, about
+HELD = 256 << 20  # bytes of rows that wait in memory for their group to be whole, at most
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups from number `start` to before `stop` of a file: a piece of it."""
+
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"groups {self.start + 1} to {self.stop}"
+
+
+def even_groups(count: int, source: Source, size: int) -> list[Groups]:
+    """All `count` groups of a source, in pieces of about `size` bytes."""
+    pieces = min(count, max(1, round((source.size or 0) / size)))
+    return [Groups(count * i // pieces, count * (i + 1) // pieces) for i in range(pieces)]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Consecutive rows of one group.
+
+    group: its number in the file that was read; None where the rows came from no group.
+    metadata: what an Arrow record batch carries beside its columns.
+    first: how many rows of the group come before.
+    """
+
+    group: int | None
+    table: pa.Table
+    metadata: Mapping[bytes, bytes] | None = None
+    first: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return int(self.table.num_rows)
+
+    def slice(self, start: int, stop: int) -> Segment:
+        """The rows from `start` to before `stop`."""
+        table = self.table.slice(start, stop - start)
+        return Segment(self.group, table, self.metadata, self.first + start)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrow pickles the whole buffers that a slice is cut from; IPC sends the slice.
+        return _unpickled, (self.group, _to_ipc(self.table), self.metadata, self.first)
+
+
+def _to_ipc(table: pa.Table) -> pa.Buffer:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _unpickled(
+    group: int | None, ipc: pa.Buffer, metadata: Mapping[bytes, bytes] | None, first: int
+) -> Segment:
+    import pyarrow as pa
+
+    return Segment(group, pa.ipc.open_stream(ipc).read_all(), metadata, first)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowChunk(Chunk):
+    """Consecutive rows of an Arrow table.
+
+    name: the file's, for messages.
+    segments: at least one; all have the same schema.
+    columns: which columns of the table they carry, ascending; None: all.
+    unit: what the groups of rows are called in this format.
+    """
+
+    name: str
+    segments: tuple[Segment, ...]
+    columns: tuple[int, ...] | None = None
+    unit: str = "row group"
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return sum(s.rows for s in self.segments)
+
+    def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
+        """The columns as numbers where their type is one of numbers, else that type."""
+        reasons = [not_numbers(self._column(i).type) for i in columns]
+        return [
+            NotNumbers(reason) if reason else self._numbers(i)
+            for i, reason in zip(columns, reasons, strict=True)
+        ]
+
+    def numbers(self, columns: Sequence[int]) -> list[Numbers]:
+        """The columns as numbers; a column whose type is not one of numbers is a DataError."""
+        for i in columns:
+            if reason := not_numbers(self._column(i).type):
+                raise DataError(f"{self._where(i)} is of type {reason}: it holds no numbers")
+        return [self._numbers(i) for i in columns]
+
+    def place(self, row: int, column: int) -> str:
+        """Where a cell stands, and what it holds."""
+        ends = accumulate(s.rows for s in self.segments)
+        segment, end = next(
+            (s, end) for s, end in zip(self.segments, ends, strict=True) if row < end
+        )
+        at = row - end + segment.rows
+        group = "" if segment.group is None else f"{self.unit} {segment.group + 1}, "
+        position = self._position(column)
+        name = printable(segment.table.schema.field(position).name)
+        cell = segment.table.column(position)[at].as_py()
+        return f"{self.name}: {group}row {segment.first + at + 1}, column {name}: {cell}"
+
+    def slice(self, start: int, stop: int) -> Self:
+        """The rows from `start` to before `stop`."""
+        kept, first = [], 0
+        for s in self.segments:
+            begin, end = max(start - first, 0), min(stop - first, s.rows)
+            if begin < end:
+                kept.append(s.slice(begin, end))
+            first += s.rows
+        return replace(self, segments=tuple(kept) or (self.segments[0].slice(0, 0),))
+
+    @classmethod
+    def concat(cls, chunks: Sequence[Self]) -> Self:
+        """Consecutive chunks of one table as one."""
+        segments = tuple(s for chunk in chunks for s in chunk.segments)
+        return replace(chunks[0], segments=segments)
+
+    def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
+        """The rows as an Arrow table; the `replaced` columns become float32 or float64."""
+        import pyarrow as pa
+
+        table = pa.concat_tables([s.table for s in self.segments])
+        schema = scaled_schema(table.schema, list(replaced), style)
+        columns = table.columns
+        for i, scaled in replaced.items():
+            read = partial(numbers_of, columns[i])
+            columns[i] = scaled_array(self._where(i), schema.field(i), read, scaled)
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def _numbers(self, column: int) -> Numbers:
+        with arrow_errors(self._where(column)):
+            return numbers_of(self._column(column))
+
+    def _column(self, column: int) -> pa.ChunkedArray:
+        import pyarrow as pa
+
+        columns = [s.table.column(self._position(column)) for s in self.segments]
+        return pa.chunked_array([c for x in columns for c in x.chunks], columns[0].type)
+
+    def _position(self, column: int) -> int:
+        return column if self.columns is None else bisect_left(self.columns, column)
+
+    def _where(self, column: int) -> str:
+        name = self.segments[0].table.schema.field(self._position(column)).name
+        return f"{self.name}: column {printable(name)}"
+
+
+def gather(segments: Iterable[Segment], rows: int, *, exactly: bool) -> Iterator[list[Segment]]:
+    """Segments by the chunk: of `rows` rows each, or of at least so many and no segment cut."""
+    chunk: list[Segment] = []
+    missing = rows
+    for segment in segments:
+        rest = segment
+        while exactly and rest.rows > missing:
+            yield [*chunk, rest.slice(0, missing)]
+            chunk, rest, missing = [], rest.slice(missing, rest.rows), rows
+        chunk.append(rest)
+        missing -= rest.rows
+        if missing <= 0:
+            yield chunk
+            chunk, missing = [], rows
+    if chunk:
+        yield chunk
+
+
+def rows_of_a_chunk(columns: int, row_bytes: float = 0, most: int = ROWS) -> int:
+    """How many rows, up to `most`, are worth a chunk's while and small in memory."""
+    return max(1, min(most, int(BYTES / max(8 * columns, row_bytes, 1))))
+
+
+@dataclass
+class ArrowTable(Table):
+    """A table that has an Arrow schema."""
+
+    arrow_schema: pa.Schema
+
+    @classmethod
+    def of(cls, form: str, name: str, schema: pa.Schema, **fields: Any) -> Self:
+        """The table of this schema: the types say which columns may hold numbers.
+
+        Raises: UnicodeDecodeError for a name, or one inside a type, that is not UTF-8.
+        """
+        _decode_names(schema)
+        reasons = [not_numbers(f.type) for f in schema]
+        return cls(
+            format=form,
+            name=name,
+            columns=list(schema.names),
+            others={i: reason for i, reason in enumerate(reasons) if reason is not None},
+            arrow_schema=schema,
+            **fields,
+        )
+
+    def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
+        """The Arrow schema that `ArrowChunk.to_arrow` will have."""
+        return scaled_schema(self.arrow_schema, replaced, style)
+
+
+def _decode_names(fields: Iterable[pa.Field]) -> None:
+    """Ask for every name: Arrow decodes one only then, and may do so at a worse time."""
+    for field in fields:
+        _ = field.name
+        _decode_names(field.type.field(i) for i in range(field.type.num_fields))
+
+
+@contextmanager
+def arrow_errors(where: str) -> Iterator[None]:
+    """What Arrow says about bad data, as an error of ours whose message opens with `where`.
+
+    Errors of the operating system, which have an errno, pass.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except MemoryError as e:
+        raise LimitError(
+            f"{where}: asks for more memory than there is ({reason(e)});"
+            " is it damaged, or a decompression bomb?"
+        ) from e
+    except UnicodeDecodeError as e:
+        raise DataError(f"{where}: a name is not UTF-8; is it damaged?") from e
+    except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as e:
+        if getattr(e, "errno", None) is not None:
+            raise
+        raise DataError(f"{where}: {reason(e)}") from e
+
+
+@dataclass(frozen=True)
+class ArrowEncoder(Encoder):
+    """Makes of each chunk the segments that `GroupWriter` writes.
+
+    schema: of every segment's table.
+    regroup: the groups of the input mean nothing to the output, which gets its own.
+    options: for Arrow's writer.
+    """
+
+    schema: pa.Schema
+    style: Style
+    regroup: bool
+    options: Mapping[str, Any]
+
+    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> list[Segment]:
+        """The rows of `chunk` by segment, with the `replaced` columns scaled."""
+        table = chunk.to_arrow(replaced, self.style)
+        if self.regroup or not isinstance(chunk, ArrowChunk):
+            return [Segment(None, table)]
+        segments, first = [], 0
+        for s in chunk.segments:
+            segments.append(Segment(s.group, table.slice(first, s.rows), s.metadata))
+            first += s.rows
+        return segments
+
+
+class GroupWriter(Writer):
+    """Collects segments and writes each group when it is whole.
+
+    Rows that came from no group are cut into groups of as many rows as the columns make
+    worth while, or sooner where the rows are very large.
+    """
+
+    def __init__(self, stream: IO[bytes], encoder: ArrowEncoder) -> None:
+        self.outlet = Outlet(stream)
+        self._group_rows = rows_of_a_chunk(len(encoder.schema), most=GROUP_ROWS)
+        self._pending: _Pending | None = None
+
+    def write(self, payload: list[Segment]) -> None:
+        """Write the groups that are now known to be whole."""
+        with self.passing():
+            for segment in payload:
+                self._add(segment) if segment.group is not None else self._cut_and_add(segment)
+
+    def close(self) -> None:
+        """Write the last group and what ends the file."""
+        with self.passing():
+            self._flush()
+            self.write_end()
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """While Arrow writes: what it writes goes to the stream."""
+        with self.outlet, arrow_errors("the output cannot be written"):
+            yield
+
+    def write_group(self, group: Segment) -> None:
+        """Write one whole group."""
+        raise NotImplementedError
+
+    def write_end(self) -> None:
+        """Write what ends the file."""
+        raise NotImplementedError
+
+    def _add(self, segment: Segment) -> None:
+        if self._pending and self._pending.group != segment.group:
+            self._flush()
+        if self._pending:
+            self._pending.add(segment)
+        else:
+            self._pending = _Pending(segment)
+
+    def _cut_and_add(self, segment: Segment) -> None:
+        rest = segment
+        while rest.rows:
+            room = self._group_rows - (self._pending.rows if self._pending else 0)
+            self._add(rest.slice(0, min(room, rest.rows)))
+            rest = rest.slice(min(room, rest.rows), rest.rows)
+            if self._pending and (self._pending.rows == self._group_rows or self._pending.spilled):
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self.write_group(self._pending.whole())
+        self._pending = None
+
+
+class _Pending:
+    """The pieces of a group that is not yet known to be whole.
+
+    Parquet's writer takes a row group as a whole, and there are files of one row group. So
+    what is more than HELD bytes goes to a temporary file, which is mapped in the end.
+    """
+
+    def __init__(self, first: Segment) -> None:
+        self.group, self._metadata = first.group, first.metadata
+        self.rows = self._held = 0
+        self._tables: list[pa.Table] = []
+        self._file: IO[bytes] | None = None
+        self._spill: Any = None  # Arrow's writer to the file
+        self.add(first)
+
+    @property
+    def spilled(self) -> bool:
+        """Has it been more than should be held in memory?"""
+        return self._file is not None
+
+    def add(self, segment: Segment) -> None:
+        """Add a piece."""
+        self.rows += segment.rows
+        self._held += int(segment.table.nbytes)
+        self._tables.append(segment.table)
+        if self._held > HELD:
+            self._spill_tables()
+
+    def whole(self) -> Segment:
+        """All pieces as one."""
+        import pyarrow as pa
+
+        if self._file is not None:
+            self._spill_tables()
+            self._spill.close()
+            self._file.flush()
+            mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._tables = [pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()]
+        return Segment(self.group, pa.concat_tables(self._tables), self._metadata)
+
+    def _spill_tables(self) -> None:
+        import tempfile
+
+        import pyarrow as pa
+
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with this object
+            self._spill = pa.ipc.new_stream(self._file, self._tables[0].schema)
+        for table in self._tables:
+            self._spill.write_table(table)
+        self._tables, self._held = [], 0
+
+
+class Outlet:
+    """The caller's stream as Arrow's writers may see it: open only inside `with`.
+
+    Arrow's writers finish their file when they are destroyed, also after an error, which
+    would make a whole file of a part; and they may close what they write to. Outside
+    `with`, and for good after an error in it, nothing passes.
+    """
+
+    closed = False  # Arrow asks
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._open = self._failed = False
+
+    def __enter__(self) -> Self:
+        self._open = not self._failed
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._open = False
+        self._failed |= kind is not None
+
+    def write(self, data: bytes) -> int:
+        """Pass `data` on, all of it."""
+        if self._open:
+            self._stream.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Leave it to the owner of the stream."""
+
+    def close(self) -> None:
+        """Leave it to the owner of the stream."""

@@ -1,0 +1,418 @@
+"""Arrow IPC, as a file and as a stream: record batches come back as they were cut.
+
+https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias, cast
+
+from normcli.errors import DataError
+from normcli.formats.arrow.chunk import (
+    ArrowChunk,
+    ArrowEncoder,
+    ArrowTable,
+    Groups,
+    GroupWriter,
+    Segment,
+    arrow_errors,
+    even_groups,
+    gather,
+    rows_of_a_chunk,
+)
+from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from normcli.storage.sources import Source
+
+Batch: TypeAlias = "tuple[pa.RecordBatch, Mapping[bytes, bytes] | None]"
+
+FILE_MAGIC = b"ARROW1"
+FEATHER_1_MAGIC = b"FEA1"
+CONTINUATION = b"\xff\xff\xff\xff"  # opens every message, since Arrow 0.15
+HEAD = 1 << 16  # bytes in which the first record batch of a stream is looked for
+HEADER = 1 << 26  # bytes of a message's header that are read for its codec, at most
+DICTIONARY_BATCH, RECORD_BATCH = 2, 3  # MessageHeader
+CODECS = {0: "lz4", 1: "zstd"}  # CompressionType
+
+
+class ArrowFormat(Format):
+    """The Arrow IPC file format, which is Feather version 2 too."""
+
+    name = "arrow"
+    suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather", ".ipc")
+    text = False
+
+    def sniff(self, head: bytes) -> bool:
+        """Files start with ARROW1 (the first version of Feather, which is refused, with FEA1)."""
+        return head.startswith((FILE_MAGIC, FEATHER_1_MAGIC))
+
+    def open(self, source: Source, options: ReadOptions) -> ArrowTable:
+        """The table in `source`, whether it is an IPC file or a stream."""
+        head = source.head(len(FILE_MAGIC))
+        if head.startswith(FEATHER_1_MAGIC):
+            raise DataError(f"{source.name}: is Feather version 1; write it as version 2 first")
+        kind = IpcFile if head == FILE_MAGIC else IpcStream
+        return kind.opened(source, options)
+
+    def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Groups]:
+        """Record batches of a plain file; a stream has to be read from its start."""
+        import pyarrow as pa
+
+        is_file = source.head(len(FILE_MAGIC)) == FILE_MAGIC
+        if not is_file or not (source.path or source.object):
+            return []
+        with arrow_errors(source.name), source.random_access() as file:
+            return even_groups(pa.ipc.open_file(file).num_record_batches, source, size)
+
+    def open_piece(self, source: Source, options: ReadOptions, piece: Groups) -> IpcFile:
+        """Read the footer, for some record batches."""
+        return replace(IpcFile.opened(source, options), groups=piece)
+
+    def encoder(
+        self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
+    ) -> ArrowEncoder:
+        """The encoder; record batches are compressed where those of the input are."""
+        schema = table.schema(replaced, style)
+        if not isinstance(table, IpcTable):
+            return ArrowEncoder(schema, style, regroup=True, options={})
+        kept = {"compression": table.compression, "metadata": table.footer}
+        return ArrowEncoder(schema, style, regroup=False, options=kept)
+
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> GroupWriter:
+        """The writer of what the encoder makes."""
+        return IpcFileWriter(stream, cast("ArrowEncoder", encoder))
+
+
+class ArrowStreamFormat(ArrowFormat):
+    """The Arrow IPC streaming format."""
+
+    name = "arrows"
+    suffixes: ClassVar[tuple[str, ...]] = (".arrows",)
+
+    def sniff(self, head: bytes) -> bool:
+        """Streams start with the continuation marker and the length of the schema."""
+        return head[:4] == CONTINUATION and 0 < int.from_bytes(head[4:8], "little") < 1 << 30
+
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> GroupWriter:
+        """The writer of what the encoder makes."""
+        return IpcStreamWriter(stream, cast("ArrowEncoder", encoder))
+
+
+@dataclass
+class IpcTable(ArrowTable):
+    """A sequence of record batches.
+
+    compression: of the record batches: "lz4", "zstd" or None.
+    footer: key-value metadata in the footer of a file.
+    groups: those of the rows, of a file; None: all.
+    """
+
+    source: Source
+    chunk_rows: int | None
+    compression: str | None = None
+    footer: Mapping[bytes, bytes] | None = None
+    groups: Groups | None = None
+
+    @classmethod
+    def opened(cls, source: Source, options: ReadOptions) -> Self:
+        """The table in `source`, whose schema has been read."""
+        raise NotImplementedError
+
+    def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
+        """The record batches with their metadata, `columns` (None: all) only."""
+        raise NotImplementedError
+
+    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
+        """The rows, in order; a record batch is validated in full before it is used."""
+        wanted = None if columns is None else tuple(sorted(set(columns)))
+        width = len(self.columns) if wanted is None else len(wanted)
+        rows = self.chunk_rows or rows_of_a_chunk(width)
+        segments = self._segments(wanted, rows)
+        for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
+            yield ArrowChunk(self.name, tuple(chunk), wanted, "record batch")
+
+    def _segments(self, wanted: tuple[int, ...] | None, rows: int) -> Iterator[Segment]:
+        """Every record batch in pieces of at most `rows` rows; an empty one is a piece too."""
+        import pyarrow as pa
+
+        with arrow_errors(self.name):
+            first = self.groups.start if self.groups else 0
+            for group, (batch, metadata) in enumerate(self.batches(wanted), first):
+                batch.validate(full=True)
+                whole = Segment(group, pa.Table.from_batches([batch]), metadata)
+                for start in range(0, max(whole.rows, 1), rows):
+                    yield whole.slice(start, min(start + rows, whole.rows))
+
+
+@dataclass
+class IpcFile(IpcTable):
+    """An Arrow IPC file: read by its footer, in which alone its batches are listed."""
+
+    overlaps: ClassVar[bool] = True
+
+    _share_read: float = field(default=0.0, init=False)
+
+    @property
+    def share_read(self) -> float:
+        """The share of its batches that have been read."""
+        return self._share_read
+
+    @classmethod
+    def opened(cls, source: Source, options: ReadOptions) -> Self:
+        """The table in `source`, which is spooled to a file where it cannot be sought."""
+        import pyarrow as pa
+
+        with arrow_errors(source.name), source.random_access() as file:
+            reader = pa.ipc.open_file(file)
+            file.seek(8)  # the magic and its padding
+            messages = pa.BufferedInputStream(file, HEAD)
+            return cls.of(
+                ArrowFormat.name,
+                source.name,
+                reader.schema,
+                source=source,
+                chunk_rows=options.chunk_rows,
+                compression=body_compression(messages),
+                footer=reader.metadata,
+            )
+
+    def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
+        """The record batches; not from a map, as one of a file that shrinks would end the
+        process.
+        """
+        import pyarrow as pa
+
+        with self.source.random_access() as file:
+            # No field at all is every field to Arrow; the first one then counts the rows.
+            fields = None if columns is None or not self.columns else list(columns or (0,))
+            options = pa.ipc.IpcReadOptions(included_fields=fields)
+            reader = pa.ipc.open_file(file, options=options)
+            groups = self.groups or Groups(0, reader.num_record_batches)
+            for i in range(groups.start, groups.stop):
+                batch, metadata = reader.get_batch_with_custom_metadata(i)
+                self._share_read = (i + 1 - groups.start) / (groups.stop - groups.start)
+                yield batch, metadata
+        self.source.refuse_changed()
+
+
+class IpcStream(IpcTable):
+    """An Arrow IPC stream: read as it comes, one record batch in memory at a time."""
+
+    _reader: tuple[pa.RecordBatchReader, _Watched] | None = None  # of `opened`, not yet used
+
+    @classmethod
+    def opened(cls, source: Source, options: ReadOptions) -> Self:
+        """The table in `source`, whose schema has been read."""
+        compression = body_compression(io.BytesIO(source.head(HEAD)))
+        with arrow_errors(source.name):
+            reader = _stream_reader(source)
+            table = cls.of(
+                ArrowStreamFormat.name,
+                source.name,
+                reader[0].schema,
+                source=source,
+                chunk_rows=options.chunk_rows,
+                compression=compression,
+            )
+        table._reader = reader
+        return table
+
+    def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
+        """The record batches; a stream that ends without the mark of its end is an error."""
+        (reader, stream), self._reader = self._reader or _stream_reader(self.source), None
+        for batch, metadata in reader.iter_batches_with_custom_metadata():
+            yield (batch if columns is None else batch.select(list(columns))), metadata
+        stream.expect_end()
+
+
+class _Watched:
+    """A stream of which it is known whether Arrow has read the mark of its end.
+
+    Arrow takes the end of the bytes for the end of the table. But a writer that was killed
+    leaves the same, and all writers in use write the mark.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._last = b""
+        self.closed = False  # Arrow asks
+
+    def read(self, n: int = -1) -> bytes:
+        """The next `n` bytes, or all of fewer."""
+        self._last = self._stream.read(n)
+        return self._last
+
+    def close(self) -> None:
+        """Close the stream."""
+        self.closed = True
+        self._stream.close()
+
+    def expect_end(self) -> None:
+        """Raise a ValueError unless the mark was read last and nothing comes after it."""
+        if self._last != bytes(4):  # a message of length 0
+            raise ValueError("the stream ends without the end-of-stream mark: it is cut short")
+        if self._stream.read(1):
+            raise ValueError("there is something after the end of the stream")
+
+
+def _stream_reader(source: Source) -> tuple[pa.RecordBatchReader, _Watched]:
+    import pyarrow as pa
+
+    stream = _Watched(source.open())
+    return pa.ipc.open_stream(stream), stream
+
+
+class IpcStreamWriter(GroupWriter):
+    """Writes each group as a record batch of a stream."""
+
+    def __init__(self, stream: IO[bytes], encoder: ArrowEncoder) -> None:
+        super().__init__(stream, encoder)
+        with self.passing():
+            self._writer = self.arrow_writer(encoder)
+
+    def arrow_writer(self, encoder: ArrowEncoder) -> pa.ipc.RecordBatchStreamWriter:
+        """Arrow's writer."""
+        import pyarrow as pa
+
+        options = pa.ipc.IpcWriteOptions(compression=encoder.options.get("compression"))
+        return pa.ipc.new_stream(self.outlet, encoder.schema, options=options)
+
+    def write_group(self, group: Segment) -> None:
+        """Write a record batch (several where a column's text is more than 2 GB)."""
+        for batch in _one_batch(group.table):
+            self._writer.write_batch(self.carried(batch), custom_metadata=group.metadata)
+
+    def carried(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """`batch` as the format can carry it."""
+        return batch
+
+    def write_end(self) -> None:
+        """Write the mark of the end."""
+        self._writer.close()
+
+
+class IpcFileWriter(IpcStreamWriter):
+    """Writes each group as a record batch of a file."""
+
+    def __init__(self, stream: IO[bytes], encoder: ArrowEncoder) -> None:
+        super().__init__(stream, encoder)
+        self._dictionaries: dict[int, pa.Array] = {}
+
+    def arrow_writer(self, encoder: ArrowEncoder) -> pa.ipc.RecordBatchFileWriter:
+        """Arrow's writer."""
+        import pyarrow as pa
+
+        options = pa.ipc.IpcWriteOptions(
+            compression=encoder.options.get("compression"), emit_dictionary_deltas=True
+        )
+        metadata = encoder.options.get("metadata")
+        return pa.ipc.new_file(self.outlet, encoder.schema, options=options, metadata=metadata)
+
+    def carried(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """`batch` with dictionaries that begin with those before: a file can only add to them."""
+        import pyarrow as pa
+        import pyarrow.types as t
+
+        columns = [
+            self._with_grown_dictionary(i, column) if t.is_dictionary(column.type) else column
+            for i, column in enumerate(batch.columns)
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+    def _with_grown_dictionary(self, i: int, column: pa.DictionaryArray) -> pa.DictionaryArray:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        known = self._dictionaries.setdefault(i, column.dictionary)
+        if known.equals(column.dictionary):
+            return column
+        new = column.dictionary.filter(pc.is_null(pc.index_in(column.dictionary, known)))
+        known = self._dictionaries[i] = pa.concat_arrays([known, new])
+        places = pc.index_in(column.dictionary, known).cast(column.type.index_type)
+        return pa.DictionaryArray.from_arrays(
+            places.take(column.indices), known, ordered=column.type.ordered
+        )
+
+
+def _one_batch(table: pa.Table) -> list[pa.RecordBatch]:
+    import pyarrow as pa
+
+    if table.num_rows:
+        batches: list[pa.RecordBatch] = table.combine_chunks().to_batches()
+        return batches
+    nothing = [pa.nulls(0, field.type) for field in table.schema]
+    return [pa.RecordBatch.from_arrays(nothing, schema=table.schema)]
+
+
+# The compression of record batches, which Arrow does not tell ---------------------------
+
+
+def body_compression(messages: BinaryIO | pa.BufferedInputStream) -> str | None:
+    """The codec in the first record batch (or dictionary) of IPC messages; None for none.
+
+    Also None where no batch is found or the messages are damaged, which Arrow will say.
+    Fields are numbered as in https://github.com/apache/arrow/tree/main/format.
+    """
+    with suppress(struct.error):
+        while header := _message(messages):
+            message = _Table(header, _uint32(header, 0))
+            kind, body = message.byte(1), message.table(2)  # MessageHeader
+            if kind == DICTIONARY_BATCH and body:
+                body = body.table(1)
+            if kind in (DICTIONARY_BATCH, RECORD_BATCH):
+                compression = body.table(3) if body else None
+                return CODECS.get(compression.byte(0)) if compression else None
+    return None
+
+
+def _message(stream: BinaryIO | pa.BufferedInputStream) -> bytes:
+    """The flatbuffer that heads the next message; empty at the end."""
+    length = stream.read(4)
+    if length == CONTINUATION:
+        length = stream.read(4)
+    return stream.read(max(0, min(_int32(length, 0), HEADER)))
+
+
+class _Table:
+    """A table in a flatbuffer; a field that is out of bounds is a struct.error."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self._at = data, at
+        self._fields = at - _int32(data, at)
+
+    def byte(self, field: int) -> int:
+        """A field of one byte; 0 where it is absent."""
+        at = self._place(field)
+        return int(struct.unpack_from("<B", self._data, at)[0]) if at else 0
+
+    def table(self, field: int) -> _Table | None:
+        """A field that is a table itself."""
+        at = self._place(field)
+        return _Table(self._data, at + _uint32(self._data, at)) if at else None
+
+    def _place(self, field: int) -> int:
+        slot = 4 + 2 * field
+        (size,) = struct.unpack_from("<H", self._data, self._fields)
+        if slot >= size:
+            return 0
+        (offset,) = struct.unpack_from("<H", self._data, self._fields + slot)
+        return self._at + int(offset) if offset else 0
+
+
+def _int32(data: bytes, at: int) -> int:
+    return int(struct.unpack_from("<i", data, at)[0])
+
+
+def _uint32(data: bytes, at: int) -> int:
+    return int(struct.unpack_from("<I", data, at)[0])
+
+
+FORMATS = (ArrowFormat(), ArrowStreamFormat())

@@ -1,0 +1,426 @@
+"""A chunk of JSON Lines: bytes as they were written, from which numbers are read and replaced."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from normcli.errors import DataError
+from normcli.formats.arrow.numbers import scaled_array
+from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style
+from normcli.formats.csv import cells as csv_cells
+from normcli.formats.csv.format import not_a_number
+from normcli.formats.jsonl import index as jsonl_index
+from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
+from normcli.formats.texts import shorten
+from normcli.numerics.numbers import Numbers
+from normcli.words import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from normcli.formats.jsonl.index import Positions
+    from normcli.methods.base import Scaled
+
+JSON = "json"  # the type of a column that holds JSON text
+REASONS = {
+    jsonl_index.BOOLEAN: "boolean",
+    jsonl_index.STRING: "text",
+    jsonl_index.ARRAY: "array",
+    jsonl_index.OBJECT: "object",
+}
+TWICE = "written twice in one object"
+_LEFT_OUT = re.compile(rb"%b+\n?" % TAKEN_OUT)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What all chunks of a file have in common.
+
+    name: of the file, for messages. null: the strings, and numbers, that stand for a missing
+    value beside JSON's own null. types: Arrow's names of the columns' types, or `JSON`; empty
+    where the rows were not read ahead.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    null: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class JsonLinesChunk(Chunk):
+    """Whole lines of a file, as they were written.
+
+    line: the number of the first. skips: bad lines have been taken out (see `TAKEN_OUT`).
+    """
+
+    layout: Layout
+    block: bytes
+    line: int
+    skips: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:  # without what can be computed again
+        return JsonLinesChunk, (self.layout, self.block, self.line, self.skips)
+
+    @property
+    def rows(self) -> int:
+        """How many rows: lines that are not blank."""
+        return len(self._rows.starts)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        marked = self.line == 1 and self.block.startswith(BOM)
+        blank = SPACE + TAKEN_OUT if self.skips else SPACE
+        return jsonl_index.rows(self.block, len(BOM) if marked else 0, blank)
+
+    @cached_property
+    def fields(self) -> Fields:
+        """Where the fields are; raises DataError where a line is no JSON object."""
+        for row, reason in jsonl_index.problems(self.block, self._rows):
+            message = (
+                f"{self.layout.name}: line {self._line_of(row)}: {reason}\n"
+                "Mend the line, or skip such lines with --on-bad-row skip"
+            )
+            raise BadRowError.at(row, message)
+        return jsonl_index.fields(self.block)
+
+    def _line_of(self, row: int) -> int:
+        return self.line + int(self._rows.lines[row])
+
+    @cached_property
+    def _kinds(self) -> NDArray[np.uint8]:
+        return jsonl_index.first_kinds(self.block, self.fields.starts)
+
+    @cached_property
+    def _by_column(self) -> tuple[Positions, Positions]:
+        """The fields, sorted by column and row, and where each column starts among them."""
+        import numpy as np
+
+        names = {name: column for column, name in enumerate(self.layout.names)}
+        columns = jsonl_index.columns(self.block, self.fields, names) + 1
+        small = columns.astype(np.uint16) if len(names) < 1 << 16 else columns  # a radix sort
+        counts = np.bincount(columns, minlength=len(names) + 1)
+        return np.argsort(small, kind="stable"), np.cumsum(counts)
+
+    def _cells(self, column: int) -> Positions:
+        """The fields of a column, in the order of the rows."""
+        order, bounds = self._by_column
+        return order[bounds[column] : bounds[column + 1]]
+
+    def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
+        """The columns as numbers, or why they are none; a field that a row lacks is missing."""
+        bad = {column: self._first_bad(column) for column in columns}
+        good = [column for column in columns if bad[column] is None]
+        numbers = dict(zip(good, self._numbers(good, self.layout.null), strict=True))
+        return [bad[column] or numbers[column] for column in columns]
+
+    def numbers(self, columns: Sequence[int]) -> list[Numbers]:
+        """The columns as numbers; raises DataError for the first field that is none."""
+        found = [(self._first_bad(column), column) for column in columns]
+        bad = [(cell.order, column, cell) for cell, column in found if cell is not None]
+        if bad:
+            line, column, cell = min(bad, key=lambda each: each[:2])
+            row = int(self._rows.lines.searchsorted(line - self.line))
+            raise BadRowError.at(row, _refusal(self.layout.name, self.layout.names[column], cell))
+        return self._numbers(columns, self.layout.null)
+
+    @cached_property
+    def _bad(self) -> tuple[NDArray[np.bool_], Positions]:
+        """Of the fields by column: no numbers and not null, or twice in an object; and how many.
+
+        The second array counts those before each column, in all.
+        """
+        import numpy as np
+
+        order, bounds = self._by_column
+        rows, kinds = self.fields.row[order], self._kinds[order]
+        twice = np.append(False, rows[1:] == rows[:-1])[: len(rows)]
+        twice[bounds[bounds < len(rows)]] = False  # where another column starts
+        bad = twice | ((kinds != jsonl_index.INTEGER) & (kinds != jsonl_index.NULL))
+        return bad, np.append(0, np.cumsum(bad))[bounds]
+
+    def _first_bad(self, column: int) -> NotNumbers | None:
+        """The first field of a column that is no number and not missing."""
+        for cell, reason in self._bad_cells(column):
+            line = self._line_of(int(self.fields.row[cell]))
+            return NotNumbers(reason, f"line {line}", line, self._text(cell))
+        return None
+
+    def _bad_cells(self, column: int) -> Iterator[tuple[int, str]]:
+        """The fields of a column that are no numbers, in order, and why."""
+        bad, before = self._bad
+        if before[column] == before[column + 1]:
+            return
+        order, bounds = self._by_column
+        for i in bounds[column] + bad[bounds[column] : bounds[column + 1]].nonzero()[0]:
+            cell = int(order[i])
+            kind = int(self._kinds[cell])
+            if i > bounds[column] and self.fields.row[order[i - 1]] == self.fields.row[cell]:
+                yield cell, TWICE
+            elif kind != jsonl_index.STRING or self._text(cell) not in self.layout.null:
+                yield cell, REASONS[kind]
+
+    def _text(self, cell: int) -> str:
+        """A value as it is written; a string without its quotes and escapes."""
+        import orjson
+
+        value = self._value(cell)
+        return str(orjson.loads(value)) if value.startswith(b'"') else value.decode()
+
+    def _value(self, cell: int) -> bytes:
+        return self.block[self.fields.starts[cell] : self.fields.ends[cell]]
+
+    def _numbers(self, columns: Sequence[int], null: tuple[str, ...]) -> list[Numbers]:
+        """The numbers of columns of numbers, all parsed at once: there may be many columns."""
+        import numpy as np
+
+        of_column = [self._cells(column) for column in columns]
+        of_column = [cells[self._kinds[cells] == jsonl_index.INTEGER] for cells in of_column]
+        together = np.sort(np.concatenate([np.zeros(0, int), *of_column]))
+        places = np.empty(len(self.fields.row), int)
+        places[together] = np.arange(len(together))
+        data = np.frombuffer(self.block, np.uint8)
+        starts, ends = self.fields.starts[together], self.fields.ends[together]
+        x = csv_cells.read(data, starts, ends, csv_cells.Reading(null), codes=True)
+        assert isinstance(x, Numbers)  # JSON's numbers are some of CSV's
+        return [self._spread(x, places[cells], cells) for cells in of_column]
+
+    def _spread(self, x: Numbers, places: Positions, cells: Positions) -> Numbers:
+        """The numbers at `places` of `x`, each in the row of its cell; other rows are missing."""
+        import numpy as np
+
+        rows = self.fields.row[cells]
+        depth = len(x.parts) if x.parts[1:, places].any() else 1
+        if len(cells) == self.rows and x.missing is None:
+            return Numbers(x.parts[:depth, places])
+        parts = np.zeros((depth, self.rows))
+        parts[0] = np.nan
+        parts[:, rows] = x.parts[:depth, places]
+        missing = np.ones(self.rows, bool)
+        missing[rows] = False if x.missing is None else x.missing[places]
+        return Numbers(parts, missing)
+
+    def place(self, row: int, column: int) -> str:
+        """Where a field stands, and what, for messages."""
+        where = f"{self.layout.name}: line {self._line_of(row)}"
+        cells = self._cells(column)
+        texts = [
+            f": {printable(self._text(cell))}" for cell in cells[self.fields.row[cells] == row]
+        ]
+        return f"{where}, column {printable(self.layout.names[column])}{''.join(texts)}"
+
+    def slice(self, start: int, stop: int) -> JsonLinesChunk:
+        """The rows from `start` to before `stop`, with the blank lines after each."""
+        begin = self._cut(start) if self.rows else 0
+        end = self._cut(stop) if stop < self.rows else len(self.block)
+        line = self.line + self.block.count(b"\n", 0, begin)
+        return JsonLinesChunk(self.layout, self.block[begin:end], line, self.skips)
+
+    def _cut(self, row: int) -> int:
+        """Where the bytes of a row begin; those before the first row are its own."""
+        if row == 0:
+            return 0
+        return int(self._rows.starts[row]) if row < self.rows else len(self.block)
+
+    @classmethod
+    def concat(cls, chunks: Sequence[JsonLinesChunk]) -> JsonLinesChunk:
+        """Consecutive chunks as one."""
+        first = chunks[0]
+        if len(chunks) == 1:
+            return first
+        block = b"".join(chunk.block for chunk in chunks)
+        return JsonLinesChunk(first.layout, block, first.line, any(c.skips for c in chunks))
+
+    def without_bad_rows(
+        self, columns: Sequence[int]
+    ) -> tuple[JsonLinesChunk, list[tuple[int, str]]]:
+        """The chunk without the lines that are no objects, or no number in one of `columns`.
+
+        And the line number and the reason of each line that was left out.
+        """
+        malformed = dict(jsonl_index.problems(self.block, self._rows))
+        objects = self._without(malformed)
+        refused = objects._refused(columns)
+        bad = [(self._line_of(row), why) for row, why in malformed.items()]
+        bad += [(objects._line_of(row), why) for row, why in refused.items()]
+        return objects._without(refused), sorted(bad)
+
+    def _refused(self, columns: Sequence[int]) -> dict[int, str]:
+        """Each row with a field in `columns` that is no number, and why."""
+        reasons: dict[int, str] = {}
+        for column in columns:
+            name = printable(self.layout.names[column])
+            for cell, reason in self._bad_cells(column):
+                what = f"{printable(self._text(cell))} is not a number"
+                why = f"column {name}: {reason if reason == TWICE else what}"
+                reasons.setdefault(int(self.fields.row[cell]), why)
+        return reasons
+
+    def _without(self, rows: Collection[int]) -> JsonLinesChunk:
+        """The chunk without these rows: their bytes are blotted out, so that all stays in place."""
+        if not rows:
+            return self
+        block = bytearray(self.block)
+        for row in rows:
+            start, end = int(self._rows.starts[row]), int(self._rows.ends[row])
+            block[start:end] = TAKEN_OUT * (end - start)
+        return JsonLinesChunk(self.layout, bytes(block), self.line, skips=True)
+
+    def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes:
+        """The block with the numbers of the replaced columns in their fields."""
+        edits = [self._edits(column, scaled, style) for column, scaled in replaced.items()]
+        spliced = _spliced(self.block, edits) if self.fields.starts.size else self.block
+        return _LEFT_OUT.sub(b"", spliced) if self.skips else spliced
+
+    def _edits(self, column: int, scaled: Scaled, style: Style) -> Edits:
+        """The fields of a column that change, and their new texts."""
+        import numpy as np
+
+        cells = self._cells(column)
+        if scaled.keep is not None:
+            cells = cells[~scaled.keep[self.fields.row[cells]]]
+        rows = self.fields.row[cells]
+        null = np.zeros(len(rows), bool) if scaled.null is None else scaled.null[rows]
+        with np.errstate(over="ignore"):
+            shown = shorten(scaled.values[rows], style)
+        if not (np.isfinite(shown) | null).all():
+            name = f"{self.layout.name}, column {printable(self.layout.names[column])}"
+            raise DataError(f"{name}: a scaled number is too large for float32")
+        return Edits(self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null))
+
+    def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
+        """The rows as an Arrow table of the layout's types; what a row lacks is null."""
+        import pyarrow as pa
+
+        schema = arrow_schema(self.layout, list(replaced), style)
+        columns = [
+            self._scaled(column, target, replaced[column])
+            if column in replaced
+            else self._array(column, self.layout.types[column])
+            for column, target in enumerate(schema)
+        ]
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def _scaled(self, column: int, target: pa.Field, scaled: Scaled) -> pa.Array:
+        where = f"{self.layout.name}, column {printable(target.name)}"
+        return scaled_array(where, target, lambda: self.numbers([column])[0], scaled)
+
+    def _array(self, column: int, type_: str) -> pa.Array:
+        """An untouched column; raises DataError where a key is twice in an object."""
+        import numpy as np
+        import pyarrow as pa
+
+        cells = self._cells(column)
+        rows = self.fields.row[cells]
+        twice = np.flatnonzero(rows[1:] == rows[:-1])
+        if len(twice):
+            where = f"{self.layout.name}: line {self._line_of(int(rows[twice[0]]))}"
+            name = printable(self.layout.names[column])
+            raise DataError(f"{where}, column {name} is {TWICE}: only JSON Lines can carry that")
+        try:
+            return self._values(column, type_)
+        except (pa.ArrowException, OverflowError, _ChangedError) as error:
+            raise DataError(f"{self.layout.name} has changed while it was read") from error
+
+    def _values(self, column: int, type_: str) -> pa.Array:
+        """The fields of a column, each in its row, as an Arrow array."""
+        import numpy as np
+        import orjson
+        import pyarrow as pa
+
+        if type_ == "double":
+            if self._first_bad(column):
+                raise _ChangedError
+            (x,) = self._numbers([column], ())
+            return pa.array(x.parts[0], mask=x.missing)
+        cells = self._cells(column)
+        texts = [self._value(cell) for cell in cells.tolist()]
+        if type_ == JSON:
+            values = [None if text == b"null" else text.decode() for text in texts]
+        else:
+            values = orjson.loads(b"[" + b",".join(texts) + b"]")
+        places = np.full(self.rows, -1)
+        places[self.fields.row[cells]] = np.arange(len(cells))
+        return pa.array(values, arrow_type(type_)).take(pa.array(places, mask=places < 0))
+
+
+class _ChangedError(Exception):
+    """A value is of another kind than when the file was read ahead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edits:
+    """New texts for some slices of a block, which do not overlap."""
+
+    starts: Positions
+    ends: Positions
+    texts: list[bytes]
+
+
+def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]:
+    """JSON's spelling of finite numbers; null where there is none."""
+    import numpy as np
+    import orjson
+
+    if not len(values):
+        return []
+    texts: list[bytes] = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    for i in np.flatnonzero(null).tolist():
+        texts[i] = b"null"
+    return texts
+
+
+def _spliced(block: bytes, edits: Sequence[Edits]) -> bytes:
+    """`block` with the new texts in their places."""
+    import numpy as np
+
+    if not edits:
+        return block
+    starts = np.concatenate([e.starts for e in edits])
+    ends = np.concatenate([e.ends for e in edits])
+    texts = [text for e in edits for text in e.texts]
+    order = np.argsort(starts)
+    stays = zip([0, *ends[order].tolist()], [*starts[order].tolist(), len(block)], strict=True)
+    pieces = [b""] * (2 * len(order) + 1)
+    pieces[0::2] = [block[start:end] for start, end in stays]
+    pieces[1::2] = [texts[i] for i in order.tolist()]
+    return b"".join(pieces)
+
+
+def _refusal(table: str, column: str, cell: NotNumbers) -> str:
+    """The message for a field of a chosen column that holds no number."""
+    if cell.reason == REASONS[jsonl_index.STRING]:
+        return not_a_number(table, column, cell)
+    what = f" is {TWICE}" if cell.reason == TWICE else f": {printable(cell.text)} is not a number"
+    exclude = shlex.quote(column) if column.isprintable() else "COLUMN"
+    return (
+        f"{table}: {cell.where}, column {printable(column)}{what}\n"
+        f"To leave the column alone, --exclude {exclude}"
+    )
+
+
+def arrow_schema(layout: Layout, replaced: Sequence[int], style: Style) -> pa.Schema:
+    """The Arrow schema of a table of this layout whose columns `replaced` are scaled."""
+    import pyarrow as pa
+
+    number = "float" if style.float32 else "double"
+    return pa.schema(
+        [
+            (name, arrow_type(number if column in replaced else layout.types[column]))
+            for column, name in enumerate(layout.names)
+        ]
+    )
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type of this name; JSON text is a string."""
+    import pyarrow as pa
+
+    return pa.string() if name == JSON else pa.type_for_alias(name)

@@ -1,0 +1,1 @@
+"""Numbers, exactly: what a column holds, exact sums, correct rounding, double-doubles."""

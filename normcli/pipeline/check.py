@@ -1,0 +1,249 @@
+"""Does a table fit the statistics of another? Column by column, within limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+from normcli.engines.local import Engine
+from normcli.errors import DataError
+from normcli.formats.base import NotNumbers, Table
+from normcli.pipeline import Bounds, Choice, count_statistics, observe, why
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.model import Statistics
+from normcli.statistics.drift import Drift, as_json, drift, missing_share
+from normcli.statistics.moments import ColumnStatistics
+from normcli.words import did_you_mean, number, percent, points, printable
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What still fits; infinity: whatever it is.
+
+    out_of_range: share of the numbers below the fitted minimum or above the maximum.
+    mean_shift: distance of the means, in fitted standard deviations.
+    spread_ratio: of the standard deviations, the greater to the less.
+    missing_change: difference of the shares of cells without a number.
+    missing_column, extra_column, retyped_column: does one of these fit?
+    """
+
+    out_of_range: float = 0.05
+    mean_shift: float = 0.5
+    spread_ratio: float = 2.0
+    missing_change: float = 0.05
+    missing_column: bool = False
+    extra_column: bool = True
+    retyped_column: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnCheck:
+    """What was found out about one column.
+
+    state: "same", "missing" (only the statistics have it), "extra" (a column of numbers that
+        they do not have) or "retyped" (holds what is no number now).
+    out_of_range: share of numbers beyond the fitted ones; where only statistics are
+        compared, the least share that it can be. None where there are none to compare.
+    remark: what is to be known of a column that is not "same".
+    faults: what of it does not fit ("mean_shift", ..., or its state) -> why, in words.
+    """
+
+    name: str
+    state: str = "same"
+    drift: Drift = field(default_factory=Drift)
+    out_of_range: float | None = None
+    missing: float | None = None
+    remark: str = ""
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fits(self) -> bool:
+        """Is it within the limits?"""
+        return not self.faults
+
+    @property
+    def is_ignored(self) -> bool:
+        """Is it none of the statistics' columns, and nobody minds?"""
+        return self.state == "extra" and self.fits
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "column": self.name,
+            "fits": self.fits,
+            "state": self.state,
+            "out_of_range": self.out_of_range,
+            **self.drift.as_json(),
+            "remark": self.remark,
+            "faults": dict(self.faults),
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found out about a table."""
+
+    rows: int
+    columns: list[ColumnCheck]
+    limits: Limits
+
+    @property
+    def fits(self) -> bool:
+        """Are all columns within the limits?"""
+        return all(column.fits for column in self.columns)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        limits = {key: as_json(value) for key, value in asdict(self.limits).items()}
+        columns = [column.as_json() for column in self.columns]
+        return {"fits": self.fits, "rows": self.rows, "limits": limits, "columns": columns}
+
+
+def check(
+    tables: Iterable[Table],
+    statistics: Statistics,
+    choice: Choice,
+    limits: Limits,
+    engine: Engine | None = None,
+    summary: Summary | None = None,
+) -> Verdict:
+    """How the tables, taken as one, fit the statistics: one pass, in constant memory.
+
+    choice: the columns to compare, of the table and of the statistics. An infinite number is
+        a fault, or with `ignore_infinite` out of range.
+
+    Raises: DataError where the tables cannot be read, or repeat the name of such a column.
+    """
+    summary = Summary() if summary is None else summary
+    waiting = iter(tables)
+    first = next(waiting)
+    names = wanted(first.columns, statistics, choice)
+    every = replace(choice, select=(), exclude=_unwanted(first, names), ignore_infinite=True)
+    bounds = {name: _bounds(c) for name, c in statistics.columns.items()}
+    seen = observe(chain([first], waiting), every, summary, engine, bounds)
+    _refuse_repeated(first.name, seen.names, [n for n in names if n in statistics.columns])
+    found = dict(zip(seen.names, seen.seen, strict=True))
+    outside = summary.cells.get("out_of_range", Counter())
+    allowed = choice.ignore_infinite
+    columns = [
+        _check_column(name, statistics, found, outside[name], limits, infinite_is_fault=not allowed)
+        for name in names
+    ]
+    kept = [c for c in columns if c is not None]
+    summary.columns = [c.name for c in kept if c.state == "same"]
+    same = {n: c for n, c in found.items() if isinstance(c, ColumnStatistics)}
+    count_statistics(same, summary)
+    return Verdict(summary.rows, kept, limits)
+
+
+def compare(now: Statistics, statistics: Statistics, choice: Choice, limits: Limits) -> Verdict:
+    """How statistics fit others, without their data: what is out of range is a lower bound."""
+    columns = []
+    for n in wanted(list(now.columns), statistics, choice):
+        outside = _certainly_outside(statistics.columns.get(n), now.columns.get(n))
+        columns.append(_check_column(n, statistics, now.columns, outside, limits))
+    return Verdict(now.rows, [c for c in columns if c is not None], limits)
+
+
+def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> list[str]:
+    """Which are to be compared of the columns of a table and the statistics: these first."""
+    present = set(columns)
+    absent = [n for n in statistics.columns if n not in present]
+    names = [*columns, *absent]  # so that positions are those of the table
+    chosen = {names[i] for i in choice.wanted(names)}
+    return [n for n in {**statistics.columns, **dict.fromkeys(names)} if n in chosen]
+
+
+def _unwanted(table: Table, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of the table that are not to be looked at."""
+    wanted = set(names)
+    unwanted = tuple(dict.fromkeys(n for n in table.columns if n not in wanted))
+    # With all columns excluded there would be nothing to count the rows by.
+    return unwanted if len(unwanted) < len(set(table.columns)) else ()
+
+
+def _bounds(c: ColumnStatistics) -> Bounds:
+    return None if c.min is None or c.max is None else (c.min, c.max)
+
+
+def _certainly_outside(then: ColumnStatistics | None, now: ColumnStatistics | None) -> int:
+    """How many numbers are out of the fitted range at least, as the extremes tell."""
+    if then is None or now is None:
+        return 0
+    if then.min is None or then.max is None or now.min is None or now.max is None:
+        return 0
+    return now.inf + (now.min < then.min) + (now.max > then.max)
+
+
+def _refuse_repeated(table: str, names: Sequence[str], compared: Sequence[str]) -> None:
+    for n, count in Counter(names).items():
+        if count > 1 and n in compared:
+            raise DataError(
+                f"{table}: {count} columns are named {printable(n)}; rename them, or --exclude them"
+            )
+
+
+def _check_column(
+    n: str,
+    statistics: Statistics,
+    found: Mapping[str, ColumnStatistics | NotNumbers],
+    outside: int,
+    limits: Limits,
+    *,
+    infinite_is_fault: bool = True,
+) -> ColumnCheck | None:
+    """What there is to say about a column; None for one of text that was none of numbers."""
+    then, now = statistics.columns.get(n), found.get(n)
+    if then is None:
+        words, fits = "not in the statistics", limits.extra_column
+        extra = isinstance(now, ColumnStatistics)
+        return _other(n, "extra", words, fits=fits) if extra else None
+    if now is None:
+        near = did_you_mean(n, found.keys() - statistics.columns)
+        words = "there is no such column" + (near and f".{near}")
+        return _other(n, "missing", words, fits=limits.missing_column)
+    if isinstance(now, NotNumbers):
+        words = f"no longer numbers: {why(now)}"
+        return _other(n, "retyped", words, fits=limits.retyped_column)
+    moved = drift(then, now, statistics.ddof)
+    numbers = now.count + now.inf
+    share = outside / numbers if numbers and then.count else None
+    faults = dict(_faults(then, now, moved, share, limits))
+    if now.inf and infinite_is_fault:
+        faults["infinite"] = f"{now.inf} infinite; --on-inf ignore takes them as out of range"
+    return ColumnCheck(n, "same", moved, share, missing_share(now), faults=faults)
+
+
+def _other(n: str, state: str, words: str, *, fits: bool) -> ColumnCheck:
+    """A column that cannot be compared."""
+    return ColumnCheck(n, state, remark=words, faults={} if fits else {state: words})
+
+
+def _faults(
+    then: ColumnStatistics,
+    now: ColumnStatistics,
+    moved: Drift,
+    share: float | None,
+    limits: Limits,
+) -> Iterator[tuple[str, str]]:
+    """Which limits are passed, and by how much."""
+    if then.count == 0 and now.count:
+        yield "count", "it had no number when it was fitted, and has some now"
+    if share is not None and share > limits.out_of_range:
+        low, high = (number(end, then.std()) for end in (then.min, then.max))
+        most = percent(limits.out_of_range)
+        words = f"{percent(share)} out of {low} to {high}, more than {most}"
+        yield "out_of_range", words
+    shift, ratio, change = moved.mean_shift, moved.spread_ratio, moved.missing_change
+    if shift is not None and abs(shift) > limits.mean_shift:
+        yield "mean_shift", f"mean {shift:+.3g} std, more than {limits.mean_shift:g}"
+    if ratio is not None and ratio > limits.spread_ratio:
+        yield "spread_ratio", f"spread x{ratio:.3g}, more than x{limits.spread_ratio:g}"
+    if ratio is not None and ratio * limits.spread_ratio < 1:
+        yield "spread_ratio", f"spread x{ratio:.3g}, less than x{1 / limits.spread_ratio:.3g}"
+    if change is not None and abs(change) > limits.missing_change:
+        words = f"missing {points(change)}, more than {percent(limits.missing_change)}"
+        yield "missing_change", words

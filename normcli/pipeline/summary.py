@@ -1,0 +1,91 @@
+"""What a run has seen and done, as numbers; `normcli.views.report` has the words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+MOST_BAD_ROWS = 10  # that are told one by one
+KINDS = ("missing", "nan", "inf", "out_of_range")  # of cells, in the order in which they are told
+
+
+@dataclass
+class Summary:
+    """What a run has seen and done.
+
+    inputs: name and format of each.
+    left: column -> why it was not chosen.
+    cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
+    bad_rows: (line or row number, why) of the first rows that were skipped; there are
+        `skipped_rows` of them, which may be more than memory holds.
+    nan_as_null: cells, of whichever column, that the output could not tell from missing ones.
+    seconds, bytes: how long it took, and how much was read (None: not known).
+    watch: is called whenever some more rows are done.
+    """
+
+    rows: int = 0
+    inputs: list[tuple[str, str]] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+    constant: list[str] = field(default_factory=list)
+    cells: dict[str, Counter[str]] = field(default_factory=dict)
+    bad_rows: list[tuple[int, str]] = field(default_factory=list)
+    skipped_rows: int = 0
+    dropped_rows: int = 0
+    nan_as_null: int = 0
+    seconds: float = 0.0
+    bytes: int | None = None
+    watch: Callable[[], None] | None = None
+
+    def advance(self, rows: int, bad_rows: list[tuple[int, str]]) -> None:
+        """Add so many rows that are done, and the bad ones among them."""
+        self.rows += rows
+        self.skip(bad_rows)
+        if self.watch is not None:
+            self.watch()
+
+    def add(self, other: Summary) -> None:
+        """Add what was seen and done elsewhere, with the rows that follow."""
+        self.inputs += [each for each in other.inputs if each not in self.inputs[-1:]]
+        self.columns, self.constant = other.columns, other.constant
+        for name, why in other.left.items():
+            self.left.setdefault(name, why)
+        for what, columns in other.cells.items():
+            for name, cells in columns.items():
+                self.count(what, name, cells)
+        self.bytes = (self.bytes or 0) + (other.bytes or 0)
+        self.dropped_rows += other.dropped_rows
+        self.nan_as_null += other.nan_as_null
+        self.skipped_rows += other.skipped_rows - len(other.bad_rows)
+        self.advance(other.rows, other.bad_rows)
+
+    def skip(self, bad_rows: list[tuple[int, str]]) -> None:
+        """Add bad rows that are left out."""
+        self.skipped_rows += len(bad_rows)
+        self.bad_rows += bad_rows[: MOST_BAD_ROWS - len(self.bad_rows)]
+
+    def count(self, what: str, column: str, cells: int) -> None:
+        """Add so many cells of a column to `what` happened."""
+        if cells:
+            self.cells.setdefault(what, Counter())[column] += cells
+
+    def count_all(self, column: str, counts: Mapping[str, int]) -> None:
+        """Add all counts of a column."""
+        for what, cells in counts.items():
+            self.count(what, column, cells)
+
+    def cells_of_columns(self) -> dict[str, Counter[str]]:
+        """`cells`, in one order whichever were met first: only those of `columns`."""
+        in_order = dict.fromkeys([*KINDS, *sorted(self.cells)])
+        counts = {what: self.cells.get(what, Counter()) for what in in_order}
+        found = {
+            what: Counter({name: of[name] for name in self.columns if of[name]})
+            for what, of in counts.items()
+        }
+        return {what: of for what, of in found.items() if of}
+
+    @property
+    def rate(self) -> float | None:
+        """Megabytes (10**6) read a second."""
+        return self.bytes / self.seconds / 1e6 if self.bytes and self.seconds else None

@@ -1,0 +1,11 @@
+"""The sidecar: the statistics of a table as a JSON file that people can read.
+
+`dumps` and `loads` undo each other, byte for byte. A sidecar is data from anywhere: it is
+believed only as far as it is consistent. docs/sidecar.md describes every field.
+"""
+
+from normcli.sidecar.model import Statistics
+from normcli.sidecar.read import MAX_BYTES, VERSION, load, loads, schema
+from normcli.sidecar.write import dumps
+
+__all__ = ["MAX_BYTES", "VERSION", "Statistics", "dumps", "load", "loads", "schema"]

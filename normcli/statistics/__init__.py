@@ -1,0 +1,1 @@
+"""What can be known of columns: values that merge exactly."""

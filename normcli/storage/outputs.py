@@ -1,0 +1,307 @@
+"""Where bytes go: files that are replaced as a whole, pipes, objects in stores.
+
+`output` gives a stream to write to, and puts a file in its place only when all of it is on the
+disk. What is named by a URI is written by `normcli.storage.stores`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from normcli.errors import NormcliError, UsageError
+from normcli.storage import stores
+from normcli.storage.compression import compressed
+from normcli.words import shown
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+from normcli.storage.faults import system_errors
+from normcli.storage.sources import _BUFFER, _STDERR, _STDOUT, Source, split_suffix
+
+_SENT = 4 << 20  # bytes of a new file that are sent to the disk together
+
+
+@contextmanager
+def output(
+    target: str, *, inputs: Sequence[Source] = (), compression: str | None = None
+) -> Iterator[BinaryIO]:
+    """A stream to write `target` with: on success it holds all of it, else what it held.
+
+    A file is written beside its place under an unpredictable name, with the mode (and, where
+    that is permitted, owner and group) of the file it will replace or those of a new one,
+    fsynced, and renamed; a link stays a link, and the file it leads to is replaced. So a
+    target may also be an input. Pipes, devices, and descriptors (``-`` is stdout) are
+    written directly. A URI is an object in a store, see `stores.uploading`.
+
+    compression: "gzip", "zstd", "bzip2", "xz" or "lz4"; None: as the target's suffix says.
+    inputs: a descriptor that leads to one of them is refused.
+
+    Raises NormcliError, on entry for all that can be known before; BrokenPipeError where
+    the reader of a pipe has gone, with which the command should end quietly.
+    """
+    target = stores.local_path(target)
+    with _opened(target, inputs) as writer:
+        buffer = io.BufferedWriter(writer, _BUFFER)
+        stream = compressed(buffer, compression or split_suffix(target)[1])
+        try:
+            yield stream
+            stream.close()
+            buffer.close()
+        except BaseException:
+            writer.abandoned = True
+            stream.close()
+            buffer.close()
+            raise
+
+
+def _opened(
+    target: str, inputs: Sequence[Source]
+) -> AbstractContextManager[_Writer | stores.Upload]:
+    if stores.is_uri(target):
+        return stores.uploading(target)
+    descriptor = _descriptor(target)
+    if descriptor is not None:
+        return _open_descriptor(descriptor, inputs)
+    real, old = _destination(target)
+    special = old is not None and not stat.S_ISREG(old.st_mode)
+    return _open_special(target) if special else _replacing(target, real, old)
+
+
+def refuse_targets(targets: Mapping[str, str]) -> None:
+    """Raise what writing to `targets` (option -> target) would raise, as far as that is known.
+
+    Raises: UsageError where two of them are the same file, NormcliError where one cannot be
+    written.
+    """
+    places: dict[int | Path | str, str] = {}
+    for option, target in targets.items():
+        place = _place(target)
+        first = option if place is None else places.setdefault(place, option)
+        if first != option:
+            raise UsageError(f"{first} and {option} both write to {shown(target)}")
+
+
+def refuse_replacing(targets: Mapping[str, str], inputs: Sequence[Source]) -> None:
+    """Raise UsageError where one of `targets` (option -> target) is an input."""
+    for option, target in targets.items():
+        place = _place(target)
+        if isinstance(place, Path | str) and any(source.is_at(place) for source in inputs):
+            raise UsageError(f"{option} {shown(target)} is an input, which it would replace")
+
+
+def _place(target: str) -> int | Path | str | None:
+    """The descriptor, file or name of an object that `target` is.
+
+    None for a device, which may take anything.
+    """
+    target = stores.local_path(target)
+    if stores.is_uri(target):
+        stores.refuse_target(target)
+        return stores.object_name(target)
+    descriptor = _descriptor(target)
+    if descriptor is not None:
+        _refuse_closed_stdout(descriptor)
+        return descriptor
+    real, old = _destination(target)
+    return real if old is None or stat.S_ISREG(old.st_mode) else None
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
+    """Make `path` a file that holds `data`, as `output` does."""
+    with output(os.fspath(path)) as stream:
+        stream.write(data)
+
+
+class _Writer(io.RawIOBase):
+    """A raw stream to a descriptor that others own; errors in our words."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor, self._name = descriptor, name
+        self.abandoned = False  # drop what is still in buffers: it will not be needed
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer) -> int:
+        if self.abandoned:
+            return memoryview(data).nbytes
+        with system_errors("write", self._name):
+            return os.write(self._descriptor, data)
+
+
+class _FileWriter(_Writer):
+    """A writer of a new file, whose bytes begin their way to the disk as they come."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor, name)
+        self._written = self._sent = 0
+
+    def write(self, data: ReadableBuffer) -> int:
+        count = super().write(data)
+        self._written += count
+        if self._written - self._sent >= _SENT and not self.abandoned:
+            self._send()
+        return count
+
+    def _send(self) -> None:
+        """Let Linux write what it has of the file, so that fsync need not wait for all of it.
+
+        The advice is that the bytes are not needed in memory; those that are not on the disk
+        yet are therefore written, without our waiting, and stay.
+        """
+        if sys.platform == "linux":
+            with suppress(OSError):
+                length = self._written - self._sent
+                os.posix_fadvise(self._descriptor, self._sent, length, os.POSIX_FADV_DONTNEED)
+        self._sent = self._written
+
+
+def _descriptor(target: str) -> int | None:
+    """The number of the open descriptor that `target` is a name of, or None."""
+    names = {"-": _STDOUT, "/dev/stdout": _STDOUT, "/dev/stderr": _STDERR}
+    numbered = re.fullmatch(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)", target)
+    return int(numbered[1] or numbered[2]) if numbered else names.get(target)
+
+
+@contextmanager
+def _open_descriptor(descriptor: int, inputs: Sequence[Source]) -> Iterator[_Writer]:
+    name = {_STDOUT: "stdout", _STDERR: "stderr"}.get(descriptor, f"/dev/fd/{descriptor}")
+    _refuse_closed_stdout(descriptor)
+    with system_errors("write", name):
+        _refuse_input(os.fstat(descriptor), name, inputs)
+        copy = os.dup(descriptor)
+    try:
+        with _closing(copy, name) as writer:
+            yield writer
+    except BrokenPipeError:
+        if descriptor == _STDOUT:  # else Python complains when it flushes stdout at its end
+            _point_at_null(descriptor)
+        raise
+
+
+def _refuse_closed_stdout(descriptor: int) -> None:
+    if descriptor == _STDOUT and sys.__stdout__ is None:  # it was closed when Python started
+        raise NormcliError("stdout is closed: give a file with -o, or redirect stdout")
+
+
+def _refuse_input(status: os.stat_result, name: str, inputs: Sequence[Source]) -> None:
+    for source in inputs if stat.S_ISREG(status.st_mode) else ():
+        if source.is_file(status):
+            raise NormcliError(
+                f"{name} goes to the input {source.name}, which it would spoil before it "
+                "is read\nName the file with -o, which replaces it when all is done."
+            )
+
+
+def _point_at_null(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+@contextmanager
+def _open_special(target: str) -> Iterator[_Writer]:
+    """A fifo, a terminal, a device: nothing to replace."""
+    with system_errors("write", target):
+        descriptor = os.open(target, os.O_WRONLY)
+    with _closing(descriptor, target) as writer:
+        yield writer
+
+
+@contextmanager
+def _closing(descriptor: int, name: str, kind: type[_Writer] = _Writer) -> Iterator[_Writer]:
+    """A writer on `descriptor`, which is closed at the end; some errors show only then."""
+    try:
+        yield kind(descriptor, name)
+    except BaseException:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+    with system_errors("write", name):
+        os.close(descriptor)
+
+
+def _destination(target: str) -> tuple[Path, os.stat_result | None]:
+    """The file that `target` leads to through all links, and what it is if it exists."""
+    real = Path(os.path.realpath(target))
+    with system_errors("write", target):
+        try:
+            old = os.stat(real)
+        except FileNotFoundError:
+            old = None
+    if target.endswith(os.sep) or target == "" or (old and stat.S_ISDIR(old.st_mode)):
+        raise NormcliError(f"cannot write {shown(target)}: it is a directory; name a file in it")
+    if old is None and not real.parent.is_dir():
+        folder = shown(os.path.dirname(target) or str(real.parent))
+        raise NormcliError(f"cannot write {shown(target)}: there is no directory {folder}")
+    if old is not None and not os.access(real, os.W_OK):
+        raise NormcliError(f"cannot write {shown(target)}: it is write-protected")
+    replaced = old is None or stat.S_ISREG(old.st_mode)
+    if replaced and not os.access(real.parent, os.W_OK | os.X_OK):
+        raise NormcliError(
+            f"cannot write {shown(target)}: it is written to a new file beside its place first, "
+            "and that directory is write-protected"
+        )
+    return real, old
+
+
+@contextmanager
+def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[_Writer]:
+    """A writer on a new file that takes the place of `real` if all goes well."""
+    temporary = real.parent / f".normcli-{os.urandom(8).hex()}.tmp"
+    try:
+        descriptor = _create(temporary, target, old)
+        with _closing(descriptor, target, _FileWriter) as writer:
+            yield writer
+            with system_errors("write", target):
+                os.fsync(descriptor)
+        with system_errors("write", target):
+            os.replace(temporary, real)
+            sync_directory(real.parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _create(temporary: Path, target: str, old: os.stat_result | None) -> int:
+    """A descriptor of the new file `temporary`, which has the owner and mode of `old`."""
+    # The umask (and the directory's default ACL) shape the mode of a really new file. One
+    # that replaces another is open to nobody else before it has the other's owner and mode.
+    mode, flags = 0o666 if old is None else 0o600, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with system_errors("write", target, " (it is written to a new file beside its place first)"):
+        descriptor = os.open(temporary, flags, mode)
+    try:
+        with system_errors("write", target):
+            if old is not None:
+                _inherit(descriptor, old)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _inherit(descriptor: int, old: os.stat_result) -> None:
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def sync_directory(directory: Path) -> None:
+    """Put on the disk which files are in it, and by which names."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

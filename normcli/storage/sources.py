@@ -1,0 +1,475 @@
+"""Where bytes come from: files, pipes, objects in stores, directories of parts.
+
+A `Source` is one input, opened lazily and as often as it is needed. Every error of the system
+is raised as a `NormcliError` that names the file as the user wrote it. What is named by a URI
+is found and read by `normcli.storage.stores`.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import io
+import os
+import shutil
+import stat
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import unquote
+
+from normcli.errors import DataError, NormcliError, UsageError
+from normcli.storage import compression as codecs
+from normcli.storage import stores
+from normcli.storage.compression import MAGIC_BYTES, decompressed, detect
+from normcli.words import did_you_mean, shown
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from pyarrow import NativeFile
+
+from normcli.storage.faults import system_errors
+
+_BUFFER = 1 << 18
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+class Source:
+    """One input. Cheap to make: nothing is opened before it is asked for.
+
+    The first bytes decide whether it is decompressed and how, whatever its name says:
+    ``data.csv`` may be gzip. A name that promises compression is held to it, though: an
+    uncompressed ``data.csv.gz`` is an error, for it may as well be a damaged one.
+
+    name: for messages: as the user wrote it, quoted where it has control characters; "stdin"
+        for ``-``.
+    location: the path or URI by which `source` finds it again, in any process that has the
+        same current directory. Nothing finds stdin again.
+    part: its path below the directory, or the fixed beginning of the glob, that was named.
+    size: bytes in the file (compressed ones if it is), for progress and splitting; None
+        for a pipe.
+    written: when an object was written, in seconds; None for what is none, or is not known.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        file: Path | stores.Object | None,
+        promised: str | None = None,
+        part: str = "",
+    ) -> None:
+        """A source of bytes in `file`, or in stdin's descriptor where that is None.
+
+        promised: the compression that the file's name tells of.
+        """
+        self.name, self.location = shown(name), name
+        self.suffix, _ = split_suffix(name)  # that tells the format: ".csv" of "a.csv.gz"
+        self.part = part or os.path.basename(name)
+        self._file = file
+        self._promised = promised
+        self._status: os.stat_result | None = None
+        self.size: int | None
+        self.written: int | None = None
+        if isinstance(file, stores.Object):
+            self.size, self.written = file.size, file.written
+        else:
+            with system_errors("read", name):
+                status = self._status = os.fstat(_STDIN) if file is None else os.stat(file)
+            self.size = status.st_size if file and stat.S_ISREG(status.st_mode) else None
+        # What is no regular file can be read only once: a pipe, a terminal, a device.
+        self._once = self.size is None
+        self._raw: _Reader | None = None  # the undecompressed bytes of the last opening
+        self._waiting: _Reader | None = None  # an opened pipe of which only the head was seen
+        self._taken = False  # has `open` given the pipe away?
+        self._is_spooled = False
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
+
+    @property
+    def partition(self) -> list[str]:
+        """The columns that the directories in `part` tell, as in ``year=2026/month=11/a.csv``."""
+        found = (folder.partition("=") for folder in self.part.split("/")[:-1])
+        return [unquote(name) for name, equals, _ in found if name and equals]
+
+    @cached_property
+    def path(self) -> Path | None:
+        """The file, if it is a regular one that is read as it is: any process may open it."""
+        return self._file if isinstance(self._file, Path) and self._is_plain() else None
+
+    @cached_property
+    def object(self) -> stores.Object | None:
+        """The object in a store, if it is read as it is: parts of it can be asked for."""
+        return self._file if isinstance(self._file, stores.Object) and self._is_plain() else None
+
+    def _is_plain(self) -> bool:
+        if self._once:
+            return False
+        with self._open_raw() as raw:
+            return self._compression(raw) is None
+
+    def open(self) -> io.BufferedReader:
+        """The decompressed bytes from the first one on. A pipe can be opened only once.
+
+        Reading raises NormcliError where the system fails, DataError where compressed data
+        are truncated, damaged or followed by rubbish.
+        """
+        reader = self._reader()
+        self._taken = self._once
+        return io.BufferedReader(reader, _BUFFER)
+
+    def head(self, n: int = 4096) -> bytes:
+        """The first `n` decompressed bytes, or all of fewer; `open` will give them again."""
+        reader = self._reader()
+        try:
+            return reader.look_ahead(n)
+        finally:
+            if not self._once:
+                reader.close()
+
+    def between(self, start: int, stop: int) -> io.BufferedReader:
+        """The bytes from `start` to before `stop` of the `path` or `object`."""
+        with system_errors("read", self.name):
+            if self.object:
+                inner = self.object.open(start, stop)
+            else:
+                assert self.path is not None
+                inner = _Part(self.path, start, stop)
+        self._raw = _Reader(inner, self.name)
+        return io.BufferedReader(self._raw, _BUFFER)
+
+    def seekable(self) -> Path:
+        """A file with the decompressed bytes: the source's own, or a temporary one.
+
+        What is a pipe, or compressed, is spooled to a temporary file without a name, which
+        is gone with this process however it ends.
+        """
+        if self.path is None:
+            self._spool_to_disk()
+        assert isinstance(self._file, Path)
+        return self._file
+
+    def random_access(self) -> NativeFile:
+        """The decompressed bytes, to read any of them: of the `object`, or of `seekable`."""
+        import pyarrow as pa
+
+        return self.object.open_file() if self.object else pa.OSFile(str(self.seekable()))
+
+    def spooled(self) -> Source:
+        """Itself, and from now on it can be opened many times: what is a pipe is spooled."""
+        if self._once:
+            self._spool_to_disk()
+        return self
+
+    def position(self) -> int:
+        """Bytes of the file (compressed ones if it is) read since it was last opened."""
+        return 0 if self._raw is None else self._raw.taken
+
+    def refuse_changed(self) -> None:
+        """Raise NormcliError where this is an object that was replaced since it was found.
+
+        Opened files stay as they are, but an object is read by many requests.
+        """
+        if self.object:
+            self.object.refuse_changed()
+
+    def refuse_changed_file(self) -> None:
+        """Raise NormcliError where this is a file that was changed or replaced since it was found.
+
+        Who reads it once has it as it was; who reads it again would mix two tables.
+        """
+        if self._status is None or self._once or self._is_spooled:
+            return
+        assert isinstance(self._file, Path)
+        with system_errors("read", self.name):
+            now = os.stat(self._file)
+        if _version(now) != _version(self._status):
+            raise NormcliError(f"{self.name} was changed while it was read; run it again")
+
+    def is_at(self, place: Path | str) -> bool:
+        """Is this the file, or the object of that name in a store?"""
+        if isinstance(place, str):
+            return place == stores.object_name(self.location)
+        return place.exists() and self.is_file(place.stat())
+
+    def is_file(self, status: os.stat_result) -> bool:
+        """Is this the file of `status`, under whatever name?"""
+        return self._status is not None and os.path.samestat(self._status, status)
+
+    def _reader(self) -> _Reader:
+        if not self._once:
+            return self._decompressed()
+        if self._taken:
+            raise NormcliError(f"{self.name} is a pipe, which can be read only once")
+        if self._waiting is None:
+            self._waiting = self._decompressed()
+        return self._waiting
+
+    def _decompressed(self) -> _Reader:
+        raw = self._raw = self._open_raw()
+        try:
+            compression = self._compression(raw)
+        except BaseException:
+            raw.close()
+            raise
+        if compression is None:
+            return raw
+        return _Reader(decompressed(raw, compression, self.name), self.name)
+
+    def _open_raw(self) -> _Reader:
+        with system_errors("read", self.name):
+            if isinstance(self._file, stores.Object):
+                return _Reader(self._file.open(), self.name)
+            if self._file is None:
+                return _Reader(io.FileIO(_STDIN, closefd=False), self.name)
+            return _Reader(io.FileIO(self._file), self.name)
+
+    def _compression(self, raw: _Reader) -> str | None:
+        if self._is_spooled:
+            return None
+        head = raw.look_ahead(MAGIC_BYTES)
+        found = detect(head)
+        if found is None and self._promised is not None:
+            begins = f"it begins with {head[:4]!r}" if head else "it is empty"
+            raise DataError(
+                f"{self.name}: this is no {self._promised} data ({begins})\n"
+                "If it is not compressed, rename it or pipe it in."
+            )
+        return found
+
+    def _spool_to_disk(self) -> None:
+        """Make this a source that reads an uncompressed temporary file."""
+        import tempfile
+
+        with (
+            self.open() as stream,
+            system_errors("spool", self.name, f" to {tempfile.gettempdir()} (TMPDIR)"),
+        ):
+            spool, path = _temporary_file()
+            weakref.finalize(self, _drop, spool)  # at the end of the process at the latest
+            shutil.copyfileobj(stream, spool, _BUFFER)
+            spool.flush()
+        self.path = self._file = path
+        self.size = os.stat(path).st_size
+        self._is_spooled, self._once = True, False
+
+
+def sources(inputs: Sequence[str]) -> list[Source]:
+    """The sources that `inputs` name, in order.
+
+    An input is ``-`` (stdin), a file, a directory of parts, or a glob where no file of
+    that name exists. A directory stands for all files in it and below, in the order of
+    their paths, a glob for what it matches, in order; both without ``*.stats.json``, a
+    directory also without what begins with ``.`` or ``_``. Any may be a URI.
+
+    Raises:
+        NormcliError: an input does not exist or holds nothing.
+        UsageError: stdin is named twice, or is a terminal.
+    """
+    if inputs.count("-") > 1:
+        raise UsageError("stdin (-) can be read only once")
+    return [source for name in inputs for source in _sources(name)]
+
+
+def source(name: str) -> Source:
+    """The one input of that name: ``-``, a file, or a URI; nothing in it is wild.
+
+    Raises: NormcliError where there is none.
+    """
+    name = stores.local_path(name)
+    if name == "-":
+        return _stdin()
+    file = stores.one(name) if stores.is_uri(name) else Path(name)
+    if isinstance(file, Path) and not os.path.lexists(file):
+        raise _no_such_file(name)
+    return Source(name, file, split_suffix(name)[1])
+
+
+def _sources(name: str) -> Iterator[Source]:
+    name = stores.local_path(name)
+    if name == "-":
+        yield _stdin()
+    elif stores.is_uri(name):
+        for found, part in stores.find(name):
+            yield Source(found.uri, found, split_suffix(found.uri)[1], part)
+    else:
+        root = _root(name)
+        for path in _files(name):
+            yield Source(path, Path(path), split_suffix(path)[1], os.path.relpath(path, root))
+
+
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    """What is another number when a file was written to, or replaced."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def split_suffix(name: str) -> tuple[str, str | None]:
+    """`normcli.compression.split_suffix` of a file or URI."""
+    return codecs.split_suffix(stores.object_name(name) if stores.is_uri(name) else name)
+
+
+def _root(name: str) -> str:
+    """The directory that `name` is, or up to which nothing in it is wild."""
+    if os.path.lexists(name):
+        return name if os.path.isdir(name) else os.path.dirname(name) or "."
+    fixed = takewhile(lambda each: not glob.has_magic(each), _components(name))
+    return os.sep.join(fixed) or (os.sep if name.startswith(os.sep) else ".")
+
+
+def _stdin() -> Source:
+    if sys.__stdin__ is None:  # it was closed when Python started
+        raise NormcliError("stdin is closed: name an INPUT file, or pipe the data in")
+    with system_errors("read", "stdin"):
+        status = os.fstat(_STDIN)
+    if os.isatty(_STDIN):
+        raise UsageError("stdin is a terminal: name an INPUT file, or pipe the data in")
+    redirected = stat.S_ISREG(status.st_mode) and os.lseek(_STDIN, 0, os.SEEK_CUR) == 0
+    return Source("stdin", _path_of(_STDIN) if redirected else None)
+
+
+def _path_of(descriptor: int) -> Path | None:
+    """A path under which any process of this user can open what `descriptor` has open.
+
+    Linux has one even for a file without a name. Elsewhere there is none.
+    """
+    path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    return path if os.access(path, os.R_OK) else None
+
+
+def _temporary_file() -> tuple[BinaryIO, Path]:
+    """A temporary file, and the path of it; gone when it is closed."""
+    import tempfile
+
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with its Source
+    path = _path_of(file.fileno())
+    if path is not None:
+        return file, path
+    file.close()
+    named = tempfile.NamedTemporaryFile(prefix="normcli-")  # noqa: SIM115  # as above
+    return cast(BinaryIO, named), Path(named.name)
+
+
+def _drop(file: BinaryIO) -> None:
+    with suppress(OSError):  # it could not be written, which was told, and cannot be now
+        file.close()
+
+
+def _files(name: str) -> list[str]:
+    """The files that `name` stands for, sorted."""
+    with system_errors("read", name):
+        try:
+            mode = os.stat(name).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            mode = None
+        if mode is None:
+            return _matches(name)
+        return _parts(name) if stat.S_ISDIR(mode) else [name]
+
+
+def _matches(pattern: str) -> list[str]:
+    if not glob.has_magic(pattern):
+        raise _no_such_file(pattern)
+    found = [path for path in glob.glob(pattern, recursive=True) if not _is_sidecar(path)]
+    if not found:
+        raise NormcliError(f"no file matches {shown(pattern)}")
+    nested = (_parts(path) if os.path.isdir(path) else [path] for path in found)
+    # "**" matches a directory and what is in it: no file may be read twice.
+    return sorted({file for files in nested for file in files}, key=_components)
+
+
+def _parts(directory: str) -> list[str]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    parts = []
+    for folder, folders, files in os.walk(directory, onerror=fail):
+        folders[:] = [f for f in folders if not f.startswith((".", "_"))]
+        wanted = (f for f in files if not f.startswith((".", "_")) and not _is_sidecar(f))
+        parts += [path for f in wanted if os.path.isfile(path := os.path.join(folder, f))]
+    if not parts:
+        raise NormcliError(f"there is no file to read in the directory {shown(directory)}")
+    return sorted(parts, key=_components)
+
+
+def _components(path: str) -> list[str]:
+    return path.split(os.sep)
+
+
+def _is_sidecar(path: str) -> bool:
+    return path.endswith(".stats.json")
+
+
+def _no_such_file(path: str) -> NormcliError:
+    return NormcliError(f"no such file: {shown(path)}.{_similar(path)}")
+
+
+def _similar(path: str) -> str:
+    """The name in the same directory that may have been meant, as a sentence."""
+    folder, name = os.path.split(path)
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        return did_you_mean(name, [entry.name for entry in islice(entries, 1000)])
+    return ""
+
+
+class _Reader(io.RawIOBase):
+    """A raw stream that counts, can look ahead, and speaks of errors in our words."""
+
+    def __init__(self, inner: io.RawIOBase, name: str) -> None:
+        self._inner, self._name = inner, name
+        self._ahead = b""
+        self.taken = 0  # bytes read from `inner`
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        if not self._ahead:
+            return self._pull(buffer)
+        view = memoryview(buffer)
+        count = min(len(view), len(self._ahead))
+        view[:count], self._ahead = self._ahead[:count], self._ahead[count:]
+        return count
+
+    def look_ahead(self, n: int) -> bytes:
+        """The next `n` bytes, or all of fewer; reading will give them again."""
+        while len(self._ahead) < n:
+            more = bytearray(n - len(self._ahead))
+            count = self._pull(more)
+            if count == 0:
+                break
+            self._ahead += more[:count]
+        return self._ahead[:n]
+
+    def _pull(self, buffer: WriteableBuffer) -> int:
+        with system_errors("read", self._name):
+            count = self._inner.readinto(buffer)
+            if count is None:  # a descriptor in non-blocking mode: not the end of the data
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self.taken += count
+        return count
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+class _Part(io.FileIO):
+    """The bytes from `start` to before `stop` of a file, which has to have all of them."""
+
+    def __init__(self, path: Path, start: int, stop: int) -> None:
+        super().__init__(path)
+        self.seek(start)
+        self._path, self._left = path, stop - start
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)[: self._left]
+        count = super().readinto(view) or 0
+        if view and not count:
+            raise DataError(f"{shown(str(self._path))}: it has become shorter while it was read")
+        self._left -= count
+        return count
