@@ -27,6 +27,7 @@ ORDER = [
     ("engines",),
     ("pipeline",),
     ("views",),
+    ("batchnorm",),
     ("api",),
     ("cli",),
     ("__main__",),
