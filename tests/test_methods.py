@@ -337,6 +337,15 @@ def test_a_batch_is_scaled_like_a_data_set_of_its_own(x, size, last_batch):
         assert (np.abs(trained[rows] - alone) <= 2 * np.spacing(size_of)).all()
 
 
+@pytest.mark.parametrize("size", [1e-150, 1e-170, 1e-300, 5e-324])
+def test_a_batch_whose_variance_is_below_float64_is_not_constant(size):
+    x = floats(size, -size)
+    trained = Batch(batch_size=2, beta=0).transform(x, fitted(floats())).values
+    assert trained.tolist() == Batch(mode="predict").transform(x, fitted(x)).values.tolist()
+    assert trained[0] == pytest.approx(size / math.sqrt(1e-5))
+    assert trained[0] == -trained[1] > 0
+
+
 @given(tables)
 def test_prediction_is_within_three_ulp_of_the_formula(x):
     column = fitted(x)

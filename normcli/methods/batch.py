@@ -294,8 +294,10 @@ class Batch(AffineMethod):
         with np.errstate(over="ignore"):
             deviation = np.repeat(np.sqrt(table[:, 2] + self.eps), rows)
         mean = np.repeat(table[:, 1], rows)
-        # an integer beyond 2**53 or a decimal differs from the float64 mean of its equals
-        constant = np.repeat(table[:, 2] == 0, rows)
+        # equal floats are their own mean; equal integers beyond 2**53 or decimals may not be a
+        # float64, but as they differ by at least 10**-76 otherwise, their variance tells
+        inexact = x.scale > 0 or len(x.parts) > 1
+        constant = np.repeat((table[:, 2] == 0) & inexact, rows)
 
         def kernel(cells: slice) -> Floats:
             origin = in_units(mean[cells], x.scale)
