@@ -28,6 +28,7 @@ from normcli.numerics.doubles import (
     nearest,
     part,
     rounded_difference,
+    where_negative,
 )
 from normcli.numerics.numbers import Numbers
 from normcli.words import printable
@@ -153,8 +154,9 @@ class MinMax(AffineMethod):
         """Scaled numbers, and which lie below the minimum and above the maximum.
 
         Every step rounds an increasing function of the step before, so the whole increases.
-        t >= 0 makes y >= A; at the other end y is held on its side of B. Differences that
-        overflow are taken of halves.
+        t >= 0 makes y >= A; at the other end y is held on its side of B. In a wide range the
+        upper half is computed from the other end, and the halves are held on their sides of
+        the middle. Differences that overflow are taken of halves.
         """
         import numpy as np
 
@@ -168,13 +170,15 @@ class MinMax(AffineMethod):
                 span / 2,
             )
         divisor = nearest(span)
-        low, high = self.range
-        unit = 0.5 if math.isinf(high - low) else 1.0
-        width = high * unit - low * unit
+        unit = 0.5 if math.isinf(self.range[1] - self.range[0]) else 1.0
+        low, high = (end * unit for end in self.range)
+        width = high - low
         origin, top = in_units(least, x.scale), in_units(greatest, x.scale)
         floats = len(x.parts) == len(origin) == len(top) == 1
+        middle = low / 2 + high / 2
         lands = floats and low + width == high  # then t <= 1 makes y <= B, and t = 1 makes it B
-        hold = not column.statistics.constant and not lands
+        wide = not column.statistics.constant and _is_wide(low, high)
+        hold = not (column.statistics.constant or lands or wide)
         below, above = np.empty((2, len(x)), np.bool_)
 
         def kernel(cells: slice) -> Floats:
@@ -182,13 +186,16 @@ class MinMax(AffineMethod):
             from_least = rounded_difference(block, origin)
             from_greatest = rounded_difference(block, top)
             below[cells], above[cells] = from_least < 0, from_greatest > 0
-            y = low * unit + width * (from_least / divisor)
-            if unit != 1.0:
-                y /= unit
-            if not hold:
-                return y
-            y = np.where(from_greatest <= 0, np.minimum(y, high), y)
-            return np.where(from_greatest >= 0, np.maximum(y, high), y)
+            if wide:
+                way = width * (np.minimum(from_least, -from_greatest) / divisor)
+                lower, upper = np.minimum(low + way, middle), np.maximum(high - way, middle)
+                y = where_negative(from_least + from_greatest, lower, upper)
+            else:
+                y = low + width * (from_least / divisor)
+            if hold:
+                y = np.where(from_greatest <= 0, np.minimum(y, high), y)
+                y = np.where(from_greatest >= 0, np.maximum(y, high), y)
+            return y if unit == 1.0 else y / unit
 
         return blockwise(kernel, len(x)), below, above
 
@@ -201,6 +208,15 @@ class MinMax(AffineMethod):
             f"is outside the fitted range, {shown(least)} to {shown(greatest)}. "
             "--out-of-range keep, clip or null lets such numbers pass.",
         )
+
+
+def _is_wide(low: float, high: float) -> bool:
+    """Whether the way through the range is longer than the power of two above its larger end.
+
+    That is so in some ranges around 0 only: [-1.5, 1.5], but not [-1, 1]. Errors that are
+    relative to the way would be too many ulp of the end.
+    """
+    return high - low > 2.0**53 * math.ulp(max(abs(low), abs(high)))
 
 
 def _shown_span(least: Exact, greatest: Exact) -> str:

@@ -141,6 +141,17 @@ def rounded_difference(x: Numbers, center: Sequence[Real]) -> Floats:
     return np.where(np.isfinite(d), d, plain)  # beyond float64 only the sign is of use
 
 
+def where_negative(sign: Floats, a: Floats, b: Floats) -> Floats:
+    """`a` where `sign` is negative, else `b`: by bits, as branches that nobody can predict
+    take NumPy's `where` four times as long.
+    """
+    import numpy as np
+
+    bits = [array.view(np.int64) for array in (sign, a, b)]
+    chosen: Floats = (bits[2] ^ (bits[1] ^ bits[2]) & bits[0] >> 63).view(np.float64)
+    return chosen
+
+
 def count_outside(x: Numbers, low: Exact, high: Exact) -> int:
     """How many numbers are below `low` or above `high`, exactly: infinities are, NaN is not."""
     import numpy as np

@@ -1,0 +1,132 @@
+"""The bounds of docs/numerics.md hold where a search finds the largest errors.
+
+A search climbs: it changes the last bits of numbers, or a little of them, and keeps what makes
+the error larger. It starts from the worst cases that longer searches found.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from normcli.methods.base import Fitted
+from normcli.methods.minmax import MinMax
+from normcli.numerics.numbers import Numbers
+from normcli.statistics.moments import ColumnStatistics
+
+STEPS = 1500  # for each start: half a second
+
+
+def ulp(value):
+    """The distance of float64 numbers around the exact `value`, which is not subnormal."""
+    return Fraction(math.ulp(float(value)))
+
+
+def climbed(error, start, allowed, rng):
+    """The largest error that is found, and its numbers."""
+    worst, numbers = error(start), start
+    for _ in range(STEPS):
+        changed = [changed_a_little(v, rng) if rng.random() < 0.4 else v for v in numbers]
+        if allowed(changed) and (found := error(changed)) > worst:
+            worst, numbers = found, changed
+    return worst, numbers
+
+
+def changed_a_little(value, rng):
+    if rng.random() < 0.6:
+        return value + rng.randint(-50, 50) * math.ulp(value)
+    return value * (1 + rng.gauss(0, 1) * 2.0 ** -rng.randint(2, 50))
+
+
+def column(*values):
+    x = Numbers(np.array([values]))
+    return Fitted("x", ColumnStatistics.of(x))
+
+
+# x, min, max, and the ends of the range
+MINMAX = {
+    "around 0": (
+        7.930860804649236,
+        -0.651568292016691,
+        7.999990519123595,
+        -15.999890312004258,
+        6.789476950523939,
+    ),
+    "around 0, alike": (
+        2.9649897072429376,
+        8.770573880689803e-05,
+        2.9999599730045388,
+        -1.8626717965923039,
+        1.9898590707137018,
+    ),
+    "as wide as a power of two": (
+        7.930860804649236,
+        -0.651568292016691,
+        7.999990519123595,
+        -1.0,
+        1.0,
+    ),
+    "from 0": (
+        0.49964767233348734,
+        0.24942216382678098,
+        0.5003886921021846,
+        0.0,
+        15.999909355235964,
+    ),
+    "beside 0": (
+        0.11568489545769634,
+        -8.000000000866232,
+        0.12500017834410843,
+        0.2590795791227778,
+        3.9999133782794063,
+    ),
+}
+
+
+def minmax_error(numbers):
+    x, least, greatest, low, high = numbers
+    y = MinMax((low, high)).transform(Numbers(np.array([[x]])), column(least, greatest)).values[0]
+    x, least, greatest, low, high = map(Fraction, numbers)
+    right = low + (high - low) * (x - least) / (greatest - least)
+    return abs(Fraction(y) - right) / ulp(max(abs(low), abs(high)))
+
+
+def fits_minmax(numbers):
+    x, least, greatest, low, high = numbers
+    return least <= x <= greatest and least < greatest and low < high
+
+
+@pytest.mark.parametrize("start", MINMAX)
+def test_min_max_is_within_four_ulp_of_the_larger_end_where_errors_are_largest(start):
+    worst, numbers = climbed(minmax_error, MINMAX[start], fits_minmax, random.Random(15))
+    assert worst <= 4, numbers
+    assert worst > 1  # the search is worth something
+
+
+def test_the_plain_formula_is_further_off_than_four_ulp():
+    x, least, greatest, low, high = MINMAX["around 0"]
+    y = low + (high - low) * ((x - least) / (greatest - least))
+    x, least, greatest = map(Fraction, (x, least, greatest))
+    right = low + (Fraction(high) - Fraction(low)) * (x - least) / (greatest - least)
+    assert abs(Fraction(y) - right) > 4 * ulp(low)
+
+
+@pytest.mark.parametrize("ends", [(-1.5, 1.5), (-1.3, 1.0), (-3.0, 0.3), (-1e308, 1.7e308)])
+def test_a_wide_range_keeps_order_and_ends_around_its_middle(ends):
+    rng = np.random.default_rng(1)
+    least, greatest = sorted(rng.normal(size=2))
+    middle = (least + greatest) / 2
+    near = middle + np.arange(-5000, 5000) * math.ulp(middle)
+    x = np.sort([*near, *rng.uniform(least - 1, greatest + 1, 5000), least, greatest])
+    if ends[1] > 1e300:
+        x = np.clip(x, least, greatest)
+    y = MinMax(ends).transform(Numbers(x[None]), column(least, greatest)).values
+    assert (np.diff(y) >= 0).all()
+    assert (y[x == least] == ends[0]).all()
+    assert (y[x == greatest] == ends[1]).all()
+    inside = y[(least <= x) & (x <= greatest)]
+    assert ends[0] <= inside.min() <= inside.max() <= ends[1]
