@@ -13,8 +13,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from normcli.methods.base import Fitted
+from normcli.methods.base import Fitted, Running
+from normcli.methods.batch import Batch
 from normcli.methods.minmax import MinMax
+from normcli.numerics.doubles import inverse_root, root
 from normcli.numerics.numbers import Numbers
 from normcli.statistics.moments import ColumnStatistics
 
@@ -130,3 +132,72 @@ def test_a_wide_range_keeps_order_and_ends_around_its_middle(ends):
     assert (y[x == greatest] == ends[1]).all()
     inside = y[(least <= x) & (x <= greatest)]
     assert ends[0] <= inside.min() <= inside.max() <= ends[1]
+
+
+# x, mean, var, eps, gamma and beta
+BATCH = {
+    "the deviation": (
+        0.14818866131320443,
+        -7.984184638686558,
+        1.0137167053674032,
+        1.642652686439926e-05,
+        0.12374379856388341,
+        0.17454923950321455,
+    ),
+    "the sum": (
+        -15.915437478463971,
+        15.42720810086187,
+        8.000000012308336,
+        0.0009776185389595183,
+        -0.3597296747558374,
+        0.3921609781024511,
+    ),
+    "without beta": (7.0, 1.000000000000003, 3.1, 1e-5, 1.0000000000000002, 0.0),
+}
+
+
+def batch_term(numbers):
+    """gamma * z, exactly."""
+    x, mean, var, eps, gamma, _ = map(Fraction, numbers)
+    return gamma * (x - mean) / root(var + eps)
+
+
+def batch_error(numbers):
+    x, mean, var, eps, gamma, beta = numbers
+    method = Batch(gamma, beta, eps, mode="predict", running=True)
+    fitted = Fitted("x", column(0.0, 1.0).statistics, Running(mean, var, 1))
+    y = method.transform(Numbers(np.array([[x]])), fitted).values[0]
+    term = batch_term(numbers)
+    size = max(abs(term), abs(Fraction(beta)))
+    return abs(Fraction(y) - term - Fraction(beta)) / ulp(size)
+
+
+def fits_batch(numbers):
+    x, mean, var, eps, gamma, _ = numbers
+    return var > 0 < eps and x != mean and gamma != 0
+
+
+@pytest.mark.parametrize("start", BATCH)
+def test_prediction_is_within_three_ulp_of_its_terms_where_errors_are_largest(start):
+    worst, numbers = climbed(batch_error, BATCH[start], fits_batch, random.Random(15))
+    assert worst <= 3, numbers
+    assert worst > 1
+
+
+def test_the_plain_formula_of_prediction_is_further_off_than_four_ulp():
+    numbers = BATCH["the deviation"]
+    x, mean, var, eps, gamma, beta = numbers
+    y = gamma * ((x - mean) / math.sqrt(var + eps)) + beta
+    term = batch_term(numbers)
+    assert abs(Fraction(y) - term - Fraction(beta)) > 4 * ulp(term)
+
+
+def test_the_slopes_of_batches_are_good_to_a_hundred_bits():
+    rng = np.random.default_rng(1)
+    var = np.concatenate([rng.uniform(0, 1e-3, 50), 10.0 ** rng.uniform(-250, 300, 50), [0]])
+    for eps, gamma in [(1e-5, 1.5), (1e-3, -0.1), (1e-250, 1e10)]:
+        slope = inverse_root(var, eps, gamma)
+        for v, hi, lo in zip(var.tolist(), slope.hi.tolist(), slope.lo.tolist(), strict=True):
+            right = Fraction(gamma) / root(Fraction(v) + Fraction(eps))
+            assert abs(Fraction(hi) + Fraction(lo) - right) <= abs(right) / 2**98
+            assert hi == float(right)

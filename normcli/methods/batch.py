@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from normcli.errors import CellError, DataError, UsageError
 from normcli.methods.affine import (
+    SMALL,
     Affine,
     AffineMethod,
     center,
@@ -33,7 +34,18 @@ from normcli.methods.base import (
     one_of,
     whole_number,
 )
-from normcli.numerics.doubles import blockwise, in_units, not_finite, part, standardized
+from normcli.numerics.doubles import (
+    blockwise,
+    difference,
+    in_units,
+    inverse_root,
+    not_finite,
+    pair,
+    part,
+    product,
+    root,
+    scaled,
+)
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -203,8 +215,8 @@ class Batch(AffineMethod):
     def affine(self, column: Fitted) -> Affine:
         """(x - mean) * (gamma / sqrt(var + eps)) + beta, for prediction."""
         gamma, beta = self._gamma_beta(column)
-        mean, deviation = column.once((repr(self), "moments"), lambda: self._moments(column))
-        return Affine(mean, Fraction(gamma) / Fraction(deviation), Fraction(beta))
+        mean, deviation = self._moments(column)
+        return Affine(mean, Fraction(gamma) / deviation, Fraction(beta))
 
     def formula(self, column: Fitted) -> str:
         """``1.5 * (x - 3.5) / sqrt(1.56 + 1e-05) + 0.1``."""
@@ -274,15 +286,8 @@ class Batch(AffineMethod):
         keep = kept(x, column)
         if column.statistics.count == 0:
             return unchanged(x, keep)
-        gamma, beta = self._gamma_beta(column)
-        mean, deviation = self._moments(column)
-        origin = in_units(mean, x.scale)
-
-        def kernel(cells: slice) -> Floats:
-            return gamma * standardized(part(x, cells), origin, deviation) + beta
-
-        values = blockwise(kernel, len(x))
-        return Scaled(finished(values, x, keep, column, self.known_affine(column)), keep)
+        to = self.known_affine(column)
+        return Scaled(finished(to.quickly(x), x, keep, column, to), keep)
 
     def _train(self, x: Numbers, column: Fitted) -> Scaled:
         import numpy as np
@@ -291,18 +296,16 @@ class Batch(AffineMethod):
         batches = self.batches(len(x))
         table = self._statistics(x, batches)
         rows = np.array([b.stop - b.start for b in batches], dtype=np.int64)
-        with np.errstate(over="ignore"):
-            deviation = np.repeat(np.sqrt(table[:, 2] + self.eps), rows)
+        slope = np.repeat(_slopes(table[:, 2], self.eps, gamma, x.scale), rows)
         mean = np.repeat(table[:, 1], rows)
         # equal floats are their own mean; equal integers beyond 2**53 or decimals may not be a
         # float64, but as they differ by at least 10**-76 otherwise, their variance tells
         inexact = x.scale > 0 or len(x.parts) > 1
-        constant = np.repeat((table[:, 2] == 0) & inexact, rows)
+        slope[np.repeat((table[:, 2] == 0) & inexact, rows)] = 0.0
 
         def kernel(cells: slice) -> Floats:
             origin = in_units(mean[cells], x.scale)
-            z = standardized(part(x, cells), origin, deviation[cells])
-            return gamma * np.where(constant[cells] & np.isfinite(z), 0.0, z) + beta
+            return scaled(difference(part(x, cells), origin), slope[cells], beta)
 
         values = blockwise(kernel, len(x))
         keep = not_finite(x)
@@ -350,21 +353,18 @@ class Batch(AffineMethod):
     def _gamma_beta(self, column: Fitted) -> tuple[float, float]:
         return _of_column(self.gamma, column.name, 1.0), _of_column(self.beta, column.name, 0.0)
 
-    def _moments(self, column: Fitted) -> tuple[Fraction, float]:
-        """Mean and sqrt(var + eps), for prediction."""
+    def _moments(self, column: Fitted) -> tuple[Fraction, Fraction]:
+        """Mean and sqrt(var + eps), for prediction; var is a float64 unless it is beyond."""
+        eps = Fraction(self.eps)
         if self.running:
             running = self._running(column)
-            return Fraction(running.mean), _root(running.var, self.eps)
+            return Fraction(running.mean), root(Fraction(running.var) + eps)
         statistics = column.statistics
         try:
-            var = statistics.variance()
+            var = Fraction(statistics.variance() or 0.0)
         except OverflowError:
-            var = math.inf
-        assert var is not None
-        deviation = _root(var, self.eps)
-        if math.isinf(deviation):
-            deviation = math.hypot(statistics.std() or 0.0, math.sqrt(self.eps))
-        return Fraction(center(statistics)), deviation
+            var = Fraction(statistics.std() or 0.0) ** 2
+        return Fraction(center(statistics)), root(var + eps)
 
     def _running(self, column: Fitted) -> Running:
         if column.running is None:
@@ -382,8 +382,16 @@ def _shown_variance(statistics: ColumnStatistics) -> str:
         return f"{shown(statistics.std() or 0.0)}**2"
 
 
-def _root(var: float, eps: float) -> float:
-    return math.sqrt(var + eps)
+def _slopes(var: Floats, eps: float, gamma: float, scale: int) -> Floats:
+    """``gamma / sqrt(var + eps) / 10**scale`` of every batch; NaN where it is not accurate."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        slope = inverse_root(var, eps, gamma)
+        if scale:
+            slope = product(slope, pair(Fraction(10) ** -scale))
+        accurate = (var + eps > SMALL) & (abs(slope.hi) > SMALL) & (abs(gamma) > SMALL)
+    return np.where(accurate | (gamma == 0), slope.hi, math.nan)
 
 
 def _momentum(value: Any) -> float | str:
