@@ -24,8 +24,8 @@ from normcli import sidecar
 from normcli.errors import UsageError
 from normcli.formats import memory, open_table, output_format
 from normcli.formats.base import ReadOptions, Table
-from normcli.methods import methods
 from normcli.methods.base import Method, one_of
+from normcli.methods.spelling import Asked, Methods, method_with
 from normcli.pipeline import Choice, Job, Scaling, frames
 from normcli.pipeline import fit as fit_tables
 from normcli.pipeline.summary import Summary
@@ -95,8 +95,7 @@ class Statistics(model.Statistics):
 
     def _scale(self, data: Any, output: Path | None, choice: Choice, *, inverse: bool) -> Any:
         job = Job(
-            self.method.with_statistics(True),
-            {name: m.with_statistics(True) for name, m in self.column_methods.items()},
+            Methods(self.method, self.column_methods).with_statistics(True),
             self,
             inverse,
             choice,
@@ -109,7 +108,9 @@ class Statistics(model.Statistics):
 
     def with_method(self, method: str, **parameters: Any) -> Self:
         """The same statistics, to be applied by another method to all columns."""
-        return type(self)(self.rows, self.columns, _method(method, parameters), {}, self.running)
+        return type(self)(
+            self.rows, self.columns, _method(method, parameters), {}, self.groups, self.options
+        )
 
 
 def _scale_file(path: str, target: str, job: Job) -> None:
@@ -124,9 +125,7 @@ def _scale_file(path: str, target: str, job: Job) -> None:
 
 
 def _method(name: str, parameters: Mapping[str, Any]) -> Method:
-    if name not in methods():
-        raise UsageError(f"no method {name!r}: there is {', '.join(methods())}")
-    return methods()[name].from_parameters(parameters)
+    return method_with(name, parameters)
 
 
 def fit(
@@ -154,7 +153,7 @@ def fit(
     choice = _choice(select, exclude, on_inf, on_bad_row)
     chosen = _method(method, parameters)
     tables = _tables(data, ReadOptions(skip_bad_rows=choice.skip_bad_rows))
-    statistics, summary = fit_tables(tables, choice, chosen, {})
+    statistics, summary = fit_tables(tables, choice, Asked(chosen))
     _warn_of_skipped(summary, 3)
     return _public(statistics)
 
@@ -193,5 +192,6 @@ def _public(statistics: model.Statistics) -> Statistics:
         statistics.columns,
         statistics.method,
         statistics.column_methods,
-        statistics.running,
+        statistics.groups,
+        statistics.options,
     )

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from normcli.words import printable
-
 Item = TypeVar("Item")
 
 
@@ -41,9 +39,9 @@ class CellError(DataError):
     why = ""
 
     @classmethod
-    def at(cls, row: int, column: str, number: str, why: str) -> CellError:
+    def at(cls, row: int, number: str, why: str) -> CellError:
         """The error for that row."""
-        error = cls(f"column {printable(column)}: {number} {why}")
+        error = cls(f"{number} {why}")
         error.row, error.why = row, why
         return error
 

@@ -98,3 +98,9 @@ def points(share: float) -> str:
     """
     sign = "-" if share < 0 else "+"
     return f"{sign}{percent(abs(share)).removesuffix('%')} points"
+
+
+def short(value: object, length: int = 60) -> str:
+    """A value for a message, cut where it is long."""
+    text = str(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

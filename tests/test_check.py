@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.column import ColumnStatistics
 from tests.conftest import Cli, Outcome
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"

@@ -268,7 +268,7 @@ def test_a_late_type_change_leaves_the_column_alone_or_is_an_error(
         (["fit", "-s", "xx"], 2, "no column 'xx'."),
         (["fit", "--method", "zscores"], 2, "Did you mean 'zscore'?"),
         (["fit", "--range", "0", "1"], 2, "--range belongs to --method minmax"),
-        (["fit", "--column", "x"], 2, "--column takes NAME=METHOD[:ARGS]"),
+        (["fit", "--column", "x"], 2, "--column takes NAMES=METHOD[:ARGS]"),
         (["fit", "-d", ";;"], 2, "--delimiter is one ASCII character"),
         (["fit", "--from", "xls"], 2, "no format 'xls'"),
         (["fit", "-o", "no/such/dir/s.json"], 1, "no/such/dir"),
@@ -610,7 +610,7 @@ def test_the_list_of_commands_needs_none_of_them() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert (
-        result.stderr == "['normcli.words', 'normcli.errors', 'normcli.__main__', "
+        result.stderr == "['normcli.errors', 'normcli.__main__', 'normcli.words', "
         "'normcli.cli.command', 'normcli.cli']\n"
     )
 

@@ -29,8 +29,7 @@ from normcli.formats.csv import text as csv_text
 from normcli.formats.csv import transcode
 from normcli.formats.csv.format import Csv, CsvChunk, Tsv
 from normcli.formats.csv.records import Dialect
-from normcli.methods.base import Scaled
-from normcli.numerics.numbers import Numbers
+from normcli.numerics.numbers import Numbers, Scaled
 from normcli.storage.sources import Source
 from tests import csv_oracle
 

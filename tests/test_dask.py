@@ -20,8 +20,9 @@ from normcli.engines.local import Serial
 from normcli.errors import NormcliError
 from normcli.formats.base import ReadOptions
 from normcli.methods import methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice
-from normcli.pipeline.fragmented import Observe, fit_fragments
+from normcli.pipeline.fragmented import fit_fragments
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.write import dumps
 from normcli.storage.sources import sources
@@ -102,10 +103,9 @@ def test_a_file_that_workers_cannot_see_is_named_with_the_place(
 def fitted(table: Path, address: str, watch: Callable[[], None]) -> bytes:
     """The sidecar of a fit on the cluster, `watch` being called after every fragment."""
     found = fragments(sources([str(table)]), ReadOptions(), None, 100, Serial())
-    zscore = methods()["zscore"].from_parameters({})
-    work = Observe.of(found[0].open(), Choice())
+    zscore = Asked(methods()["zscore"].from_parameters({}))
     with dask_engine.dask(address, 1) as engine:
-        return dumps(fit_fragments(found, work, zscore, {}, engine, Summary(watch=watch)))
+        return dumps(fit_fragments(found, Choice(), zscore, engine, Summary(watch=watch)))
 
 
 def test_a_worker_that_dies_in_mid_run_changes_nothing(

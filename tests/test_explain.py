@@ -124,7 +124,7 @@ def test_a_column_that_was_fitted_on_no_number_is_explained_as_what_it_may_hold(
     for command in ("transform", "inverse"):
         told = normcli(command, "--stats", path, "--explain", stdin=table).text
         assert told.splitlines()[1] == (
-            "x       zscore  as it is while missing; a number is an error, since none was fitted"
+            "x       zscore  unchanged while missing; a number is an error, since none was fitted"
         )
     told = normcli("check", "--stats", path, "--explain", stdin=table).text
     assert told.splitlines()[1].split() == ["x", "none", "-", "-", "95%", "to", "100%"]

@@ -26,8 +26,9 @@ from normcli.formats.base import ReadOptions
 from normcli.formats.csv.records import Dialect, records
 from normcli.formats.cuts import Span, cut, even, look
 from normcli.methods import methods
+from normcli.methods.spelling import Asked, Methods
 from normcli.pipeline import Choice, Job
-from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments, scale_fragments
+from normcli.pipeline.fragmented import ScaleToPart, fit_fragments, scale_fragments
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.write import dumps
 from normcli.storage.parts import parts
@@ -178,11 +179,10 @@ def test_large_files_are_cut_and_small_ones_are_not(table: Path) -> None:
 
 def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli: Cli) -> None:
     whole = succeeds(normcli("fit", table, "-o", "-")).out
-    zscore = methods()["zscore"].from_parameters({})
+    zscore = Asked(methods()["zscore"].from_parameters({}))
     cut_ = fragments_of(table, 1000)
     summary = Summary()
-    work = Observe.of(cut_[0].open(), Choice())
-    assert dumps(fit_fragments(cut_, work, zscore, {}, Serial(), summary)) == whole
+    assert dumps(fit_fragments(cut_, Choice(), zscore, Serial(), summary)) == whole
     assert summary.rows == ROWS
     assert b'"x"' in whole
 
@@ -256,11 +256,13 @@ def test_the_bar_runs_evenly_through_fragments(
     monkeypatch.setattr("normcli.views.progress.INTERVAL", 0.0)
     found: list[tuple[float, int]] = []
     monkeypatch.setattr(Bar, "_draw", lambda bar, _: found.append((bar.done(), bar.rows())))
-    zscore, size = methods()["zscore"].from_parameters({}), table.stat().st_size
+    zscore, size = Asked(methods()["zscore"]()), table.stat().st_size
     statistics = library.fit(table)
     cut_ = fragments_of(table, 3000, ReadOptions(chunk_rows=7))
     bar = Bar("scaling", sources([str(table)]))
-    work = ScaleToPart(Job(zscore, {}, statistics), table.suffix[1:], engine, True, bar.begin)
+    work = ScaleToPart(
+        Job(Methods(zscore.method), statistics), table.suffix[1:], engine, True, bar.begin
+    )
     with parts(str(tmp_path / "parts"), table.suffix, len(cut_)) as targets:
         scale_fragments(cut_, targets, work, Serial(), bar.summary)
     assert len({rows for _, rows in found}) > 2 * len(cut_) > 4  # not once a fragment

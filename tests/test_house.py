@@ -14,24 +14,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "normcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The reading order: a module imports from those before it, and from its own group.
-ORDER = [
-    ("words",),
-    ("errors",),
-    ("numerics",),
-    ("statistics",),
-    ("methods",),
-    ("storage",),
-    ("sidecar",),
-    ("formats",),
-    ("engines",),
-    ("pipeline",),
-    ("views",),
-    ("api",),
-    ("cli",),
-    ("__main__",),
-]
-RANK = {name: rank for rank, group in enumerate(ORDER) for name in group}
+# The rooms, in the order of docs/architecture.md: a room imports from those before it.
+PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text("utf-8")
+ORDER = re.findall(r"^\d+\. `(\w+)`", PAGE.split("<!-- order -->")[1], re.MULTILINE)
+RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 
 def unit(module: Path) -> str:

@@ -23,7 +23,7 @@ from normcli.formats.jsonl import format as jsonl
 from normcli.formats.jsonl import text as jsonl_text
 from normcli.formats.jsonl.chunk import JsonLinesChunk
 from normcli.formats.jsonl.format import JsonLines
-from normcli.methods.base import Scaled
+from normcli.numerics.numbers import Scaled
 from normcli.storage.sources import Source
 
 from .corpora import CORPORA, corpus

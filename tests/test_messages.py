@@ -68,7 +68,7 @@ FILES: dict[str, bytes] = {
     "broken.json": b'{"normcli": 1,',
     "list.json": b"[1, 2]",
     "double.json": b'{"normcli": 1, "normcli": 1}',
-    "newer.json": sidecar(normcli=2),
+    "newer.json": sidecar(normcli=3),
     "lacks.json": json.dumps({k: v for k, v in SIDECAR.items() if k != "rows"}).encode(),
     "extra.json": sidecar(author="me"),
     "method.json": sidecar(method={"name": "zscroe"}),
@@ -150,7 +150,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --method zscores t.csv": (
         2,
-        "no method 'zscores': there is zscore, batch, minmax. Did you mean 'zscore'?",
+        "no method 'zscores'. Did you mean 'zscore'? For the list, run: normcli methods",
     ),
     "fit --ddof 2 t.csv": (2, "--ddof must be 0 (population) or 1 (sample), not 2"),
     "fit --range 1 0 --method minmax t.csv": (2, "--range 1 0: LOW must be less than HIGH"),
@@ -159,21 +159,22 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "an end of --range must be a finite number, not 'inf'",
     ),
     "fit --range 0 1 t.csv": (2, "--range belongs to --method minmax; the method here is zscore"),
-    "fit --column x t.csv": (2, "--column takes NAME=METHOD[:ARGS], not 'x'"),
-    "fit --column x= t.csv": (2, "--column takes NAME=METHOD[:ARGS], not 'x='"),
+    "fit --column x t.csv": (2, "--column takes NAMES=METHOD[:ARGS], not 'x'"),
+    "fit --column x= t.csv": (2, "--column takes NAMES=METHOD[:ARGS], not 'x='"),
     "fit --column x=minmaks t.csv": (
         2,
-        "no method 'minmaks': there is zscore, batch, minmax. Did you mean 'minmax'?",
+        "no method 'minmaks'. Did you mean 'minmax'? For the list, run: normcli methods",
     ),
     "fit --column x=minmax:1 t.csv": (2, "minmax takes two numbers, LOW,HIGH, not '1'"),
     "fit --column x=minmax:1,b t.csv": (2, "an end of --range must be a finite number, not 'b'"),
     "fit --column x=zscore:5 t.csv": (2, "zscore takes KEY=VALUE pairs such as ddof=..., not '5'"),
     "fit --column x=zscore:dof=1 t.csv": (
         2,
-        "zscore has no option 'dof': it has ddof. Did you mean 'ddof'?",
+        "zscore has no option 'dof': it has ddof, no-center, no-scale, mean, std. "
+        "Did you mean 'ddof'?",
     ),
-    "fit --column z=minmax t.csv": (2, "--column 'z': there is no such column"),
-    "fit --column id=minmax t.csv": (2, "--column 'id': this is no column of numbers"),
+    "fit --column z=minmax t.csv": (2, "--column 'z': there is no such column in the table"),
+    "fit --column id=minmax t.csv": (2, "--column 'id': this is not a column of numbers"),
     "fit --column x=zscore:ddof=1,ddof=0 t.csv": (
         2,
         "zscore: ddof is given twice in 'ddof=1,ddof=0'",
@@ -226,8 +227,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform --method batch --running --stats s.json -s x t.csv": (
         2,
-        "column 'x': the statistics hold no running mean and variance. Save them with "
-        "--mode train --save-stats, or leave --running out",
+        "column 'x': the statistics have no running mean and variance. Save them with "
+        "--mode train --save-stats, or leave out --running",
     ),
     "inverse t.csv -s x --stats s.json --method batch --mode train": (
         2,
@@ -235,7 +236,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "inverse t.csv -s x --stats s.json --method batch --gamma 0": (
         2,
-        "column 'x': gamma is 0, so all its numbers became beta; that cannot be undone",
+        "column 'x': gamma is 0: all its numbers became beta, so it cannot be undone",
     ),
     "fit -s z t.csv": (2, "no column 'z'. There is 'id', 'x', 'y'"),
     "fit -s x1 t.csv": (2, "no column 'x1'. Did you mean 'x'?"),
@@ -396,11 +397,11 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform t.csv --stats s.json --column y=minmax": (
         2,
-        "--column 'y': the statistics have no such column",
+        "--column 'y': there is no such column in the statistics",
     ),
     "inverse t.csv --stats s.json --column xx=minmax": (
         2,
-        "--column 'xx': the statistics have no such column. Did you mean 'x'?",
+        "--column 'xx': there is no such column in the statistics. Did you mean 'x'?",
     ),
     "transform t.csv --stats s.json -s y": (2, "the statistics have no column 'y'. There is 'x'"),
     "transform t.csv --stats s.json -s z": (2, "no column 'z'. There is 'id', 'x', 'y'"),
@@ -479,12 +480,13 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "show list.json": (1, "list.json: a list is not an object"),
     "show double.json": (1, "double.json: the name 'normcli' stands twice in one object"),
-    "show newer.json": (1, "newer.json: made by a newer normcli: version 2; this one reads 1"),
+    "show newer.json": (1, "newer.json: made by a newer normcli: version 3; this one reads 2"),
     "show lacks.json": (1, "lacks.json: the field 'rows' is missing"),
     "show extra.json": (1, "extra.json: unknown field 'author'"),
     "show method.json": (
         1,
-        "method.json: field 'method.name': unknown method 'zscroe'. Did you mean 'zscore'?",
+        "method.json: field 'method': no method 'zscroe'. Did you mean 'zscore'? For the list, "
+        "run: normcli methods",
     ),
     "show mean.json": (
         1,

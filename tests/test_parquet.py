@@ -22,8 +22,8 @@ from normcli.formats.arrow.numbers import numbers_of
 from normcli.formats.base import NotNumbers, ReadOptions, Style
 from normcli.formats.parquet.footer import first_row_group
 from normcli.formats.parquet.format import ParquetFormat
-from normcli.methods.base import Scaled
-from normcli.statistics.moments import ColumnStatistics
+from normcli.numerics.numbers import Scaled
+from normcli.statistics.column import ColumnStatistics
 from normcli.storage.sources import Source
 from tests.arrow_tables import cells, many_types, numeric, opened, rewritten
 from tests.corpora import CORPORA, corpus

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from normcli.sidecar.model import Statistics
+from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, drift
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.moments import Moments
 from normcli.views.screen import Column, Grid, below, cells, lines, plain
 from normcli.views.show import draw, grid, pair_grid
 from tests.conftest import Cli
@@ -271,7 +272,7 @@ def test_drift_of_constant_and_empty_columns_is_defined() -> None:
         from normcli.numerics.numbers import Numbers
 
         found = ColumnStatistics.of(Numbers(np.array([values], dtype=float)))
-        return found.merge(ColumnStatistics(missing=missing))
+        return found.merge(ColumnStatistics({"moments": Moments(missing=missing)}))
 
     inf = float("inf")
     assert drift(column(5, 5), column(6, 6)) == Drift(inf, 1.0, 0.0)

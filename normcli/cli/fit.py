@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,7 @@ from normcli.cli.run import Run
 
 if TYPE_CHECKING:
     from normcli.formats.base import Table
+    from normcli.methods.spelling import Asked
     from normcli.pipeline.summary import Summary
     from normcli.sidecar.model import Statistics
     from normcli.storage.sources import Source
@@ -63,30 +64,26 @@ def command(inputs: tuple[str, ...], **values: Any) -> None:
 
 
 def fit_sources(
-    found: Sequence[Source], asked: mo.Asked, values: opt.Values, run: Run
+    found: Sequence[Source], asked: Asked, values: opt.Values, run: Run
 ) -> tuple[Statistics, Summary]:
     """The statistics of all sources, by the processes of this machine."""
     from normcli.formats import open_table
-    from normcli.pipeline import fit
+    from normcli.pipeline import Tables, fit
 
-    choice, read = opt.choice_of(values), opt.read_options_of(values)
-    method, own = asked
+    read = opt.read_options_of(values)
 
-    def opened(source: Source) -> Table:
-        table = open_table(source, read, values["from_"])
-        if source is found[0]:  # the others need the same columns
-            mo.refuse_absent_columns(table, choice, method, own)
-        return table
+    def opened() -> Iterator[Table]:
+        return (bar.begin(s, open_table(s, read, values["from_"])) for s in found)
 
+    if asked.passes > 1:
+        for source in found:
+            source.spooled()
     with run.bar("fitting") as bar:
-        tables = (bar.begin(source, opened(source)) for source in found)
-        statistics, summary = fit(tables, choice, method, own, opt.engine_of(values), bar.summary)
-    mo.refuse_unknown_columns(method, statistics.columns)
-    return statistics, summary
+        return fit(Tables(opened), opt.choice_of(values), asked, opt.engine_of(values), bar.summary)
 
 
 def _fit_fragments(
-    found: Sequence[Source], asked: mo.Asked, values: opt.Values, run: Run
+    found: Sequence[Source], asked: Asked, values: opt.Values, run: Run
 ) -> tuple[Statistics, Summary]:
     with by_fragments.dask_of(values, run) as dask:
         assert dask, "fit works on fragments only where others do it"

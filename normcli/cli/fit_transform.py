@@ -16,6 +16,7 @@ from normcli.cli.run import Run
 from normcli.cli.scale import one_source, write
 
 if TYPE_CHECKING:
+    from normcli.methods.spelling import Asked
     from normcli.pipeline import Choice, Job
     from normcli.sidecar.model import Statistics
 
@@ -41,28 +42,26 @@ def command(input_: str, **values: Any) -> None:
     Reads the input twice; a pipe is kept in a temporary file for that.
     """
     from normcli.formats import open_table
-    from normcli.pipeline import fit
+    from normcli.pipeline import fit, refuse_absent
 
-    method, own = mo.methods_of(values)
-    method = method.with_statistics(False)
-    own = {name: each.with_statistics(False) for name, each in own.items()}
+    asked = mo.methods_of(values).with_statistics(False)
     choice = opt.choice_of(values)
     if by_fragments.are_wanted(values, [input_]):
-        _by_fragments(input_, (method, own), choice, values)
+        _by_fragments(input_, asked, choice, values)
         return
     source = one_source(input_)
     run = Run(values, [source])
     table = open_table(source, opt.read_options_of(values), values["from_"])
-    mo.refuse_absent_columns(table, choice, method, own)
+    refuse_absent(table, choice, asked)
     source.spooled()
     with run.bar("fitting") as bar:
         tables = [bar.begin(source, table)]
-        statistics, seen = fit(tables, choice, method, own, opt.engine_of(values), bar.summary)
-    write(table, source, _job(statistics, (method, own), choice, values), values, run, seen.left)
+        statistics, seen = fit(tables, choice, asked, opt.engine_of(values), bar.summary)
+    write(table, source, _job(statistics, asked, choice, values), values, run, seen.left)
 
 
-def _by_fragments(input_: str, asked: mo.Asked, choice: Choice, values: opt.Values) -> None:
-    by_fragments.refuse_training(*asked)
+def _by_fragments(input_: str, asked: Asked, choice: Choice, values: opt.Values) -> None:
+    by_fragments.refuse_training(asked)
     found = by_fragments.sources(input_, values)
     run = Run(values, found)
     with by_fragments.dask_of(values, run) as dask:
@@ -76,9 +75,10 @@ def _by_fragments(input_: str, asked: mo.Asked, choice: Choice, values: opt.Valu
         by_fragments.write_parts(fragments, job, values, run, dask, seen.left)
 
 
-def _job(statistics: Statistics, asked: mo.Asked, choice: Choice, values: opt.Values) -> Job:
+def _job(statistics: Statistics, asked: Asked, choice: Choice, values: opt.Values) -> Job:
     from normcli.pipeline import Job
 
     chosen = replace(choice, select=tuple(statistics.columns), exclude=())
     style, saves = opt.style_of(values), bool(values["save_stats"])
-    return Job(*asked, statistics, choice=chosen, style=style, observes=saves)
+    methods = asked.methods(statistics.columns, "the table")
+    return Job(methods, statistics, choice=chosen, style=style, observes=saves)

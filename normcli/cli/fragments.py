@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.errors import UsageError
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from normcli.engines.dask import Dask
     from normcli.engines.fragments import Fragment
     from normcli.formats.base import ReadOptions
-    from normcli.methods.base import Method
+    from normcli.methods.spelling import Asked
     from normcli.pipeline import Job
     from normcli.pipeline.summary import Summary
     from normcli.sidecar.model import Statistics
@@ -59,9 +58,9 @@ def _take_output_dir(values: opt.Values) -> None:
     values["output"] = None
 
 
-def refuse_training(method: Method, own: Mapping[str, Method]) -> None:
+def refuse_training(asked: Asked) -> None:
     """Raise UsageError for a method whose batches are counted over the whole input."""
-    if any(each.batching() for each in (method, *own.values())):
+    if any(method.batching() for method in asked.all()):
         raise UsageError(
             "batches are counted over all rows of the input, which fragments would cut anywhere\n"
             "Leave out --engine and --output-dir, or use the statistics of a fit: --mode predict"
@@ -107,17 +106,14 @@ def cut(
 
 
 def fit(
-    fragments: Sequence[Fragment], asked: mo.Asked, values: opt.Values, run: Run, dask: Dask
+    fragments: Sequence[Fragment], asked: Asked, values: opt.Values, run: Run, dask: Dask
 ) -> tuple[Statistics, Summary]:
     """The statistics of all fragments, which the workers of a cluster look at."""
-    from normcli.pipeline.fragmented import Observe, fit_fragments
+    from normcli.pipeline.fragmented import fit_fragments
 
-    choice, (method, own) = opt.choice_of(values), asked
-    first = fragments[0].open()
-    mo.refuse_absent_columns(first, choice, method, own)
-    work = Observe.of(first, choice)
+    choice = opt.choice_of(values)
     with run.bar("fitting") as bar:
-        statistics = fit_fragments(fragments, work, method, own, dask, bar.summary)
+        statistics = fit_fragments(fragments, choice, asked, dask, bar.summary)
     return statistics, bar.summary
 
 

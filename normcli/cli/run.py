@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from normcli.cli.method_options import refuse_unknown_columns
 from normcli.cli.options import Values
 from normcli.engines.memory import keep_freed_memory
+from normcli.methods.spelling import refuse_unknown_names
 
 if TYPE_CHECKING:
     from normcli.pipeline import Scaling
@@ -52,9 +52,9 @@ class Run:
 
         Raises: UsageError where a method names a column that is not scaled.
         """
-        columns = [plan.column.name for plan in scaling.plans]
-        for method in (scaling.job.method, *scaling.job.column_methods.values()):
-            refuse_unknown_columns(method, columns)
+        columns = [plan.name for plan in scaling.plans]
+        for method in scaling.job.methods.all():
+            refuse_unknown_names(method, columns)
         if self._values["explain"]:
             from normcli.views import explain, screen
 

@@ -16,7 +16,7 @@ from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
     from normcli.formats.base import Format, Table
-    from normcli.methods.base import Method
+    from normcli.methods.spelling import Asked, Methods
     from normcli.pipeline import Choice, Job
     from normcli.sidecar.model import Statistics
     from normcli.storage.sources import Source
@@ -30,18 +30,19 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     if values["stats"] == input_ == "-":
         raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
     kept = load(values["stats"], values["max_sidecar"]) if values["stats"] else None
-    method, own = mo.methods_of(values, kept)
-    needy = [m.name for m in (method, *own.values()) if kept is None and m.needs_statistics]
+    asked = mo.methods_of(values, kept)
+    if kept is None and not values["method"] and values["column"]:
+        asked = replace(asked, only=True)
+    needy = kept is None and any(method.needs_fit() for method in asked.all())
     if needy or (inverse and kept is None):
         verb = "inverse" if inverse else "transform"
         raise UsageError(
             f"{verb} needs --stats, which fit makes: normcli fit train.csv -o s.json"
             + ("" if inverse else "\nfit-transform fits and scales the same table at once")
         )
-    method = method.with_statistics(kept is not None)
-    own = {name: each.with_statistics(kept is not None) for name, each in own.items()}
+    asked = asked.with_statistics(kept is not None)
     if by_fragments.are_wanted(values, [input_]):
-        _scale_fragments(input_, (method, own), kept, values, inverse=inverse)
+        _scale_fragments(input_, asked, kept, values, inverse=inverse)
         return
     source = one_source(input_)
     run = Run(values, [source])
@@ -50,26 +51,29 @@ def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
     if kept is not None and choice.is_among(kept.columns) and _same_format(source, values):
         read = replace(read, columns=tuple(kept.columns))
     table = open_table(source, read, values["from_"])
-    if kept is None:
-        mo.refuse_absent_columns(table, choice, method, own)
+    methods = asked.methods(
+        *((kept.columns, "the statistics") if kept else (table.columns, "the table"))
+    )
     left: dict[str, str] | None = None
-    if kept is None and not choice.select:
-        choice, left = _numbers_only(source, table, choice, method, run)
-    write(table, source, _job((method, own), kept, choice, values, inverse), values, run, left)
+    if asked.only:
+        choice = replace(choice, select=tuple(methods.own))
+    elif kept is None and not choice.select:
+        choice, left = _numbers_only(source, table, choice, run)
+    write(table, source, _job(methods, kept, choice, values, inverse), values, run, left)
 
 
 def _scale_fragments(
-    input_: str, asked: mo.Asked, kept: Statistics | None, values: opt.Values, *, inverse: bool
+    input_: str, asked: Asked, kept: Statistics | None, values: opt.Values, *, inverse: bool
 ) -> None:
     """Scale one input, of any number of files, to a directory of parts."""
-    by_fragments.refuse_training(*asked)
+    by_fragments.refuse_training(asked)
     assert kept is not None, "only batch training needs no statistics"
     found = by_fragments.sources(input_, values)
     run = Run(values, found)
     read, choice = opt.read_options_of(values), opt.choice_of(values)
     if choice.is_among(kept.columns) and _keeps_format(found, values):
         read = replace(read, columns=tuple(kept.columns))
-    job = _job(asked, kept, choice, values, inverse)
+    job = _job(asked.methods(kept.columns, "the statistics"), kept, choice, values, inverse)
     with by_fragments.dask_of(values, run) as dask:
         fragments = by_fragments.cut(found, read, values, run, dask)
         by_fragments.write_parts(fragments, job, values, run, dask)
@@ -86,12 +90,12 @@ def _keeps_format(found: Sequence[Source], values: opt.Values) -> bool:
 
 
 def _job(
-    asked: mo.Asked, kept: Statistics | None, choice: Choice, values: opt.Values, inverse: bool
+    methods: Methods, kept: Statistics | None, choice: Choice, values: opt.Values, inverse: bool
 ) -> Job:
     from normcli.pipeline import Job
 
     observes = bool(values.get("save_stats"))
-    return Job(*asked, kept, inverse, choice, opt.style_of(values), observes)
+    return Job(methods, kept, inverse, choice, opt.style_of(values), observes)
 
 
 def _same_format(source: Source, values: opt.Values) -> bool:
@@ -104,18 +108,20 @@ def _same_format(source: Source, values: opt.Values) -> bool:
 
 
 def _numbers_only(
-    source: Source, table: Table, choice: Choice, method: Method, run: Run
+    source: Source, table: Table, choice: Choice, run: Run
 ) -> tuple[Choice, dict[str, str]]:
     """The choice of the columns that hold numbers only, and why the others are left alone.
 
     The input is read for that.
     """
+    from normcli.methods import DEFAULT
+    from normcli.methods.spelling import Asked, method_of
     from normcli.pipeline import fit
 
     source.spooled()
     with run.bar("choosing") as bar:
         tables = [bar.begin(source, table)]
-        statistics, seen = fit(tables, choice, method, {}, summary=bar.summary)
+        statistics, seen = fit(tables, choice, Asked(method_of(DEFAULT)), summary=bar.summary)
     return replace(choice, select=tuple(statistics.columns)), seen.left
 
 

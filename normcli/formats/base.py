@@ -16,8 +16,7 @@ from normcli.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Numbers
+    from normcli.numerics.numbers import Numbers, Scaled
     from normcli.storage.sources import Source
 
 

@@ -14,7 +14,7 @@ from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Tab
 if TYPE_CHECKING:
     import pandas as pd
 
-    from normcli.methods.base import Scaled
+    from normcli.numerics.numbers import Scaled
 
 
 def is_frame(data: object) -> bool:

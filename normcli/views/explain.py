@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from normcli.pipeline import Choice, Plan, Scaling
+from normcli.pipeline import Choice, Scaling
 from normcli.pipeline.check import Limits, wanted
 from normcli.sidecar.model import Statistics
 from normcli.statistics.drift import missing_share
@@ -18,7 +18,7 @@ def fit(statistics: Statistics, left: Mapping[str, str]) -> Grid:
     grid = Grid([NAMES, Column("is"), Column("because", least=20)])
     for n in statistics.columns:
         method = statistics.method_for(n)
-        why = f"all cells are numbers or missing; method {method.name}"
+        why = f"all cells are numbers or missing; method {method.spelling}"
         grid.rows.append([name(n), ("fitted", "bold"), why])
     grid.rows.extend([name(n), "left alone", why] for n, why in left.items())
     return grid
@@ -36,19 +36,13 @@ def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
         if plan := plans.get(i):
             row: list[Cell] = [
                 name(n),
-                plan.method.name,
-                _becomes(plan, inverse=scaling.job.inverse),
+                plan.method,
+                plan.mapping.formula("y" if scaling.job.inverse else "x"),
             ]
         else:
             row = [name(n), "-", f"as it is: {reasons[n]}"]
         grid.rows.append(row)
     return grid
-
-
-def _becomes(plan: Plan, *, inverse: bool) -> str:
-    if plan.method.needs_statistics and not plan.column.statistics.count:
-        return "as it is while missing; a number is an error, since none was fitted"
-    return (plan.method.inverse_formula if inverse else plan.method.formula)(plan.column)
 
 
 def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits: Limits) -> Grid:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
-from normcli.numerics.total import Exact
+from normcli.numerics.total import Exact, exact_json
 from normcli.sidecar.model import Statistics
+from normcli.sidecar.write import method_entry
+from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, drift
-from normcli.statistics.moments import ColumnStatistics
 from normcli.views.report import can_show
 from normcli.views.screen import NAMES, Cell, Column, Drawing, Grid, Line, Span
 from normcli.words import many, name, number, percent
@@ -25,7 +25,7 @@ def heading(title: str, statistics: Statistics) -> Line:
     words = [
         many(statistics.rows, "row"),
         many(len(statistics.columns), "column"),
-        f"{method.name} (ddof {statistics.ddof})",
+        f"{method.spelling} (ddof {statistics.ddof})",
     ]
     return [(name(title), "bold"), (": " + ", ".join(words), "")]
 
@@ -132,9 +132,9 @@ def _method_change(n: str, a: Statistics, b: Statistics) -> str:
     mine, other = a.method_for(n), b.method_for(n)
     if mine == other:
         return ""
-    if mine.name != other.name:
-        return f"{mine.name}, now {other.name}"
-    return f"other parameters of {mine.name}"
+    if mine.spelling != other.spelling:
+        return f"{mine.spelling}, now {other.spelling}"
+    return f"other parameters of {mine.spelling}"
 
 
 def missing(c: ColumnStatistics) -> str:
@@ -146,12 +146,10 @@ def missing(c: ColumnStatistics) -> str:
 def note(n: str, statistics: Statistics) -> str:
     """What is to be noted about a column: a mark, its own method, its running statistics."""
     c = statistics.columns[n]
-    words = [mark(c)]
+    words = ["given" if c.given else mark(c)]
     if n in statistics.column_methods:
-        words.append(statistics.column_methods[n].name)
-    if n in statistics.running:
-        r = statistics.running[n]
-        words.append(f"running mean {number(r.mean)}, var {number(r.var)}")
+        words.append(statistics.column_methods[n].spelling)
+    words += [value.note() for value in c.values.values()]
     return ", ".join(filter(None, words))
 
 
@@ -225,7 +223,7 @@ def as_json(title: str, statistics: Statistics) -> dict[str, Any]:
     return {
         "name": title,
         "rows": statistics.rows,
-        "method": {"name": statistics.method.name, **statistics.method.parameters()},
+        "method": method_entry(statistics.method),
         "ddof": statistics.ddof,
         "columns": [_column_json(n, statistics) for n in statistics.columns],
     }
@@ -249,14 +247,9 @@ def _column_json(n: str, statistics: Statistics) -> dict[str, Any]:
     entry: dict[str, Any] = {"column": n}
     entry |= {field: getattr(c, field) for field in ("count", "missing", "nan", "inf")}
     entry |= {"mean": c.mean, "std": statistics.std(n)}
-    entry |= {"min": _exact_json(c.min), "max": _exact_json(c.max), "mark": mark(c)}
+    entry |= {"min": exact_json(c.min), "max": exact_json(c.max), "mark": mark(c)}
     method = statistics.column_methods.get(n)
     if method is not None:
-        entry["method"] = {"name": method.name, **method.parameters()}
-    if n in statistics.running:
-        entry["running"] = asdict(statistics.running[n])
-    return entry
-
-
-def _exact_json(value: Exact | None) -> float | int | str | None:
-    return format(value, "f") if isinstance(value, Decimal) else value
+        entry["method"] = method_entry(method)
+    more = {name: v.dump(statistics.facts) for name, v in c.values.items() if name != "moments"}
+    return entry | ({"given": dict(c.given)} if c.given else {}) | more

@@ -26,7 +26,7 @@ from normcli.words import printable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from normcli.methods.base import Scaled
+    from normcli.numerics.numbers import Scaled
     from normcli.storage.sources import Source
 
 ROWS = 1 << 15  # of a chunk, at most

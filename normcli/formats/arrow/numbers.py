@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Floats, Mask
+    from normcli.numerics.numbers import Floats, Mask, Scaled
 
 EXACT = 2**53  # every integer up to here is a float64
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from normcli.formats.csv.index import Bytes, Mask, Positions
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Floats
+    from normcli.numerics.numbers import Floats, Scaled
 
 NULL = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$"

@@ -38,8 +38,7 @@ from normcli.words import printable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Numbers
+    from normcli.numerics.numbers import Numbers, Scaled
     from normcli.storage.sources import Source
 
 BadRows = list[tuple[int, str]]  # line, why

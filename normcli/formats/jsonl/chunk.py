@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from normcli.formats.jsonl.index import Positions
-    from normcli.methods.base import Scaled
+    from normcli.numerics.numbers import Scaled
 
 JSON = "json"  # the type of a column that holds JSON text
 REASONS = {

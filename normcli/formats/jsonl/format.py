@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.methods.base import Scaled
+    from normcli.numerics.numbers import Scaled
     from normcli.storage.sources import Source
 
 BLOCK = 4 << 20  # bytes read at a time
