@@ -18,7 +18,9 @@ from functools import reduce
 import numpy as np
 
 from normcli.numerics.numbers import Numbers
+from normcli.statistics.base import Rows
 from normcli.statistics.batches import batch_statistics
+from normcli.statistics.moments import MomentsState
 
 N = 1 << 20
 BLOCK = 1 << 14  # values: 128 KiB, which stay in a core's cache between the passes
