@@ -162,7 +162,7 @@ def test_another_compression_than_the_name_tells_is_read_as_what_it_is(tmp_path)
 @every_codec
 @pytest.mark.parametrize("data", [b"", b"a,b\n1,2\n"])
 def test_a_name_that_promises_compression_is_held_to_it(codec, packed, data):
-    with pytest.raises(DataError, match=f"this is no {codec} data"):
+    with pytest.raises(DataError, match=f"this is not {codec} data"):
         read(packed(data))
 
 

@@ -500,7 +500,7 @@ def test_statistics_and_summaries_do_not_replace_an_input(
     places = {"DATA": data, "LINK": link, "OTHER": tmp_path / "o", "STATS": folder / "s.json"}
     result = normcli(*(places.get(argument, argument) for argument in arguments))
     assert result.code == 2
-    assert "is an input, which it would replace" in result.err
+    assert "would replace the input" in result.err
     assert data.read_bytes() == (folder / "head.csv").read_bytes()
     assert not places["OTHER"].exists()
 

@@ -609,7 +609,7 @@ def test_protected_files_and_directories_are_refused_on_entry():
         _, _, old = run(script, folder / "t.csv")
         _, _, new = run(script, folder / "new.csv")
         assert old.endswith("t.csv: it is write-protected")
-        assert new.endswith("and that directory is write-protected")
+        assert new.endswith("and its directory is write-protected")
         assert names(folder) == ["t.csv"]
 
 
@@ -832,7 +832,7 @@ def test_stdout_that_leads_to_an_input_is_refused_before_it_is_written(target, m
     script = "with output('-', inputs=sources(sys.argv[1:])) as stream: stream.write(b'x')"
     with target.open(mode) as stdout, python(script, target, stdout=stdout) as process:
         _, err = process.communicate()
-    assert b"stdout goes to the input" in err
+    assert b"stdout is redirected to the input" in err
     assert target.read_bytes() == OLD
 
 

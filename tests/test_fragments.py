@@ -509,7 +509,7 @@ def test_a_line_of_json_that_is_wrong_is_told_with_its_number(tmp_path: Path, no
         (("--fragment-bytes", "9"), "--fragment-bytes goes with"),
         (("--engine", "dask", "--scheduler", "x:1", "-j", "2", "--output-dir", "p"), "--jobs"),
         (("--output-dir", "p", "--method", "batch", "--batch-size", "9"), "batches are counted"),
-        (("--output-dir", "."), "has the input"),
+        (("--output-dir", "."), "contains the input"),
         (("--output-dir", ""), "names no directory"),
         (("--output-dir", "p", "--save-stats", "p/part-00000.csv"), "has the name of a part"),
         (("--output-dir", "p", "--json-summary", "./p/part-00009.csv"), "has the name of a part"),
@@ -555,7 +555,7 @@ def test_what_is_no_directory_is_no_directory_of_parts(
     for name in ("file", "link"):
         refused = normcli("fit-transform", csv, "--output-dir", tmp_path / name)
         assert refused.code == 1
-        assert f"cannot write parts to {tmp_path / name}: it is no directory" in refused.err
+        assert f"cannot write parts to {tmp_path / name}: it is not a directory" in refused.err
     assert (tmp_path / "file").read_text() == "precious"
     assert not (tmp_path / "absent").exists()
 
@@ -632,4 +632,4 @@ def test_an_input_in_the_store_of_the_parts_is_refused(
     there = store.put("data/t.csv", csv.read_bytes())
     refused = normcli("fit-transform", there, "--output-dir", "s3://bucket/data/")
     assert refused.code == 2
-    assert "has the input" in refused.err
+    assert "contains the input" in refused.err

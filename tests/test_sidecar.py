@@ -290,8 +290,8 @@ def test_every_hostile_json_file_is_refused_in_plain_words():
         (b"[" * 100_000, "nested too deeply"),
         (b'{"method":' * 100_000, "nested too deeply"),
         (b"[" * 900 + b"]" * 900, "nested too deeply"),
-        (b'{"rows": 1, "a": 2, "rows": 3}', "the name 'rows' stands twice in one object"),
-        (b'{"a\\u001b": 1, "a\\u001b": 3}', r"the name 'a\x1b' stands twice in one object"),
+        (b'{"rows": 1, "a": 2, "rows": 3}', "the name 'rows' occurs twice in one object"),
+        (b'{"a\\u001b": 1, "a\\u001b": 3}', r"the name 'a\x1b' occurs twice in one object"),
         (b'{"normcli": 2}', "made by a newer normcli: version 2; this one reads 1"),
         (b"[]", "a list is not an object"),
         (b"{}", "the field 'normcli' is missing"),
@@ -377,10 +377,10 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
          "s.json: column 'age', field 'count': -1 is less than the minimum of 0"),
         (("columns", "age", "count"), "2",
          "s.json: column 'age', field 'count': "
-         "count, missing, nan and inf make 3 cells, but there are 4 rows"),
+         "count, missing, nan and inf add up to 3 cells, but there are 4 rows"),
         (("columns", "age", "mean"), "2.6",
-         "s.json: column 'age', field 'mean': 2.6 is not what the exact sums give, 2.5: "
-         "was it edited? Fit again to change the statistics"),
+         "s.json: column 'age', field 'mean': 2.6 does not match the exact sums, which give 2.5: "
+         "was it edited? To change the statistics, fit again"),
         (("columns", "age", "min"), "4.75",
          "s.json: column 'age', field 'min': the min is greater than the max"),
         (("columns", "age", "min"), "null",
@@ -392,12 +392,12 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
         (("columns", "age", "sum"), "[1.0, \"x\"]",
          "s.json: column 'age', field 'sum', item 2: 'x' is not a number"),
         (("columns", "age", "sum"), "[99.0]",
-         "s.json: column 'age', field 'sum': the mean that it gives lies outside of min and max"),
+         "s.json: column 'age', field 'sum': it gives a mean that is not between min and max"),
         (("columns", "age", "sum"), "[7.0, 0.5]",
          "s.json: column 'age', field 'sum': not the canonical form of an exact total"),
         (("columns", "age", "sum_of_squares"), "[18.0]",
          "s.json: column 'age', field 'sum_of_squares': "
-         "no numbers have this together with the count, min, max and sum"),
+         "no numbers with this count, min, max and sum can have it"),
         (("columns", "ratio", "running", "var"), "-1",
          "s.json: column 'ratio', field 'running.var': -1 is less than the minimum of 0"),
         (("columns", "age", "method", "name"), '"minmx"',
@@ -406,7 +406,7 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
         (("normcli",), "0", "s.json: field 'normcli': 0 is not 1"),
         (("normcli",), "true", "s.json: field 'normcli': true is not 1"),
         (("normcli",), '"1"', "s.json: field 'normcli': '1' is not 1"),
-        (("ddof",), "1", "s.json: field 'ddof': 1 does not go with 'method': not 0"),
+        (("ddof",), "1", "s.json: field 'ddof': 1 does not match 'method': it must be 0"),
     ],
 )  # fmt: skip
 def test_an_error_names_file_column_and_field(path, text, words):

@@ -229,7 +229,7 @@ def test_file_uris_are_files(normcli: Cli, tmp_path: Path) -> None:
     assert normcli("fit", data, "-o", "-").out == target.read_bytes()
     same = normcli("fit", data.as_uri(), "-o", data.as_uri())
     assert same.code == 2
-    assert "is an input" in same.err
+    assert "would replace the input" in same.err
 
 
 # -- ranges --------------------------------------------------------------------------------
@@ -339,14 +339,14 @@ def test_a_column_that_is_in_the_file_too_is_that_of_the_file(store: Store, norm
         (("fit", "s3://bucket/t.csv", "-o", "s3://absent/s"), "there is no such bucket"),
         (("fit", "s3://bucket/t.csv", "-o", "s3://bucket/"), "it is a directory"),
         (("fit", "s3://bucket/t.csv", "-o", "s3://bucket"), "it is a directory"),
-        (("fit", "s3://bucket/t.csv?speed=1"), "no option speed: there is endpoint_override"),
-        (("fit", "s3://a:b@bucket/t.csv"), "a URI holds no password"),
-        (("fit", "s3:///t.csv"), "an s3 URI names a bucket"),
-        (("fit", "-", "-o", "abfs://c@a.dfs.core.windows.net/s"), "before they are whole"),
+        (("fit", "s3://bucket/t.csv?speed=1"), "no option speed; it has endpoint_override"),
+        (("fit", "s3://a:b@bucket/t.csv"), "a URI must not contain a password"),
+        (("fit", "s3:///t.csv"), "an s3 URI must name a bucket"),
+        (("fit", "-", "-o", "abfs://c@a.dfs.core.windows.net/s"), "before they are complete"),
         (("fit", "nfs://bucket/t.csv"), "cannot open nfs://bucket/t.csv: Protocol not known: nfs"),
-        (("fit", "file://host/t.csv"), "a file URI is file:/// and a path on this machine"),
-        (("fit", "s3://bucket/t.csv", "-o", "s3://bucket/t%2Ecsv"), "is an input"),
-        (("fit", "s3://bucket/bad.gz", "-o", "-"), "s3://bucket/bad.gz: this is no gzip data"),
+        (("fit", "file://host/t.csv"), "a file URI has the form file:///PATH, on this machine"),
+        (("fit", "s3://bucket/t.csv", "-o", "s3://bucket/t%2Ecsv"), "would replace the input"),
+        (("fit", "s3://bucket/bad.gz", "-o", "-"), "s3://bucket/bad.gz: this is not gzip data"),
         (("fit", "s3://bucket/bad.parquet", "-o", "-"), "s3://bucket/bad.parquet: "),
     ],
 )
@@ -370,7 +370,7 @@ def test_a_secret_in_a_uri_is_not_repeated(normcli: Cli, secret: str, option: st
     uri = f"s3://key:{secret}@bucket/"
     for line in (("fit", uri), ("show", uri), ("fit", "-", option, uri)):
         outcome = normcli(*line, stdin=CSV)
-        assert "a URI holds no password" in outcome.err
+        assert "a URI must not contain a password" in outcome.err
         assert "sec" not in outcome.err
 
 
@@ -474,7 +474,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(
     store.fault = replace
     outcome = normcli("fit", uri, "-o", "-")
     assert (outcome.code, outcome.out) == (1, b"")
-    assert f"{uri} was replaced while it was read" in outcome.err
+    assert f"{uri} was replaced while being read" in outcome.err
 
 
 # -- old or complete -----------------------------------------------------------------------

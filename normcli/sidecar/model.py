@@ -94,8 +94,8 @@ def _merged_columns(
     for name in sorted(a.keys() ^ b.keys()):
         if not _all_missing(a.get(name) or b[name]):
             raise DataError(
-                f"cannot merge: column {printable(name)} has numbers in one table and is no "
-                "column of numbers in the other"
+                f"cannot merge: column {printable(name)} has numbers in one table and is "
+                "not numeric in the other"
             )
     # The same columns in another order differ too. Nothing finer is associative: an order
     # that is settled without a column that is left out later would forget who disagreed.
@@ -112,7 +112,7 @@ def _refuse_running(a: Statistics, b: Statistics) -> None:
         raise DataError(
             f"cannot merge: column {printable(name)} has a running mean and variance, which "
             "depend on the order of the batches; train on all the data, or merge statistics "
-            "that `fit` made"
+            "made by `fit`"
         )
 
 

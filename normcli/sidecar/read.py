@@ -83,9 +83,9 @@ def _parse(data: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        hint = "" if text.lstrip()[:1] == "{" else "\nTo make one of a table: normcli fit TABLE"
+        hint = "" if text.lstrip()[:1] == "{" else "\nTo make one from a table: normcli fit TABLE"
         raise SidecarError(
-            f"no sidecar, as it is not valid JSON: {error.msg} ({where}){hint}"
+            f"not a sidecar: it is not valid JSON: {error.msg} ({where}){hint}"
         ) from error
     except RecursionError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
@@ -96,7 +96,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
         twice = next(key for key in counts if counts[key] > 1)
-        raise SidecarError(f"the name {printable(twice)} stands twice in one object")
+        raise SidecarError(f"the name {printable(twice)} occurs twice in one object")
     return found
 
 
@@ -142,7 +142,9 @@ def _validate(document: Any) -> None:
     except jsonschema_rs.ValidationError as error:
         raise SidecarError(_in_words(error)) from error
     except UnicodeEncodeError as error:
-        raise SidecarError("a text in it is not valid Unicode: half of a surrogate pair") from error
+        raise SidecarError(
+            "it contains text that is not valid Unicode: half of a surrogate pair"
+        ) from error
     except ValueError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
 
@@ -170,11 +172,11 @@ def _in_words(error: ValidationError) -> str:
 
 _TYPES = {
     "array": "a list",
-    "integer": "a whole number",
+    "integer": "an integer",
     "null": "null",
     "number": "a finite number",
     "object": "an object",
-    "string": "a text",
+    "string": "a string",
 }
 _LIMITS = {
     "minimum": "is less than the minimum of {}",
@@ -213,7 +215,7 @@ def _statistics(document: Entry) -> Statistics:
     ddof = _ddof(method)
     if document["ddof"] != ddof:
         raise SidecarError(
-            f"field 'ddof': {document['ddof']} does not go with 'method': not {ddof}"
+            f"field 'ddof': {document['ddof']} does not match 'method': it must be {ddof}"
         )
     rows = int(document["rows"])
     entries = document["columns"].items()
@@ -231,7 +233,7 @@ def _method(entry: Entry, place: list[str]) -> Method:
     name = parameters.pop("name")
     known = methods()
     if name not in known:
-        hint = did_you_mean(name, known) or f" There are {', '.join(known)}."
+        hint = did_you_mean(name, known) or f" The methods are {', '.join(known)}."
         raise SidecarError(
             f"{_where([*place, 'method', 'name'])}unknown method {printable(name)}.{hint}"
         )
@@ -289,16 +291,16 @@ def _faults(
     if cells != rows:
         yield (
             "count",
-            f"count, missing, nan and inf make {_shown(cells)} cells, "
+            f"count, missing, nan and inf add up to {_shown(cells)} cells, "
             f"but there are {_shown(rows)} rows",
         )
     if n == 0:
         for field, value in (("min", c.min), ("max", c.max)):
             if value is not None:
-                yield field, "a column with count 0 has none: it must be null"
+                yield field, "must be null in a column with count 0"
         for field, total in (("sum", c.sum), ("sum_of_squares", c.sum_of_squares)):
             if total != Total():
-                yield field, "a column with count 0 has none: it must be []"
+                yield field, "must be [] in a column with count 0"
     elif c.min is None or c.max is None:
         yield ("min" if c.min is None else "max"), f"null in a column with count {n}"
     else:
@@ -315,16 +317,16 @@ def _impossible(
         yield "min", "the min is greater than the max"
     s = total.as_fraction()
     if not n * low <= s <= n * high:
-        yield "sum", "the mean that it gives lies outside of min and max"
+        yield "sum", "it gives a mean that is not between min and max"
     variance = n * squares.as_fraction() - s * s  # times n**2
     if not n * (high - low) ** 2 <= 2 * variance <= 2 * (n * high - s) * (s - n * low):
-        yield "sum_of_squares", "no numbers have this together with the count, min, max and sum"
+        yield "sum_of_squares", "no numbers with this count, min, max and sum can have it"
 
 
 def _edited(field: str, found: float | None, exact: float | None) -> Iterator[tuple[str, str]]:
     if found != exact:
         yield (
             field,
-            f"{_shown(found)} is not what the exact sums give, {_shown(exact)}: "
-            "was it edited? Fit again to change the statistics",
+            f"{_shown(found)} does not match the exact sums, which give {_shown(exact)}: "
+            "was it edited? To change the statistics, fit again",
         )
