@@ -44,7 +44,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def timeless(report: str) -> list[str]:
-    """The lines of a report without what differs from run to run."""
+    """The lines of a report without the parts that differ between runs."""
     return FIGURE.sub("0 ", report).splitlines()
 
 
@@ -158,10 +158,10 @@ def test_a_run_that_is_ended_leaves_no_process(tmp_path: Path, way: signal.Signa
     options = ("--engine", "dask", "-j", 2, "--fragment-bytes", 60, "--output-dir", parts)
     command = ("normcli", "fit-transform", table, *options)
     with started(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
-        until(lambda: len(group(run.pid)) >= 3)  # one is there to look after the others
+        until(lambda: len(group(run.pid)) >= 3)  # one of them watches the others
         time.sleep(1)
         if way is signal.SIGINT:
-            os.killpg(run.pid, way)  # as a terminal does it
+            os.killpg(run.pid, way)  # as a terminal does
         else:
             run.send_signal(way)
         _, words = run.communicate(timeout=PATIENCE)
@@ -216,7 +216,7 @@ def test_a_scheduler_that_does_not_answer_is_named_in_time(tmp_path: Path, normc
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_an_address_that_is_none_is_a_usage_error(tmp_path: Path, normcli: Cli) -> None:
+def test_an_invalid_address_is_a_usage_error(tmp_path: Path, normcli: Cli) -> None:
     table = tmp_path / "t.csv"
     write_csv(table)
     refused = normcli("fit", table, "--engine", "dask", "--scheduler", "")
@@ -309,7 +309,7 @@ def test_time_passes_while_workers_do_the_work(
 IMPATIENT = """
 from normcli.engines import dask as dask_engine
 from normcli.views import progress
-dask_engine.ANSWER = 60  # a busy machine is no failure
+dask_engine.ANSWER = 60  # a busy machine is not a failure
 dask_engine.LOOK = progress.DELAY = progress.INTERVAL = 0.001
 """
 

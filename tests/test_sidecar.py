@@ -1,4 +1,4 @@
-"""The sidecar, and the value that it keeps."""
+"""The sidecar, and the statistics in it."""
 
 import copy
 import functools
@@ -75,7 +75,7 @@ def loads(document: Any) -> Statistics:
 
 
 def refusal(data: bytes, **options: Any) -> str:
-    """What is said against a sidecar: printable, one or two lines."""
+    """The message that refuses a sidecar: printable, one or two lines."""
     with pytest.raises((SidecarError, LimitError)) as caught:
         sidecar.loads(data, "s.json", **options)
     message = str(caught.value)
@@ -91,7 +91,7 @@ def refusal(data: bytes, **options: Any) -> str:
 floats = st.floats(allow_subnormal=True)
 cells = st.one_of(st.none(), floats, st.integers(-(10**6), 10**6).map(float))
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-# The type says that columns named so exist, not that any method takes each parameter.
+# The type says that columns of these names exist, not that every method has each parameter.
 some_methods = st.sampled_from([ZSCORE, MINMAX])
 
 
@@ -299,7 +299,7 @@ def test_every_hostile_json_file_is_refused_in_plain_words():
         (b"1" * 5000, "is not an object"),
     ],
 )
-def test_what_is_no_sidecar_is_refused_in_its_own_words(data, words):
+def test_a_file_that_is_not_a_sidecar_has_its_own_message(data, words):
     assert words in refusal(data)
 
 
@@ -326,7 +326,7 @@ def fields_of(document: Any) -> list[tuple[str, ...]]:
 
 
 def substituted(document: Any, path: Sequence[str], text: str) -> bytes:
-    """The document with raw JSON text in the place of one field."""
+    """The document with one field replaced by raw JSON text."""
     document = copy.deepcopy(document)
     holder = document
     for step in path[:-1]:
@@ -352,7 +352,7 @@ def test_a_hostile_value_is_refused_by_column_and_field_or_means_the_same(path):
 
 
 def acceptable(path: Sequence[str], text: str) -> bool:
-    """Is this value a good one, though another?"""
+    """Is this value valid, though it differs?"""
     return path == ("columns",) and text == "{}"
 
 
@@ -466,7 +466,7 @@ def test_parameters_of_every_method_are_kept_and_hostile_ones_refused(name):
 
 
 def outcome(merged: Callable[[], Statistics]) -> bytes | None:
-    """The bytes of a merge, or None where it is refused."""
+    """The bytes of a merge, or None if it is refused."""
     try:
         return sidecar.dumps(merged())
     except DataError:
@@ -612,7 +612,7 @@ def test_the_example_of_the_documentation_is_what_the_program_writes():
     assert sidecar.dumps(table(columns)).decode() == sidecar_of_it
 
 
-def test_the_documentation_tells_of_every_field():
+def test_the_documentation_describes_every_field():
     page = (Path(__file__).parents[1] / "docs" / "sidecar.md").read_text("utf-8")
     schema = sidecar.schema()
     for field in [*schema["properties"], *schema["$defs"]["column"]["properties"]]:

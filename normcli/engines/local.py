@@ -166,7 +166,7 @@ def _in_order(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
     by_pipe: dict[object, _Worker] = {worker.pipe: worker for worker in workers}
     free = deque(workers * AHEAD)
     done: dict[int, tuple[_Worker, int, Any]] = {}
-    sent = told = 0
+    sent = yielded = 0
     while True:
         while free:
             for item in islice(items, 1):
@@ -175,17 +175,17 @@ def _in_order(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
                 break
             else:
                 break
-        if told == sent:
+        if yielded == sent:
             return
-        while told not in done:
+        while yielded not in done:
             for pipe in wait([worker.pipe for worker in workers]):
                 number, slot, result = by_pipe[pipe].receive()
                 done[number] = by_pipe[pipe], slot, result
-        worker, slot, result = done.pop(told)
+        worker, slot, result = done.pop(yielded)
         yield worker.opened(slot, result)
         worker.slots.append(slot)
         free.append(worker)
-        told += 1
+        yielded += 1
 
 
 class _Worker:
