@@ -1,4 +1,4 @@
-"""Every engine is an ordered map: what it promises to those who use it."""
+"""Every engine is an ordered map."""
 
 import threading
 from contextlib import closing
@@ -77,7 +77,7 @@ def test_overlapped_work_is_read_done_and_used_at_the_same_time():
 
 
 class Counting:
-    """Counts how often it is asked for a map."""
+    """Counts the calls of its map."""
 
     maps = 0
 

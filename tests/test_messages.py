@@ -238,7 +238,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "column 'x': gamma is 0: all its numbers became beta, so it cannot be undone",
     ),
-    "fit -s z t.csv": (2, "no column 'z'. There is 'id', 'x', 'y'"),
+    "fit -s z t.csv": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
     "fit -s x1 t.csv": (2, "no column 'x1'. Did you mean 'x'?"),
     "fit -s 7 t.csv": (2, "there is no column 7: the table has columns 1 to 3"),
     "fit -s 2-9 t.csv": (2, "there are no columns 2-9: the table has columns 1 to 3"),
@@ -246,8 +246,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "'/[/' is not a regular expression: unterminated character set at position 0",
     ),
-    "fit -s z* t.csv": (2, "no column 'z*'. There is 'id', 'x', 'y'"),
-    "fit --exclude z t.csv": (2, "no column 'z'. There is 'id', 'x', 'y'"),
+    "fit -s z* t.csv": (2, "no column 'z*'. The table has 'id', 'x', 'y'"),
+    "fit --exclude z t.csv": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
     "fit -s !x,!y,!id t.csv": (2, "--select and --exclude leave no column"),
     "transform t.csv": (
         2,
@@ -271,10 +271,10 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "*.csv is 14 files; give one at a time, or all with --output-dir",
     ),
-    "fit t.csv -o t.csv": (2, "--output t.csv is an input, which it would replace"),
+    "fit t.csv -o t.csv": (2, "--output would replace the input t.csv"),
     "fit t.csv --json-summary t.csv -o s2.json": (
         2,
-        "--json-summary t.csv is an input, which it would replace",
+        "--json-summary would replace the input t.csv",
     ),
     "fit t.csv -o s2.json --json-summary s2.json": (
         2,
@@ -292,7 +292,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit t.csv -o empty/": (1, "cannot write empty/: it is a directory; name a file in it"),
     "fit plain.csv.gz": (
         1,
-        "plain.csv.gz: this is no gzip data (it begins with b'id,x')\n"
+        "plain.csv.gz: this is not gzip data (it begins with b'id,x')\n"
         "If it is not compressed, rename it or pipe it in",
     ),
     "fit cut.csv.gz": (1, "cut.csv.gz: the gzip data end too early: truncated?"),
@@ -403,8 +403,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "--column 'xx': there is no such column in the statistics. Did you mean 'x'?",
     ),
-    "transform t.csv --stats s.json -s y": (2, "the statistics have no column 'y'. There is 'x'"),
-    "transform t.csv --stats s.json -s z": (2, "no column 'z'. There is 'id', 'x', 'y'"),
+    "transform t.csv --stats s.json -s y": (2, "the statistics have no column 'y'. They have 'x'"),
+    "transform t.csv --stats s.json -s z": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
     "transform odd.csv --stats s.json": (
         1,
         "odd.csv: line 3, column 'x': 'oops' is not a number\n"
@@ -431,8 +431,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform t.csv --stats t.csv": (
         1,
-        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)\n"
-        "To make one of a table: normcli fit TABLE",
+        "t.csv: not a sidecar: it is not valid JSON: Expecting value (line 1 column 1)\n"
+        "To make one from a table: normcli fit TABLE",
     ),
     "check other.csv s.json --stats s.json": (
         1,
@@ -475,11 +475,11 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "show broken.json": (
         1,
-        "broken.json: no sidecar, as it is not valid JSON: Expecting property name "
+        "broken.json: not a sidecar: it is not valid JSON: Expecting property name "
         "enclosed in double quotes (line 1 column 15)",
     ),
     "show list.json": (1, "list.json: a list is not an object"),
-    "show double.json": (1, "double.json: the name 'normcli' stands twice in one object"),
+    "show double.json": (1, "double.json: the name 'normcli' occurs twice in one object"),
     "show newer.json": (1, "newer.json: made by a newer normcli: version 3; this one reads 2"),
     "show lacks.json": (1, "lacks.json: the field 'rows' is missing"),
     "show extra.json": (1, "extra.json: unknown field 'author'"),
@@ -490,12 +490,12 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "show mean.json": (
         1,
-        "mean.json: column 'x', field 'mean': 2.5 is not what the exact sums give, "
-        "2.0: was it edited? Fit again to change the statistics",
+        "mean.json: column 'x', field 'mean': 2.5 does not match the exact sums, which give "
+        "2.0: was it edited? To change the statistics, fit again",
     ),
     "show count.json": (
         1,
-        "count.json: column 'x', field 'count': count, missing, nan and inf make 3 "
+        "count.json: column 'x', field 'count': count, missing, nan and inf add up to 3 "
         "cells, but there are 2 rows",
     ),
     "show swapped.json": (
@@ -519,8 +519,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "show t.csv": (
         1,
-        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)\n"
-        "To make one of a table: normcli fit TABLE",
+        "t.csv: not a sidecar: it is not valid JSON: Expecting value (line 1 column 1)\n"
+        "To make one from a table: normcli fit TABLE",
     ),
     "completion tcsh": (
         2,

@@ -1,4 +1,4 @@
-"""The sidecar, and the value that it keeps."""
+"""The sidecar, and the statistics in it."""
 
 import copy
 import functools
@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from normcli import sidecar
 from normcli.errors import DataError, LimitError, NormcliError, SidecarError
 from normcli.methods import methods
+from normcli.methods.spelling import method_of
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Total
 from normcli.sidecar.model import GroupStatistics, Statistics
@@ -95,7 +96,7 @@ def loads(document: Any) -> Statistics:
 
 
 def refusal(data: bytes, **options: Any) -> str:
-    """What is said against a sidecar: printable, one or two lines."""
+    """The message that refuses a sidecar: printable, one or two lines."""
     with pytest.raises((SidecarError, LimitError)) as caught:
         sidecar.loads(data, "s.json", **options)
     message = str(caught.value)
@@ -111,7 +112,7 @@ def refusal(data: bytes, **options: Any) -> str:
 floats = st.floats(allow_subnormal=True)
 cells = st.one_of(st.none(), floats, st.integers(-(10**6), 10**6).map(float))
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-# The type says that columns named so exist, not that any method takes each parameter.
+# The type says that columns of these names exist, not that every method has each parameter.
 some_methods = st.sampled_from([ZSCORE, MINMAX])
 
 
@@ -331,8 +332,8 @@ def test_every_hostile_json_file_is_refused_in_plain_words():
         (b"[" * 100_000, "nested too deeply"),
         (b'{"method":' * 100_000, "nested too deeply"),
         (b"[" * 900 + b"]" * 900, "nested too deeply"),
-        (b'{"rows": 1, "a": 2, "rows": 3}', "the name 'rows' stands twice in one object"),
-        (b'{"a\\u001b": 1, "a\\u001b": 3}', r"the name 'a\x1b' stands twice in one object"),
+        (b'{"rows": 1, "a": 2, "rows": 3}', "the name 'rows' occurs twice in one object"),
+        (b'{"a\\u001b": 1, "a\\u001b": 3}', r"the name 'a\x1b' occurs twice in one object"),
         (b'{"normcli": 3}', "made by a newer normcli: version 3; this one reads 2"),
         (b"[]", "a list is not an object"),
         (b"{}", "the field 'normcli' is missing"),
@@ -340,7 +341,7 @@ def test_every_hostile_json_file_is_refused_in_plain_words():
         (b"1" * 5000, "is not an object"),
     ],
 )
-def test_what_is_no_sidecar_is_refused_in_its_own_words(data, words):
+def test_a_file_that_is_not_a_sidecar_has_its_own_message(data, words):
     assert words in refusal(data)
 
 
@@ -367,7 +368,7 @@ def fields_of(document: Any) -> list[tuple[str, ...]]:
 
 
 def substituted(document: Any, path: Sequence[str], text: str) -> bytes:
-    """The document with raw JSON text in the place of one field."""
+    """The document with one field replaced by raw JSON text."""
     document = copy.deepcopy(document)
     holder = document
     for step in path[:-1]:
@@ -417,10 +418,10 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
          "s.json: column 'age', field 'count': -1 is less than the minimum of 0"),
         (("columns", "age", "count"), "2",
          "s.json: column 'age', field 'count': "
-         "count, missing, nan and inf make 3 cells, but there are 4 rows"),
+         "count, missing, nan and inf add up to 3 cells, but there are 4 rows"),
         (("columns", "age", "mean"), "2.6",
-         "s.json: column 'age', field 'mean': 2.6 is not what the exact sums give, 2.5: "
-         "was it edited? Fit again to change the statistics"),
+         "s.json: column 'age', field 'mean': 2.6 does not match the exact sums, which give 2.5: "
+         "was it edited? To change the statistics, fit again"),
         (("columns", "age", "min"), "4.75",
          "s.json: column 'age', field 'min': the min is greater than the max"),
         (("columns", "age", "min"), "null",
@@ -432,12 +433,12 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
         (("columns", "age", "sum"), "[1.0, \"x\"]",
          "s.json: column 'age', field 'sum', item 2: 'x' is not a number"),
         (("columns", "age", "sum"), "[99.0]",
-         "s.json: column 'age', field 'sum': the mean that it gives lies outside min and max"),
+         "s.json: column 'age', field 'sum': it gives a mean that is not between min and max"),
         (("columns", "age", "sum"), "[7.0, 0.5]",
          "s.json: column 'age', field 'sum': not the canonical form of an exact total"),
         (("columns", "age", "sum_of_squares"), "[18.0]",
          "s.json: column 'age', field 'sum_of_squares': "
-         "no numbers have this together with the count, min, max and sum"),
+         "no numbers with this count, min, max and sum can have it"),
         (("columns", "ratio", "running", "var"), "-1",
          "s.json: column 'ratio', field 'running.var': -1 is less than the minimum of 0"),
         (("columns", "age", "method", "name"), '"minmx"',
@@ -446,7 +447,7 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
         (("normcli",), "0", "s.json: field 'normcli': 0 is not 2"),
         (("normcli",), "true", "s.json: field 'normcli': true is not 2"),
         (("normcli",), '"1"', "s.json: field 'normcli': '1' is not 2"),
-        (("ddof",), "1", "s.json: field 'ddof': 1 does not go with 'method': not 0"),
+        (("ddof",), "1", "s.json: field 'ddof': 1 does not match 'method': it must be 0"),
     ],
 )  # fmt: skip
 def test_an_error_names_file_column_and_field(path, text, words):
@@ -487,7 +488,8 @@ def test_no_other_sum_of_squares_passes_for_a_constant_column(values, bit):
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_parameters_of_every_method_are_kept_and_hostile_ones_refused(name):
-    method = METHODS[name].from_parameters({})
+    example = method_of(METHODS[name].examples[0])
+    method = type(example).from_parameters(example.parameters())
     statistics = table({"x": [1.0, 2.0], "y": [1.0, 2.0]}, method=method)
     mixed = replace(statistics, method=ZSCORE, column_methods={"x": method})
     assert sidecar.loads(sidecar.dumps(statistics)) == statistics
@@ -507,7 +509,7 @@ def test_parameters_of_every_method_are_kept_and_hostile_ones_refused(name):
 
 
 def outcome(merged: Callable[[], Statistics]) -> bytes | None:
-    """The bytes of a merge, or None where it is refused."""
+    """The bytes of a merge, or None if it is refused."""
     try:
         return sidecar.dumps(merged())
     except DataError:
@@ -682,7 +684,7 @@ def test_the_example_of_the_documentation_is_what_the_program_writes():
     assert sidecar.dumps(table(columns)).decode() == sidecar_of_it
 
 
-def test_the_documentation_tells_of_every_field():
+def test_the_documentation_describes_every_field():
     page = (Path(__file__).parents[1] / "docs" / "sidecar.md").read_text("utf-8")
     schema = sidecar.schema()
     for field in [*schema["properties"], *schema["$defs"]["column"]["properties"]]:

@@ -169,7 +169,7 @@ class Job:
             if unknown:
                 raise UsageError(
                     f"the statistics have no column {printable(unknown[0])}."
-                    + (did_you_mean(unknown[0], known) or f" There is {in_words(list(known))}.")
+                    + (did_you_mean(unknown[0], known) or f" They have {in_words(list(known))}.")
                 )
         elif not self.inverse and len(absent) < len(known):
             self._refuse_absent(table, absent)

@@ -80,9 +80,9 @@ def _parse(data: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        hint = "" if text.lstrip()[:1] == "{" else "\nTo make one of a table: normcli fit TABLE"
+        hint = "" if text.lstrip()[:1] == "{" else "\nTo make one from a table: normcli fit TABLE"
         raise SidecarError(
-            f"no sidecar, as it is not valid JSON: {error.msg} ({where}){hint}"
+            f"not a sidecar: it is not valid JSON: {error.msg} ({where}){hint}"
         ) from error
     except RecursionError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
@@ -93,7 +93,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
         twice = next(key for key in counts if counts[key] > 1)
-        raise SidecarError(f"the name {printable(twice)} stands twice in one object")
+        raise SidecarError(f"the name {printable(twice)} occurs twice in one object")
     return found
 
 
@@ -133,7 +133,9 @@ def _validate(document: Any) -> None:
     except jsonschema_rs.ValidationError as error:
         raise SidecarError(_in_words(error)) from error
     except UnicodeEncodeError as error:
-        raise SidecarError("a text in it is not valid Unicode: half of a surrogate pair") from error
+        raise SidecarError(
+            "it contains text that is not valid Unicode: half of a surrogate pair"
+        ) from error
     except ValueError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
 
@@ -166,7 +168,7 @@ _TYPES = {
     "null": "null",
     "number": "a finite number",
     "object": "an object",
-    "string": "a text",
+    "string": "a string",
 }
 _LIMITS = {
     "minimum": "is less than the minimum of {}",
@@ -210,7 +212,7 @@ def _statistics(document: Entry) -> Statistics:
     ddof = Statistics(method=method).ddof
     if document["ddof"] != ddof:
         raise SidecarError(
-            f"field 'ddof': {document['ddof']} does not go with 'method': not {ddof}"
+            f"field 'ddof': {document['ddof']} does not match 'method': it must be {ddof}"
         )
     facts, entries = Facts(int(document["rows"]), ddof), document["columns"]
     own = {n: _method(e["method"], ["columns", n]) for n, e in entries.items() if "method" in e}

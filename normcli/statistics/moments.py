@@ -443,16 +443,16 @@ def _faults(c: Moments, entry: Mapping[str, Any], facts: Facts) -> Iterator[tupl
     if c.cells != facts.rows:
         yield (
             "count",
-            f"count, missing, nan and inf make {short(c.cells)} cells, "
+            f"count, missing, nan and inf add up to {short(c.cells)} cells, "
             f"but there are {short(facts.rows)} rows",
         )
     if c.count == 0:
         for field, value in (("min", c.min), ("max", c.max)):
             if value is not None:
-                yield field, "it must be null in a column with count 0"
+                yield field, "must be null in a column with count 0"
         for field, total in (("sum", c.sum), ("sum_of_squares", c.sum_of_squares)):
             if total != ZERO:
-                yield field, "it must be [] in a column with count 0"
+                yield field, "must be [] in a column with count 0"
     elif c.min is None or c.max is None:
         yield ("min" if c.min is None else "max"), f"null in a column with count {short(c.count)}"
     else:
@@ -471,10 +471,10 @@ def _impossible(c: Moments, low: Fraction, high: Fraction) -> Iterator[tuple[str
     if low > high:
         yield "min", "the min is greater than the max"
     if not n * low <= s <= n * high:
-        yield "sum", "the mean that it gives lies outside min and max"
+        yield "sum", "it gives a mean that is not between min and max"
     variance = n * c.sum_of_squares.as_fraction() - s * s  # times n**2
     if not n * (high - low) ** 2 <= 2 * variance <= 2 * (n * high - s) * (s - n * low):
-        yield "sum_of_squares", "no numbers have this together with the count, min, max and sum"
+        yield "sum_of_squares", "no numbers with this count, min, max and sum can have it"
     if c.whole and (s.denominator != 1 or low.denominator != 1 or high.denominator != 1):
         yield "whole", "true, but the min, max or sum is not a whole number"
 
@@ -483,8 +483,8 @@ def _edited(field: str, found: float | None, exact: float | None) -> Iterator[tu
     if found != exact:
         yield (
             field,
-            f"{short(json.dumps(found))} is not what the exact sums give, {json.dumps(exact)}: "
-            "was it edited? Fit again to change the statistics",
+            f"{short(json.dumps(found))} does not match the exact sums, which give "
+            f"{json.dumps(exact)}: was it edited? To change the statistics, fit again",
         )
 
 
