@@ -18,8 +18,8 @@ import pytest
 
 from normcli.errors import DataError
 from normcli.formats.arrow.format import ArrowFormat
-from normcli.formats.arrow.numbers import numbers_of
 from normcli.formats.base import NotNumbers, ReadOptions, Style
+from normcli.formats.columnar.numbers import numbers_of
 from normcli.formats.parquet.footer import first_row_group
 from normcli.formats.parquet.format import ParquetFormat
 from normcli.methods.base import Scaled
@@ -484,7 +484,7 @@ def test_rows_from_elsewhere_get_the_same_row_groups_however_they_are_cut(tmp_pa
 
 @pytest.mark.parametrize("chunk_rows", [None, 5])
 def test_a_row_group_too_large_to_hold_comes_back_whole(tmp_path, monkeypatch, chunk_rows):
-    monkeypatch.setattr("normcli.formats.arrow.chunk.HELD", 1000)
+    monkeypatch.setattr("normcli.formats.columnar.chunk.HELD", 1000)
     path = written(tmp_path / "a.parquet", many_types(), (33, 7))
     out = io.BytesIO(rewritten(PARQUET, opened(PARQUET, path, chunk_rows)))
     assert_same(pq.ParquetFile(path), pq.ParquetFile(out))

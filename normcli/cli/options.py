@@ -60,7 +60,7 @@ def _formats() -> str:
 
 
 def _null() -> str:
-    from normcli.formats.csv.cells import NULL
+    from normcli.formats.texts.read import NULL
 
     return (
         "A text that marks a missing value, as the empty cell always does; repeatable, "

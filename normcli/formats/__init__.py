@@ -1,10 +1,11 @@
-"""The formats, by name: each folder here has a module `format` that ends with FORMATS."""
+"""The formats, by name: a folder here with a module `format`, which ends with FORMATS."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
@@ -21,9 +22,9 @@ ZIP = b"PK\x03\x04"  # would be text in a wrong encoding, going by what CSV has 
 def formats() -> dict[str, Format]:
     """All formats by their name."""
     modules = (
-        importlib.import_module(f"{__name__}.{folder.name}.format")
-        for folder in pkgutil.iter_modules(__path__)
-        if folder.ispkg
+        importlib.import_module(name)
+        for folder in pkgutil.iter_modules(__path__, f"{__name__}.")
+        if folder.ispkg and find_spec(name := f"{folder.name}.format")
     )
     return {each.name: each for module in modules for each in module.FORMATS}
 

@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
-from normcli.formats.arrow.chunk import ArrowChunk, ArrowTable, Segment
 from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.chunk import ArrowChunk, ArrowTable, Segment
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias, cast
 
 from normcli.errors import DataError
-from normcli.formats.arrow.chunk import (
+from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.columnar.chunk import (
     ArrowChunk,
     ArrowEncoder,
     ArrowTable,
@@ -25,7 +26,6 @@ from normcli.formats.arrow.chunk import (
     gather,
     rows_of_a_chunk,
 )
-from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from normcli.errors import DataError
-from normcli.formats import cuts as text_cuts
 from normcli.formats.base import (
     BadRowError,
     Chunk,
@@ -30,14 +29,18 @@ from normcli.formats.csv import text as csv_text
 from normcli.formats.csv.blocks import before_long_record, blocks
 from normcli.formats.csv.head import dialect_of, read_head, too_long
 from normcli.formats.csv.index import Index
-from normcli.formats.csv.records import Dialect, Record, count_line_ends
+from normcli.formats.csv.records import Dialect, Record
 from normcli.formats.csv.transcode import encoding_of, known_encoding, open_text
-from normcli.formats.cuts import Span
+from normcli.formats.texts import cuts as text_cuts
+from normcli.formats.texts.cuts import Span
+from normcli.formats.texts.lines import count_line_ends, line_end
+from normcli.formats.texts.read import NULL, Reading, Unreadable, not_a_number
 from normcli.words import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from normcli.formats.texts.slices import Offsets
     from normcli.methods.base import Scaled
     from normcli.numerics.numbers import Numbers
     from normcli.storage.sources import Source
@@ -52,7 +55,7 @@ class Layout:
     name: str  # of the file, for messages
     names: tuple[str, ...]
     dialect: Dialect
-    reading: csv_cells.Reading
+    reading: Reading
     encoding: str = "utf-8"
 
 
@@ -131,7 +134,7 @@ class CsvChunk(Chunk):
         return int(first_lines.searchsorted(line, side="right")) - 1
 
     @cached_property
-    def _line_ends(self) -> csv_index.Positions:
+    def _line_ends(self) -> Offsets:
         return csv_index.line_ends(self.block)
 
     def place(self, row: int, column: int) -> str:
@@ -165,12 +168,9 @@ class CsvChunk(Chunk):
     def _read(self, columns: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
         """Some columns; with `codes`, what looks like a code (007) is a number too."""
         read = csv_cells.read_columns(self.index, columns, self.layout.reading, codes=codes)
-        return [
-            self._not_numbers(each) if isinstance(each, csv_cells.Unreadable) else each
-            for each in read
-        ]
+        return [self._not_numbers(each) if isinstance(each, Unreadable) else each for each in read]
 
-    def _not_numbers(self, cell: csv_cells.Unreadable) -> NotNumbers:
+    def _not_numbers(self, cell: Unreadable) -> NotNumbers:
         line = self._line_of(cell.start)
         text = self.block[cell.start : cell.end].decode()
         return NotNumbers(cell.reason, f"line {line}", line, text)
@@ -185,7 +185,7 @@ class CsvChunk(Chunk):
             return 0
         if row >= len(self.index.starts) and not self.index.problem:
             return len(self.block)
-        return csv_records.line_end(self.block, int(self.index.ends[row - 1, -1]))
+        return line_end(self.block, int(self.index.ends[row - 1, -1]))
 
     def _part(self, start: int, stop: int) -> CsvChunk:
         """The bytes from `start` to before `stop`."""
@@ -260,7 +260,7 @@ class CsvChunk(Chunk):
             return None
         for column in columns:
             cell = record.cells[column]
-            if not csv_cells.is_number(cell, layout.reading):
+            if not layout.reading.takes(cell.strip(b" \t").decode()):
                 name, text = printable(layout.names[column]), printable(cell.decode(), 20)
                 return f"column {name}: {text} is not a number"
         return None
@@ -277,7 +277,7 @@ class CsvChunk(Chunk):
         """The rows as an Arrow table: text as text, empty unquoted cells as null."""
         import pyarrow as pa
 
-        from normcli.formats.arrow.numbers import scaled_array
+        from normcli.formats.columnar.numbers import scaled_array
 
         number = pa.float32() if style.float32 else pa.float64()
         columns = []
@@ -308,29 +308,6 @@ def _read_again(path: str, offset: int, length: int, name: str) -> bytes:
     if len(block) < length:
         raise DataError(f"{name}: it has become shorter while it was read")
     return block
-
-
-def not_a_number(table: str, column: str, cell: NotNumbers) -> str:
-    """The message for a cell of a chosen column that holds no number."""
-    hint = HINTS.get(cell.reason, f"If it marks a missing value, add --null {_shell(cell.text)}")
-    place = f"{table}: {cell.where}, column {printable(column)}"
-    return (
-        f"{place}: {printable(cell.text)} is not a number\n"
-        f"{hint}; to leave the column alone, --exclude {_shell(column)}"
-    )
-
-
-HINTS = {
-    csv_cells.COMMA: "If the comma is the decimal mark, add --decimal ,",
-    csv_cells.THOUSANDS: "Thousands separators have to be taken out first",
-}
-
-
-def _shell(text: str) -> str:
-    """`text` as a word for the shell, short enough for a message."""
-    import shlex
-
-    return shlex.quote(text) if len(text) <= 40 and text.isprintable() else "TEXT"
 
 
 @dataclass
@@ -446,8 +423,8 @@ class Csv(Format):
         dialect = dialect_of(options, self.delimiter)
         encoding = encoding_of(source, options.encoding)
         head = read_head(source, encoding, dialect, options)
-        null = csv_cells.NULL if options.null is None else options.null
-        reading = csv_cells.Reading(null, options.decimal)
+        null = NULL if options.null is None else options.null
+        reading = Reading(null, options.decimal)
         return CsvTable(
             format=self.name,
             name=source.name,

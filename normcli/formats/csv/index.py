@@ -11,18 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from normcli.formats import kernels
 from normcli.formats.csv import records as csv_records
-from normcli.formats.csv.records import Dialect, Problem, count, line_end, records
+from normcli.formats.csv.records import Dialect, Problem, records
+from normcli.formats.texts.lines import count, line_end
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
-
-    Positions = NDArray[np.int64]
-    Bytes = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
+    from normcli.formats.texts.slices import Bytes, Offsets
+    from normcli.numerics.numbers import Mask
 
 WINDOW = 4 << 20  # bytes looked at together: line ends may take eight times their memory
 TAB, LF, CR, SPACE, QUOTE = b'\t\n\r "'
@@ -37,27 +32,27 @@ class Index:
     """
 
     data: Bytes
-    starts: Positions  # (rows, columns)
-    ends: Positions
+    starts: Offsets  # (rows, columns)
+    ends: Offsets
     quoted: bool
     blanks: bool
     problem: Problem | None = None
-    _bare: dict[int, tuple[Positions, Positions]] = field(default_factory=dict)
+    _bare: dict[int, tuple[Offsets, Offsets]] = field(default_factory=dict)
 
-    def cells(self, column: int) -> tuple[Positions, Positions]:
+    def cells(self, column: int) -> tuple[Offsets, Offsets]:
         """Where the cells of a column start and end, without their quotes and outer blanks."""
         if column not in self._bare:
             self.cells_of([column])
         return self._bare[column]
 
-    def cells_of(self, columns: Sequence[int]) -> tuple[Positions, Positions]:
+    def cells_of(self, columns: Sequence[int]) -> tuple[Offsets, Offsets]:
         """`cells` of some columns, shape (rows, columns)."""
         starts, ends = self._trimmed(*self.unquoted(columns))
         for i, column in enumerate(columns):
             self._bare[column] = starts[:, i], ends[:, i]
         return starts, ends
 
-    def unquoted(self, columns: Sequence[int]) -> tuple[Positions, Positions]:
+    def unquoted(self, columns: Sequence[int]) -> tuple[Offsets, Offsets]:
         """Where the cells of some columns start and end, without their quotes."""
         run = range(columns[0], columns[0] + len(columns)) if columns else range(0)
         chosen = slice(run.start, run.stop) if list(columns) == list(run) else list(columns)
@@ -68,7 +63,7 @@ class Index:
                 return starts + quote, ends - quote
         return starts, ends
 
-    def _trimmed(self, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+    def _trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
         if not self.blanks:
             return starts, ends
         for _ in range(3):
@@ -79,7 +74,7 @@ class Index:
             starts, ends = starts + left, ends - right
         return self._widely_trimmed(starts, ends)
 
-    def _widely_trimmed(self, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+    def _widely_trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
         """`_trimmed` for any number of blanks, with the next byte that is none looked up."""
         import numpy as np
 
@@ -88,7 +83,7 @@ class Index:
         left = np.minimum(solid[np.searchsorted(solid, ends) - 1] + 1, ends)
         return right, np.maximum(left, right)
 
-    def _is_blank(self, positions: Positions) -> Mask:
+    def _is_blank(self, positions: Offsets) -> Mask:
         byte = self.data[positions]
         blank: Mask = (byte == SPACE) | (byte == TAB)
         return blank
@@ -130,8 +125,8 @@ def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     return Index(data, starts, ends, quoted, blanks)
 
 
-def _separators(block: bytes, data: Bytes, dialect: Dialect) -> Positions | None:
-    """Positions of the delimiters and line ends outside quotes; None where quotes are wrong."""
+def _separators(block: bytes, data: Bytes, dialect: Dialect) -> Offsets | None:
+    """Offsets of the delimiters and line ends outside quotes; None where quotes are wrong."""
     import numpy as np
 
     separator = _is_line_end(block, data)
@@ -152,17 +147,15 @@ def _is_line_end(block: bytes, data: Bytes) -> Mask:
     return ends
 
 
-def line_ends(block: bytes) -> Positions:
+def line_ends(block: bytes) -> Offsets:
     """Where lines end, quotes not minded."""
     import numpy as np
 
     return np.flatnonzero(_is_line_end(block, np.frombuffer(block, np.uint8)))
 
 
-def _outside(
-    block: bytes, data: Bytes, wanted: Mask, dialect: Dialect
-) -> tuple[Positions, Positions]:
-    """Positions of the `wanted` bytes outside quotes, and of the quotes."""
+def _outside(block: bytes, data: Bytes, wanted: Mask, dialect: Dialect) -> tuple[Offsets, Offsets]:
+    """Offsets of the `wanted` bytes outside quotes, and of the quotes."""
     import numpy as np
 
     comments = dialect.comment is not None and dialect.comment in block
@@ -183,13 +176,13 @@ def _outside(
     return _concatenated(outside), _concatenated(quotes)
 
 
-def _concatenated(parts: list[Positions]) -> Positions:
+def _concatenated(parts: list[Offsets]) -> Offsets:
     import numpy as np
 
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int64), *parts])
 
 
-def _in_comment(block: bytes, marks: Positions, quote: Mask, comment: bytes) -> Mask:
+def _in_comment(block: bytes, marks: Offsets, quote: Mask, comment: bytes) -> Mask:
     """Which of the marks are quotes in comment lines."""
     import numpy as np
 
@@ -207,7 +200,7 @@ def _in_comment(block: bytes, marks: Positions, quote: Mask, comment: bytes) -> 
     return found
 
 
-def _quotes_fit(data: Bytes, quotes: Positions, dialect: Dialect) -> bool:
+def _quotes_fit(data: Bytes, quotes: Offsets, dialect: Dialect) -> bool:
     """Does every quoted cell open at its start, close at its end, and double the rest?"""
     import numpy as np
 
@@ -227,11 +220,11 @@ def _quotes_fit(data: Bytes, quotes: Positions, dialect: Dialect) -> bool:
 def _rows(
     block: bytes,
     data: Bytes,
-    starts: Positions,
-    ends: Positions,
+    starts: Offsets,
+    ends: Offsets,
     dialect: Dialect,
     width: int,
-) -> tuple[Positions, Positions] | None:
+) -> tuple[Offsets, Offsets] | None:
     """Starts and ends of the cells of all rows, blank and comment lines left out.
 
     None where a record is not a row of `width` cells.
@@ -267,7 +260,7 @@ def _regular(closing: Mask, width: int) -> bool:
     )
 
 
-def record_ends(block: bytes, dialect: Dialect) -> Positions:
+def record_ends(block: bytes, dialect: Dialect) -> Offsets:
     """Where the records of `block` end; it starts with one, and ends with a line end."""
     import numpy as np
 
@@ -276,7 +269,7 @@ def record_ends(block: bytes, dialect: Dialect) -> Positions:
     if separators is None:
         ends: Iterator[int] = (record.end for record in records(block, dialect))
         return np.fromiter(ends, np.int64)
-    line_ends: Positions = separators[data[separators] != dialect.delimiter[0]]
+    line_ends: Offsets = separators[data[separators] != dialect.delimiter[0]]
     return line_ends + 1
 
 
@@ -330,20 +323,3 @@ def _is_odd(buffer: bytearray, end: int) -> bool:
     """Is the number of quotes before `end` odd?"""
     with memoryview(buffer) as view, view[:end] as part:
         return count(part, b'"') % 2 == 1
-
-
-def slices(data: Bytes, starts: Positions, ends: Positions) -> pa.LargeStringArray:
-    """The texts ``data[starts[i]:ends[i]]`` as one compact Arrow array (ascending slices).
-
-    The slices and the gaps between them make one Arrow array that shares `data`'s memory;
-    taking every other element copies only the slices.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    bounds = np.empty(2 * len(starts), np.int64)
-    bounds[0::2], bounds[1::2] = starts, ends
-    pieces = max(len(bounds) - 1, 0)
-    offsets = pa.py_buffer(bounds if pieces else np.zeros(1, np.int64))
-    array = pa.LargeStringArray.from_buffers(pieces, offsets, pa.py_buffer(data))
-    return kernels.take(array, np.arange(0, pieces, 2))

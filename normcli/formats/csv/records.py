@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from normcli.formats.texts.lines import count_line_ends, line_end
+
 QUOTED = re.compile(rb'"((?:[^"]++|"")*+)"')
-LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -153,26 +154,3 @@ def first_problem(
         if problem:
             return record.start, problem
     return None
-
-
-def line_end(block: bytes, start: int) -> int:
-    """The position after the line end of the line at `start`, quotes not minded."""
-    match = LINE_END.search(block, start)
-    return match.end() if match else len(block)
-
-
-def count_line_ends(block: bytes) -> int:
-    """How many line ends (LF, CRLF, lone CR) there are in `block`."""
-    lines = count(block, b"\n")
-    if b"\r" in block:
-        lines += count(block, b"\r") - block.count(b"\r\n")
-    return lines
-
-
-def count(block: bytes | memoryview, byte: bytes) -> int:
-    """``block.count(byte)``; NumPy is ten times as fast where there are many."""
-    if len(block) < 10_000:
-        return bytes(block).count(byte)
-    import numpy as np
-
-    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == byte[0]))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from normcli.errors import DataError
 from normcli.formats.base import Style
 from normcli.formats.csv.cells import joined
-from normcli.formats.csv.index import slices
-from normcli.formats.texts import format_rows
+from normcli.formats.texts.slices import slices
+from normcli.formats.texts.write import format_rows
 from normcli.words import printable
 
 if TYPE_CHECKING:

@@ -10,13 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError
-from normcli.formats.arrow.numbers import scaled_array
 from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style
-from normcli.formats.csv import cells as csv_cells
-from normcli.formats.csv.format import not_a_number
+from normcli.formats.columnar.numbers import scaled_array
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
-from normcli.formats.texts import shorten
+from normcli.formats.texts.read import Reading, not_a_number, read
+from normcli.formats.texts.write import shorten
 from normcli.numerics.numbers import Numbers
 from normcli.words import printable
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.formats.jsonl.index import Positions
+    from normcli.formats.texts.slices import Offsets
     from normcli.methods.base import Scaled
 
 JSON = "json"  # the type of a column that holds JSON text
@@ -99,7 +98,7 @@ class JsonLinesChunk(Chunk):
         return jsonl_index.first_kinds(self.block, self.fields.starts)
 
     @cached_property
-    def _by_column(self) -> tuple[Positions, Positions]:
+    def _by_column(self) -> tuple[Offsets, Offsets]:
         """The fields, sorted by column and row, and where each column starts among them."""
         import numpy as np
 
@@ -109,7 +108,7 @@ class JsonLinesChunk(Chunk):
         counts = np.bincount(columns, minlength=len(names) + 1)
         return np.argsort(small, kind="stable"), np.cumsum(counts)
 
-    def _cells(self, column: int) -> Positions:
+    def _cells(self, column: int) -> Offsets:
         """The fields of a column, in the order of the rows."""
         order, bounds = self._by_column
         return order[bounds[column] : bounds[column + 1]]
@@ -132,7 +131,7 @@ class JsonLinesChunk(Chunk):
         return self._numbers(columns, self.layout.null)
 
     @cached_property
-    def _bad(self) -> tuple[NDArray[np.bool_], Positions]:
+    def _bad(self) -> tuple[NDArray[np.bool_], Offsets]:
         """Of the fields by column: no numbers and not null, or twice in an object; and how many.
 
         The second array counts those before each column, in all.
@@ -188,11 +187,11 @@ class JsonLinesChunk(Chunk):
         places[together] = np.arange(len(together))
         data = np.frombuffer(self.block, np.uint8)
         starts, ends = self.fields.starts[together], self.fields.ends[together]
-        x = csv_cells.read(data, starts, ends, csv_cells.Reading(null), codes=True)
+        x = read(data, starts, ends, Reading(null), codes=True)
         assert isinstance(x, Numbers)  # JSON's numbers are some of CSV's
         return [self._spread(x, places[cells], cells) for cells in of_column]
 
-    def _spread(self, x: Numbers, places: Positions, cells: Positions) -> Numbers:
+    def _spread(self, x: Numbers, places: Offsets, cells: Offsets) -> Numbers:
         """The numbers at `places` of `x`, each in the row of its cell; other rows are missing."""
         import numpy as np
 
@@ -359,8 +358,8 @@ class _ChangedError(Exception):
 class Edits:
     """New texts for some slices of a block, which do not overlap."""
 
-    starts: Positions
-    ends: Positions
+    starts: Offsets
+    ends: Offsets
     texts: list[bytes]
 
 

@@ -10,13 +10,13 @@ from functools import reduce
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from normcli.errors import DataError, LimitError, NormcliError, UsageError, until_failure
-from normcli.formats import cuts as text_cuts
 from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table, Writer
-from normcli.formats.csv.records import count
-from normcli.formats.cuts import Span
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl import text as jsonl_text
 from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_schema
+from normcli.formats.texts import cuts as text_cuts
+from normcli.formats.texts.cuts import Span
+from normcli.formats.texts.lines import count
 from normcli.words import printable
 
 if TYPE_CHECKING:

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from normcli.formats.csv.index import slices
+from normcli.formats.texts.slices import slices
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Bytes = NDArray[np.uint8]
-    Positions = NDArray[np.int64]
+    from normcli.formats.texts.slices import Bytes, Offsets
 
 BOM = b"\xef\xbb\xbf"
 SPACE = b" \t\r"  # white space of JSON inside a line
@@ -56,9 +55,9 @@ class Rows:
     lines: how many lines, blank ones too, stand before it in the block.
     """
 
-    starts: Positions
-    ends: Positions
-    lines: Positions
+    starts: Offsets
+    ends: Offsets
+    lines: Offsets
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +68,11 @@ class Fields:
     ``block[key_starts[i]:key_ends[i]]``, its value ``block[starts[i]:ends[i]]``.
     """
 
-    row: Positions
-    key_starts: Positions
-    key_ends: Positions
-    starts: Positions
-    ends: Positions
+    row: Offsets
+    key_starts: Offsets
+    key_ends: Offsets
+    starts: Offsets
+    ends: Offsets
 
 
 def rows(block: bytes, first: int = 0, blank: bytes = SPACE) -> Rows:
@@ -174,7 +173,7 @@ def fields(block: bytes) -> Fields:
     return Fields(row, quotes[keys - 2] + 1, quotes[keys - 1], starts, ends)
 
 
-def _trim(block: bytes, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+def _trim(block: bytes, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
     """The slices without the white space around the values in them."""
     import numpy as np
 
@@ -187,7 +186,7 @@ def _trim(block: bytes, starts: Positions, ends: Positions) -> tuple[Positions, 
     return starts, ends
 
 
-def value_kinds(block: bytes, starts: Positions, ends: Positions) -> Bytes:
+def value_kinds(block: bytes, starts: Offsets, ends: Offsets) -> Bytes:
     """What each value is: NULL, BOOLEAN, INTEGER (fits int64), LARGE (does not), FLOAT ..."""
     import numpy as np
 
@@ -204,7 +203,7 @@ def value_kinds(block: bytes, starts: Positions, ends: Positions) -> Bytes:
     return kinds
 
 
-def first_kinds(block: bytes, starts: Positions) -> Bytes:
+def first_kinds(block: bytes, starts: Offsets) -> Bytes:
     """What the first character of each value says: INTEGER stands for all numbers."""
     import numpy as np
 

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError
-from normcli.formats.arrow.chunk import (
+from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.columnar.chunk import (
     ROWS,
     ArrowChunk,
     ArrowEncoder,
@@ -22,8 +23,7 @@ from normcli.formats.arrow.chunk import (
     gather,
     rows_of_a_chunk,
 )
-from normcli.formats.arrow.schema import scaled_schema
-from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.columnar.schema import scaled_schema
 from normcli.formats.parquet.footer import MAGIC, ColumnChunkLayout, first_row_group
 from normcli.words import printable
 

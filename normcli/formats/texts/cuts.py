@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from normcli.formats.csv.records import LINE_END, count, count_line_ends
+from normcli.formats.texts.lines import LINE_END, count, count_line_ends
 
 if TYPE_CHECKING:
     from normcli.storage.sources import Source

@@ -16,9 +16,9 @@ from itertools import accumulate
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from normcli.errors import DataError, LimitError
-from normcli.formats.arrow.numbers import not_numbers, numbers_of, scaled_array
-from normcli.formats.arrow.schema import scaled_schema
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Writer
+from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
+from normcli.formats.columnar.schema import scaled_schema
 from normcli.numerics.numbers import Numbers
 from normcli.storage.stores import reason
 from normcli.words import printable
