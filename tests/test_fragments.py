@@ -190,9 +190,9 @@ def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (ReadOptions(comment="#"), None),
+        (ReadOptions({"comment": "#"}), None),
         (ReadOptions(skip_bad_rows=True), None),
-        (ReadOptions(encoding="latin-1"), None),
+        (ReadOptions({"encoding": "latin-1"}), None),
         (ReadOptions(), gzip.compress(HEAD + "".join(csv_rows()).encode())),
     ],
     ids=["comments", "bad rows", "encoding", "compressed"],

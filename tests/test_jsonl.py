@@ -25,6 +25,7 @@ from normcli.formats.jsonl.chunk import JsonLinesChunk
 from normcli.formats.jsonl.format import JsonLines
 from normcli.methods.base import Scaled
 from normcli.storage.sources import Source
+from tests.read_options import read_options
 
 from .corpora import CORPORA, corpus
 
@@ -53,7 +54,7 @@ class Bytes:
 
 
 def table(data, **options):
-    return FORMAT.open(Bytes(data), ReadOptions(**options))
+    return FORMAT.open(Bytes(data), read_options(**options))
 
 
 def chunk_of(data, **options):
@@ -70,7 +71,7 @@ def doubled(chunk, columns):
 
 def transformed(data, chosen, style=Style(), **options):  # noqa: B008  # frozen
     t = table(data, **options)
-    encoder = FORMAT.encoder(t, chosen, style, ReadOptions(**options))
+    encoder = FORMAT.encoder(t, chosen, style, read_options(**options))
     out = io.BytesIO()
     writer = FORMAT.writer(out, encoder)
     for chunk in t.chunks():
@@ -247,7 +248,7 @@ def test_columns_stand_in_the_order_of_their_first_appearance():
 
 def test_with_the_columns_given_the_source_is_read_once():
     source = Bytes(b'{"id":"007","x":1.50}\n{"new":[1,2],"x":2}\n', times=1)
-    opened = FORMAT.open(source, ReadOptions(columns=("x",)))
+    opened = FORMAT.open(source, read_options(columns=("x",)))
     (chunk,) = opened.chunks()
     (x,) = chunk.numbers([0])
     assert x.parts.tolist() == [[1.5, 2.0]]
@@ -462,13 +463,13 @@ def test_skipping_leaves_good_files_alone():
 
 def test_a_line_beyond_the_limit_is_refused_at_every_block_size(monkeypatch):
     data = b'{"x":1}\n{"x":"%s"}\n{"x":2}\n' % (b"a" * 50)
-    assert table(data, max_record=58).columns == ["x"]
+    assert table(data, max_record_bytes=58).columns == ["x"]
     for block in (1, 20, 1000):
         monkeypatch.setattr(jsonl, "BLOCK", block)
         with pytest.raises(
             LimitError, match=r"line 2 is longer than 57 bytes.*\n.*--max-record-bytes"
         ):
-            table(data, max_record=57)
+            table(data, max_record_bytes=57)
 
 
 def test_a_line_without_end_is_refused_without_reading_all_of_it(monkeypatch):
@@ -483,7 +484,7 @@ def test_a_line_without_end_is_refused_without_reading_all_of_it(monkeypatch):
     monkeypatch.setattr(jsonl, "BLOCK", 100)
     monkeypatch.setattr(Bytes, "open", lambda self: stream)
     with pytest.raises(LimitError, match="line 1 is longer"):
-        table(b"{", max_record=1000)
+        table(b"{", max_record_bytes=1000)
     assert stream.read_so_far < 1500
 
 

@@ -124,13 +124,16 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "--precision: '99' is no whole number from 1 to 17. See normcli transform --help",
     ),
-    "fit -d ,, t.csv": (2, "--delimiter is one ASCII character that is in no number, not ',,'"),
+    "fit -d ,, t.csv": (
+        2,
+        "--delimiter must be one ASCII character that numbers do not contain, not ',,'",
+    ),
     "fit -t -d ; t.csv": (2, "--tabs and --delimiter say two things; give one of them"),
-    "fit --decimal ; t.csv": (2, "--decimal is . or , not ';'"),
+    "fit --decimal ; t.csv": (2, "--decimal must be . or , not ';'"),
     "fit --decimal , t.csv": (2, "--decimal and --delimiter are both ','; try --delimiter ';'"),
     "fit --comment // t.csv": (
         2,
-        "--comment is one ASCII character that is in no number and not the delimiter, not '//'",
+        "--comment must be one ASCII character that numbers do not contain, not '//'",
     ),
     "fit --encoding klingon t.csv": (
         2,
@@ -361,13 +364,12 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --max-columns 2 t.csv": (
         1,
-        "t.csv: 3 columns are more than 2\n"
-        "If they are meant so, raise the limit with --max-columns",
+        "t.csv: 3 columns are more than 2\nIf this is intended, raise the limit with --max-columns",
     ),
     "fit --max-record-bytes 5 t.csv": (
         1,
         "t.csv: the header is longer than 5 bytes; a quote may be open there\n"
-        "If it is meant so, raise the limit with --max-record-bytes",
+        "If this is intended, raise the limit with --max-record-bytes",
     ),
     "fit words.jsonl -s x": (
         1,

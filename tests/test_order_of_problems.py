@@ -158,7 +158,9 @@ class Case:
 
     def _options(self, way: Way) -> ReadOptions:
         skips = self.choice.skip_bad_rows
-        return ReadOptions(chunk_rows=way.rows, skip_bad_rows=skips, max_record=self.limit)
+        return ReadOptions(
+            {"max-record-bytes": self.limit}, chunk_rows=way.rows, skip_bad_rows=skips
+        )
 
 
 def told(summary: Summary) -> str:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from normcli.cli.method_options import refuse_unknown_columns
-from normcli.cli.options import Values
+from normcli.cli.options import Values, refuse_unused_options
 from normcli.engines.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Run:
         self._started = time.monotonic()
         self._bar: Bar | None = None
         keep_freed_memory()
+        refuse_unused_options(values, sources)
         if not values["explain"]:
             self._refuse_targets(prints)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
-from normcli.formats.base import Format, ReadOptions, Table
+from normcli.formats.base import Divisible, Format, Option, ReadOptions, Table
 from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -27,6 +28,34 @@ def formats() -> dict[str, Format]:
         if folder.ispkg and find_spec(name := f"{folder.name}.format")
     )
     return {each.name: each for module in modules for each in module.FORMATS}
+
+
+def options() -> list[Option[Any]]:
+    """All options that formats declare, each once."""
+    return list(dict.fromkeys(each for known in formats().values() for each in known.options))
+
+
+def refuse_unused_options(
+    given: Iterable[str], sources: Sequence[Source], forced: str | None, output: Format | None
+) -> None:
+    """Raise UsageError for a given option that neither the inputs' formats nor `output` use.
+
+    forced: the format of the inputs, if the user names it. output: the format of the output,
+        if it may be another; None also where the output is not a table.
+    """
+    for name in given:
+        by_output = output is not None and _declares(output.output_options, name)
+        read = (input_format(source, forced) for source in sources)
+        if not (by_output or any(_declares(each.options, name) for each in read)):
+            users = [n for n, each in formats().items() if _declares(each.options, name)]
+            of = "for reading" if output is not None and output.name in users else "of"
+            known = f"{', '.join(users[:-1])} and {users[-1]}" if users[1:] else users[0]
+            first = f"{sources[0].name} is {input_format(sources[0], forced).name}"
+            raise UsageError(f"--{name} is an option {of} {known}, but {first}")
+
+
+def _declares(declared: Iterable[Option[Any]], name: str) -> bool:
+    return name in {option.name for option in declared}
 
 
 def format_named(name: str) -> Format:
@@ -64,15 +93,15 @@ def open_table(
     piece: of its rows, as the format has cut them; None: all rows.
     """
     format_ = input_format(source, forced)
-    if piece is None:
-        table = format_.open(source, options)
-    else:
+    if isinstance(format_, Divisible) and piece is not None:
         table = format_.open_piece(source, options, piece)
+    else:
+        table = format_.open(source, options)
     table.partition = tuple(name for name in source.partition if name not in table.columns)
     if len(table.columns) > options.max_columns:
         raise LimitError(
             f"{table.name}: {len(table.columns)} columns are more than {options.max_columns}\n"
-            "If they are meant so, raise the limit with --max-columns"
+            "If this is intended, raise the limit with --max-columns"
         )
     return table
 

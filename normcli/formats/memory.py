@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
-from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table, Writer
+from normcli.formats.base import Chunk, Encoder, Output, ReadOptions, Style, Table, Writer
 from normcli.formats.columnar.chunk import ArrowChunk, ArrowTable, Segment
 
 if TYPE_CHECKING:
@@ -80,11 +80,10 @@ class MemoryWriter(Writer):
         self.tables.append(payload)
 
 
-class Memory(Format):
+class Memory(Output):
     """Arrow tables that stay in memory."""
 
     name: ClassVar[str] = "memory"
-    suffixes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.written = MemoryWriter()

@@ -12,7 +12,7 @@ import numpy as np
 
 from normcli.engines.local import Engine
 from normcli.errors import CellError, DataError, UsageError
-from normcli.formats.base import BadRowError, Chunk, Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.base import BadRowError, Chunk, Encoder, Output, ReadOptions, Style, Table
 from normcli.methods.base import Batching, Fitted, Method, Running, Scaled
 from normcli.numerics.numbers import Numbers
 from normcli.pipeline.batches import batched
@@ -231,14 +231,14 @@ class Scaling:
     table: Table
     job: Job
     plans: tuple[Plan, ...]
-    format: Format
+    format: Output
     encoder: Encoder
     summary: Summary = field(default_factory=Summary)
     seen: Fold = field(default_factory=Fold)
     running: list[Running | None] = field(default_factory=list)
 
     @classmethod
-    def prepare(cls, table: Table, job: Job, format_: Format, options: ReadOptions) -> Scaling:
+    def prepare(cls, table: Table, job: Job, format_: Output, options: ReadOptions) -> Scaling:
         """Decide what is done to which column; raises NormcliError where that cannot be."""
         plans = job.plans(table)
         nulls = not job.inverse and any(plan.method.makes_missing for plan in plans)

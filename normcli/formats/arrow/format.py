@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import struct
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias, cast
 
 from normcli.errors import DataError
-from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table
 from normcli.formats.columnar.chunk import (
     ArrowChunk,
     ArrowEncoder,
@@ -43,7 +44,7 @@ DICTIONARY_BATCH, RECORD_BATCH = 2, 3  # MessageHeader
 CODECS = {0: "lz4", 1: "zstd"}  # CompressionType
 
 
-class ArrowFormat(Format):
+class ArrowFormat(Divisible):
     """The Arrow IPC file format, which is Feather version 2 too."""
 
     name = "arrow"
@@ -107,7 +108,7 @@ class ArrowStreamFormat(ArrowFormat):
 
 
 @dataclass
-class IpcTable(ArrowTable):
+class IpcTable(ArrowTable, abstract=True):
     """A sequence of record batches.
 
     compression: of the record batches: "lz4", "zstd" or None.
@@ -122,13 +123,13 @@ class IpcTable(ArrowTable):
     groups: Groups | None = None
 
     @classmethod
+    @abstractmethod
     def opened(cls, source: Source, options: ReadOptions) -> Self:
         """The table in `source`, whose schema has been read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
         """The record batches with their metadata, `columns` (None: all) only."""
-        raise NotImplementedError
 
     def chunks(self, columns: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
         """The rows, in order; a record batch is validated in full before it is used."""

@@ -7,6 +7,7 @@ Arrow record batch), so that the groups can be written again as they were cut.
 from __future__ import annotations
 
 import mmap
+from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -216,7 +217,7 @@ def rows_of_a_chunk(columns: int, row_bytes: float = 0, most: int = ROWS) -> int
 
 
 @dataclass
-class ArrowTable(Table):
+class ArrowTable(Table, abstract=True):
     """A table that has an Arrow schema."""
 
     arrow_schema: pa.Schema
@@ -299,7 +300,7 @@ class ArrowEncoder(Encoder):
         return segments
 
 
-class GroupWriter(Writer):
+class GroupWriter(Writer, abstract=True):
     """Collects segments and writes each group when it is whole.
 
     Rows that came from no group are cut into groups of as many rows as the columns make
@@ -329,13 +330,13 @@ class GroupWriter(Writer):
         with self.outlet, arrow_errors("the output cannot be written"):
             yield
 
+    @abstractmethod
     def write_group(self, group: Segment) -> None:
         """Write one whole group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_end(self) -> None:
         """Write what ends the file."""
-        raise NotImplementedError
 
     def _add(self, segment: Segment) -> None:
         if self._pending and self._pending.group != segment.group:

@@ -9,6 +9,7 @@ from normcli.errors import NormcliError, until_failure
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv.index import last_record_end, quotes_fit, record_ends
 from normcli.formats.csv.records import Dialect, records
+from normcli.formats.texts.options import MAX_RECORD
 
 Stream = io.BufferedReader | io.RawIOBase
 BLOCK = 4 << 20  # bytes read at a time
@@ -20,7 +21,7 @@ def blocks(stream: Stream, dialect: Dialect, width: int, options: ReadOptions) -
     """The bytes of a stream in blocks of whole records, which have about `width` cells.
 
     A block holds what was read at once, or `options.chunk_rows` records (lines that are no
-    rows count too). It may hold a record of more than `options.max_record` bytes, or a part
+    rows count too). It may hold a record of more than `options[MAX_RECORD]` bytes, or a part
     of one; that is the last block.
     """
     size = min(max(BLOCK, WIDE * width), 4 * BLOCK)
@@ -39,11 +40,11 @@ def _whole(stream: Stream, dialect: Dialect, size: int, options: ReadOptions) ->
             yield bytes(memoryview(buffer)[:cut])
             filled -= cut
             buffer[:filled] = buffer[cut : cut + filled]
-        elif filled > options.max_record:
+        elif filled > options[MAX_RECORD]:
             break  # the first record is too long, or has a quote out of place
         if filled > len(buffer) // 2:
             # A long record is not scanned again for every few bytes more.
-            buffer += bytes(max(size, min(filled, options.max_record + 1 - filled)))
+            buffer += bytes(max(size, min(filled, options[MAX_RECORD] + 1 - filled)))
     last = bytes(memoryview(buffer)[:filled])
     del buffer  # a long record is not to be in memory twice
     if last:

@@ -14,8 +14,8 @@ from normcli.errors import DataError
 from normcli.formats.base import (
     BadRowError,
     Chunk,
+    DivisibleText,
     Encoder,
-    Format,
     NotNumbers,
     ReadOptions,
     Style,
@@ -27,14 +27,25 @@ from normcli.formats.csv import index as csv_index
 from normcli.formats.csv import records as csv_records
 from normcli.formats.csv import text as csv_text
 from normcli.formats.csv.blocks import before_long_record, blocks
-from normcli.formats.csv.head import dialect_of, read_head, too_long
+from normcli.formats.csv.head import (
+    COMMENT,
+    DECIMAL,
+    DELIMITER,
+    NO_HEADER,
+    NO_QUOTING,
+    OPEN_QUOTE,
+    TABS,
+    dialect_of,
+    read_head,
+)
 from normcli.formats.csv.index import Index
 from normcli.formats.csv.records import Dialect, Record
 from normcli.formats.csv.transcode import encoding_of, known_encoding, open_text
 from normcli.formats.texts import cuts as text_cuts
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count_line_ends, line_end
-from normcli.formats.texts.read import NULL, Reading, Unreadable, not_a_number
+from normcli.formats.texts.options import ENCODING, MAX_RECORD, NULL, TOKENS, too_long
+from normcli.formats.texts.read import Reading, Unreadable, not_a_number
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -325,7 +336,7 @@ class CsvTable(Table):
     def chunks(self, columns: Sequence[int] | None = None) -> Iterator[CsvChunk]:
         """The rows, a few MB at a time, cut at line ends outside quotes."""
         del columns  # cells that nobody asks for are never read
-        layout, limit = self.layout, self.options.max_record
+        layout, limit = self.layout, self.options[MAX_RECORD]
         line, offset = self.first
         is_file = layout.encoding == "utf-8" and self.source.path
         path = str(self.source.path) if is_file else None
@@ -337,7 +348,7 @@ class CsvTable(Table):
                 line += count_line_ends(good)
                 offset += len(good)
                 if len(good) < len(block):
-                    raise too_long(f"{self.name}: the record at line {line}", limit)
+                    raise too_long(f"{self.name}: the record at line {line}", limit, OPEN_QUOTE)
 
     def _open(self) -> io.BufferedReader | io.RawIOBase:
         """The bytes of the rows, as UTF-8."""
@@ -411,20 +422,31 @@ class CsvWriter(Writer):
             self.stream.write(self._encoded(b"", final=True))
 
 
-class Csv(Format):
+class Csv(DivisibleText):
     """Comma-separated values, RFC 4180 and its neighbours."""
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".txt", ".data")
     delimiter: ClassVar[str] = ","
+    options = (
+        DELIMITER,
+        TABS,
+        NO_HEADER,
+        NULL,
+        COMMENT,
+        ENCODING,
+        DECIMAL,
+        NO_QUOTING,
+        MAX_RECORD,
+    )
+    output_options = (DELIMITER, TABS, NO_HEADER, ENCODING, DECIMAL)
 
     def open(self, source: Source, options: ReadOptions) -> CsvTable:
         """Read the header (or the first row); raises DataError where there is none."""
         dialect = dialect_of(options, self.delimiter)
-        encoding = encoding_of(source, options.encoding)
+        encoding = encoding_of(source, options[ENCODING])
         head = read_head(source, encoding, dialect, options)
-        null = NULL if options.null is None else options.null
-        reading = Reading(null, options.decimal)
+        reading = Reading(options[NULL] or TOKENS, options[DECIMAL])
         return CsvTable(
             format=self.name,
             name=source.name,
@@ -440,7 +462,7 @@ class Csv(Format):
         dialect = dialect_of(options, self.delimiter)
         odd_quotes = dialect.comment is not None or options.skip_bad_rows
         is_plain = source.path or source.object
-        if not is_plain or encoding_of(source, options.encoding) != "utf-8":
+        if not is_plain or encoding_of(source, options[ENCODING]) != "utf-8":
             return []
         if dialect.quoting and odd_quotes:
             return []
@@ -449,7 +471,7 @@ class Csv(Format):
 
     def look(self, source: Source, options: ReadOptions, range_: Span) -> text_cuts.Looked:
         """Quotes, line ends and the first record of a span."""
-        return text_cuts.look(source, range_, quoting=options.quoting)
+        return text_cuts.look(source, range_, quoting=not options[NO_QUOTING])
 
     def cut(self, ranges: Sequence[Span], looked: Sequence[text_cuts.Looked]) -> list[Span]:
         """Spans of whole records."""
@@ -469,9 +491,10 @@ class Csv(Format):
         dialect = Dialect(self.delimiter.encode())
         if not isinstance(table, CsvTable):  # the options cannot mean the input
             dialect = Dialect(dialect_of(options, self.delimiter).delimiter)
-        head = csv_text.header(table.columns, dialect.delimiter) if options.header else b""
-        encoding = known_encoding(options.encoding)
-        return CsvEncoder(head, dialect, encoding, style, options.decimal)
+        bare = options[NO_HEADER]
+        head = b"" if bare else csv_text.header(table.columns, dialect.delimiter)
+        encoding = known_encoding(options[ENCODING])
+        return CsvEncoder(head, dialect, encoding, style, options[DECIMAL])
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> CsvWriter:
         """A writer; the header is written at once."""

@@ -10,13 +10,14 @@ from functools import reduce
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from normcli.errors import DataError, LimitError, NormcliError, UsageError, until_failure
-from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table, Writer
+from normcli.formats.base import Chunk, DivisibleText, Encoder, ReadOptions, Style, Table, Writer
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl import text as jsonl_text
 from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_schema
 from normcli.formats.texts import cuts as text_cuts
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count
+from normcli.formats.texts.options import ENCODING, MAX_RECORD, NULL, too_long
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -79,15 +80,15 @@ def _read(
     source: Source, layout: Layout, options: ReadOptions, span: Span | None = None
 ) -> Iterator[JsonLinesChunk]:
     """Chunks of some MB, cut at line ends; `span`: of these bytes only."""
-    line = span.line if span else 1
+    line, limit = span.line if span else 1, options[MAX_RECORD]
     with source.between(span.start, span.stop) if span else source.open() as stream:
-        for block in _blocks(stream, options.max_record):
-            good = block[: _before_long_line(block, options.max_record)]
+        for block in _blocks(stream, limit):
+            good = block[: _before_long_line(block, limit)]
             if good:
                 yield JsonLinesChunk(layout, good, line)
             line += good.count(b"\n")
             if len(good) < len(block):
-                raise _too_long(f"{layout.name}: line {line}", options.max_record)
+                raise too_long(f"{layout.name}: line {line}", limit, "is this JSON Lines?")
 
 
 def _blocks(stream: IO[bytes], limit: int) -> Iterator[bytes]:
@@ -114,14 +115,6 @@ def _before_long_line(block: bytes, limit: int) -> int:
                 return start
             start += len(text) + 1
     return len(block)
-
-
-def _too_long(what: str, limit: int) -> LimitError:
-    size = f"{limit:,} bytes".replace(",", " ")
-    return LimitError(
-        f"{what} is longer than {size}; is this JSON Lines?\n"
-        "If it is meant so, raise the limit with --max-record-bytes"
-    )
 
 
 def _exactly(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesChunk]:
@@ -167,7 +160,7 @@ class Keys:
     def layout(self, name: str, options: ReadOptions) -> Layout:
         """The columns and their types, of the table of that name."""
         types = tuple(map(_type, self.kinds.tolist()))
-        return Layout(name, tuple(self.names), options.null or (), types)
+        return Layout(name, tuple(self.names), options[NULL], types)
 
     def join(self, other: Keys) -> Keys:
         """Of these rows and those that follow."""
@@ -282,11 +275,12 @@ class JsonLinesWriter(Writer):
         self.nan_as_null += payload.nan
 
 
-class JsonLines(Format):
+class JsonLines(DivisibleText):
     """One JSON object a line (jsonlines.org, ndjson), UTF-8."""
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    options = (NULL, ENCODING, MAX_RECORD)
 
     def sniff(self, head: bytes) -> bool:
         """An object opens the file."""
@@ -297,18 +291,18 @@ class JsonLines(Format):
 
         Raises: DataError for the first line that is no object, if it is read ahead.
         """
-        _check_encoding(options.encoding)
+        _check_encoding(options[ENCODING])
         if not source.head(1):
             raise DataError(f"{source.name}: there is nothing in it: no row")
         if options.columns is None:
             layout = _keys(source.spooled(), options).layout(source.name, options)
         else:
-            layout = Layout(source.name, options.columns, options.null or ())
+            layout = Layout(source.name, options.columns, options[NULL])
         return JsonLinesTable.of(source, layout, options)
 
     def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:
         """Even spans of a plain file."""
-        _check_encoding(options.encoding)
+        _check_encoding(options[ENCODING])
         if not (source.path or source.object):
             return []
         return text_cuts.even(Span(0, source.size or 0), size)
@@ -332,7 +326,7 @@ class JsonLines(Format):
         """The rows of a span, with the columns of the whole."""
         if piece.keys is None:
             assert options.columns is not None
-            layout = Layout(source.name, options.columns, options.null or ())
+            layout = Layout(source.name, options.columns, options[NULL])
         else:
             piece.keys.refuse_data(source.name)
             layout = piece.keys.layout(source.name, options)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError
-from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table
 from normcli.formats.columnar.chunk import (
     ROWS,
     ArrowChunk,
@@ -38,7 +38,7 @@ BUFFERS = 64 << 20  # bytes, for reading all columns of a row group side by side
 CODEC = "ZSTD"  # where the input has none to keep
 
 
-class ParquetFormat(Format):
+class ParquetFormat(Divisible):
     """Apache Parquet."""
 
     name = "parquet"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from normcli.formats.base import NotNumbers
 from normcli.formats.texts import kernels
+from normcli.formats.texts.options import TOKENS
 from normcli.formats.texts.slices import slices
 from normcli.numerics.numbers import Numbers
 from normcli.words import printable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from normcli.formats.texts.slices import Bytes, Offsets
     from normcli.numerics.numbers import Floats, Mask
 
-NULL = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$"
 CODE = r"^(\+|-?0[0-9])"  # 007, and +49 30 as phone numbers have it
 INTEGER = r"^[+-]?[0-9]{16,31}$"  # longer ones need more than two float64 parts
@@ -34,7 +34,7 @@ HINTS = {
 class Reading:
     """How a cell is read; an empty one is missing, whatever `null` says."""
 
-    null: tuple[str, ...] = NULL
+    null: tuple[str, ...] = TOKENS
     decimal: str = "."
 
     @property
