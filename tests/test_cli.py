@@ -290,7 +290,7 @@ def test_too_many_columns_are_a_limit_that_can_be_raised(normcli: Cli) -> None:
     refused = normcli("fit", stdin=wide)
     assert refused.code == 1
     assert refused.err == (
-        "normcli: stdin: 40000 columns are more than 32768\n"
+        "normcli: stdin: 40000 columns are more than the limit of 32768\n"
         "If this is intended, raise the limit with --max-columns\n"
     )
     assert normcli("fit", "--max-columns", 3, stdin=TABLE).code == 0

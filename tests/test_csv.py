@@ -271,7 +271,7 @@ def test_a_header_alone_is_a_table_without_rows(data):
 
 @pytest.mark.parametrize("data", [b"", b"\n\r\n\r", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b"#a,b\n"])
 def test_a_file_without_header_and_rows_is_refused_in_its_own_words(data):
-    assert error_of(data, comment="#") == "t.csv: there is nothing in it: no header and no row"
+    assert error_of(data, comment="#") == "t.csv: there is no header and no row in it"
 
 
 def test_without_header_the_columns_are_numbered_and_the_first_row_is_scaled():
@@ -391,7 +391,7 @@ def test_codes_and_texts_are_no_numbers_when_columns_are_looked_for(cells, reaso
 
 # -- bad tables ----------------------------------------------------------------------------
 
-RAGGED = "Mend the line, skip such rows with --on-bad-row skip, or see --delimiter"
+RAGGED = "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter"
 QUOTES = "If quotes are ordinary characters in this file, add --no-quoting"
 
 
@@ -432,8 +432,8 @@ QUOTES = "If quotes are ordinary characters in this file, add --no-quoting"
         ),
         (
             b'a,b\n1,"1,234,567.5"\n',
-            "line 2, column 'b': '1,234,567.5' is not a number\nThousands separators have to be "
-            "taken out first; to leave the column alone, --exclude b",
+            "line 2, column 'b': '1,234,567.5' is not a number\nRemove the thousands separators "
+            "first; to leave the column alone, --exclude b",
         ),
         (
             b'a,b\n1,"1,5"\n',
@@ -485,7 +485,7 @@ def test_invalid_text_in_another_encoding_is_refused_after_what_is_before_it():
     message = error_of(data, ["a"], encoding="cp1252")
     assert message == (
         "t.csv: byte 0x81 at offset 10 is not cp1252\n"
-        "If the file is in another encoding, say so with --encoding"
+        "If the file is in another encoding, name it with --encoding"
     )
     assert "line 2: 1 cell" in error_of(b"a,b\n1\n3,\x81\n", ["a"], encoding="cp1252")
     assert "odd" not in error_of("a,b\n1,2\n".encode("utf-16")[:-1], encoding="utf-16")
@@ -556,7 +556,7 @@ def test_a_record_without_end_is_refused_before_much_of_it_is_read(start):
 def test_the_longest_record_is_the_limit_whatever_is_read_at_once():
     data = b"a,b\n1,2\n" + b"3" * 98 + b",4\n5,6\n"
     assert error_of(data, ["b"], max_record_bytes=100) == (
-        "t.csv: the record at line 3 is longer than 100 bytes; a quote may be open there\n"
+        "t.csv: the record at line 3 is longer than 100 bytes; perhaps a quote is not closed\n"
         "If this is intended, raise the limit with --max-record-bytes"
     )
     assert same_outcome(data, ["b"], max_record_bytes=101)[1] == []

@@ -395,7 +395,7 @@ NOT_OBJECTS = [
     (b'{"x":1} y', "unexpected content after document (character 9)"),
     (b'{"x":1}{"x":2}', "unexpected content after document (character 8)"),
     (b'{"x":1}\r{"x":2}', "end with CR alone"),
-    (b'{"x":NaN}', "NaN is not JSON: a number that is missing is written null"),
+    (b'{"x":NaN}', "NaN is not JSON: write null for a missing number"),
     (b'{"x": -Infinity}', "-Infinity is not JSON"),
     (b'{"x":01}', "not valid JSON"),
     (b'{"x":+1}', "not valid JSON"),
@@ -489,7 +489,7 @@ def test_a_line_without_end_is_refused_without_reading_all_of_it(monkeypatch):
 
 
 def test_an_empty_input_has_its_own_words_and_blank_lines_pass():
-    with pytest.raises(DataError, match="nothing in it"):
+    with pytest.raises(DataError, match="there is no row in it"):
         table(b"")
     assert table(b"\n \n").columns == []
     assert transformed(b"\n \n", []) == b"\n \n"

@@ -341,7 +341,7 @@ def test_what_does_not_fit_in_float32_is_an_error_that_names_the_column(tmp_path
 
 def test_a_column_without_nulls_takes_some_only_where_that_is_announced(tmp_path):
     some = Scaled(np.array([1.0]), null=np.array([True]))
-    with pytest.raises(DataError, match="column 'x' is declared to have no nulls"):
+    with pytest.raises(DataError, match="column 'x' is declared without nulls"):
         scaled_chunk(tmp_path, pa.array([1.0]), some, nullable=False)
     column = scaled_chunk(tmp_path, pa.array([1.0]), some, Style(nulls=True), nullable=False)
     assert column.to_pylist() == [None]

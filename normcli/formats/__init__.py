@@ -16,7 +16,7 @@ from normcli.words import did_you_mean, printable
 if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
-ZIP = b"PK\x03\x04"  # would be text in a wrong encoding, going by what CSV has to say of it
+ZIP = b"PK\x03\x04"  # CSV would call it text in a wrong encoding
 
 
 @cache
@@ -59,12 +59,12 @@ def _declares(declared: Iterable[Option[Any]], name: str) -> bool:
 
 
 def format_named(name: str) -> Format:
-    """The format of that name; raises UsageError where there is none."""
+    """The format of that name; raises UsageError for an unknown one."""
     known = formats()
     if name not in known:
-        raise UsageError(
-            f"no format {printable(name)}: there is {', '.join(known)}.{did_you_mean(name, known)}"
-        )
+        names = ", ".join(known)
+        near = did_you_mean(name, known)
+        raise UsageError(f"no format {printable(name)}: choose one of {names}.{near}")
     return known[name]
 
 
@@ -74,12 +74,12 @@ def format_of_suffix(suffix: str) -> Format | None:
 
 
 def format_of(source: Source) -> Format:
-    """The format of an input: what its first bytes say for sure, else its suffix, else CSV."""
+    """The format of an input: what its first bytes prove, else its suffix, else CSV."""
     head = source.head()
     if head.startswith(ZIP):
         raise DataError(
             f"{source.name}: this is an Excel workbook or another zip archive\n"
-            "Save the sheet as CSV, or unpack the archive, and give that"
+            "Save the sheet as CSV, or unpack the archive, and use that file"
         )
     sure = next((each for each in formats().values() if each.sniff(head)), None)
     return sure or format_of_suffix(source.suffix) or format_named("csv")
@@ -98,9 +98,10 @@ def open_table(
     else:
         table = format_.open(source, options)
     table.partition = tuple(name for name in source.partition if name not in table.columns)
-    if len(table.columns) > options.max_columns:
+    count, limit = len(table.columns), options.max_columns
+    if count > limit:
         raise LimitError(
-            f"{table.name}: {len(table.columns)} columns are more than {options.max_columns}\n"
+            f"{table.name}: {count} columns are more than the limit of {limit}\n"
             "If this is intended, raise the limit with --max-columns"
         )
     return table

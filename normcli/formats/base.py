@@ -27,11 +27,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class NotNumbers:
-    """Why a column of a chunk is no column of numbers: the first cell that says so.
+    """Why a column of a chunk does not hold numbers: the first cell that shows it.
 
     reason: for people: "text", "leading zeros", "bool", "date32[day]" ...
-    where: "line 17" or "row 17" in the file, or "" where the type says it all.
-    order: the same as a number, to find the first of several chunks.
+    where: "line 17" or "row 17" in the file, or "" where the type is the reason.
+    order: the same as a number, to find the first one of several chunks.
     text: the cell as it was written.
     """
 
@@ -172,8 +172,8 @@ class Table(Contract, abstract=True):
 
     A column's position is its number in the table, from 0.
 
-    parallel: is the work on its chunks worth processes of its own? Text is parsed and
-        written under Python's lock; Arrow has threads.
+    parallel: is the work on its chunks worth processes of their own? Text is parsed and
+        written under Python's lock; Arrow uses threads.
     overlaps: may the next chunk be read while one is worked on? Not where reading may wait
         for somebody else, as a pipe does.
     """
@@ -263,12 +263,11 @@ class Format(Output, abstract=True):
     """
 
     suffixes: ClassVar[tuple[str, ...]]
-    text: ClassVar[bool] = True  # text formats may be compressed as a whole (.csv.gz)
     options: ClassVar[tuple[Option[Any], ...]] = ()
     output_options: ClassVar[tuple[Option[Any], ...]] = ()
 
     def sniff(self, head: bytes) -> bool:
-        """Do these first bytes say that it is this format for sure?"""
+        """Do these first bytes prove that it is this format?"""
         return False
 
     @abstractmethod

@@ -38,7 +38,7 @@ def table(data: pd.DataFrame | pa.Table) -> Table:
 
 
 def _arrow(series: pd.Series) -> pa.Array:
-    """A column as Arrow, or nulls of a type that is no number where it has no one type."""
+    """A column as Arrow, or nulls of type string where it mixes types."""
     if series.dtype.kind in "biuf" or series.dtype == object or hasattr(series.dtype, "na_value"):
         try:
             return pa.array(series, from_pandas=True)
@@ -53,7 +53,7 @@ class MemoryTable(ArrowTable):
 
     data: pa.Table = field(kw_only=True)
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[Chunk]:
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:
         """All rows."""
         yield ArrowChunk(self.name, (Segment(None, self.data),))
 

@@ -32,43 +32,43 @@ TOGETHER = 4096  # cells that are worth a call of NumPy and Arrow
 
 
 def read_columns(
-    index: Index, columns: Sequence[int], reading: Reading, *, codes: bool
+    index: Index, positions: Sequence[int], reading: Reading, *, codes: bool
 ) -> list[Numbers | Unreadable]:
     """What `read` makes of each of some columns; those that are plain numbers all at once."""
-    found = _read_group(index, sorted(columns), reading, codes) if columns else {}
-    return [found[column] for column in columns]
+    found = _read_group(index, sorted(positions), reading, codes) if positions else {}
+    return [found[position] for position in positions]
 
 
 def _read_group(
-    index: Index, columns: list[int], reading: Reading, codes: bool
+    index: Index, positions: list[int], reading: Reading, codes: bool
 ) -> dict[int, Numbers | Unreadable]:
-    """Columns that are read at once if that can be; else some of them by themselves."""
-    plain = _read_plain(index, columns, codes) if reading.plain else None
+    """The columns, read all at once if possible; else in groups."""
+    plain = _read_plain(index, positions, codes) if reading.plain else None
     if plain is not None:
-        return dict(zip(columns, plain, strict=True))
-    if len(columns) < 2 or len(columns) * len(index.starts) <= TOGETHER:
-        starts, ends = index.cells_of(columns)
+        return dict(zip(positions, plain, strict=True))
+    if len(positions) < 2 or len(positions) * len(index.starts) <= TOGETHER:
+        starts, ends = index.cells_of(positions)
         found = read(index.data, starts.ravel(), ends.ravel(), reading, codes=codes)
-        if len(columns) == 1:
-            return {columns[0]: found}
+        if len(positions) == 1:
+            return {positions[0]: found}
         if isinstance(found, Numbers):
-            return dict(zip(columns, _columns(found, len(columns)), strict=True))
-    parts = _split(index, columns, reading)
-    return {k: v for part in parts for k, v in _read_group(index, part, reading, codes).items()}
+            return dict(zip(positions, _columns(found, len(positions)), strict=True))
+    groups = _split(index, positions, reading)
+    return {k: v for group in groups for k, v in _read_group(index, group, reading, codes).items()}
 
 
-def _split(index: Index, columns: list[int], reading: Reading) -> list[list[int]]:
+def _split(index: Index, positions: list[int], reading: Reading) -> list[list[int]]:
     """The columns that begin with a number and the others; or else two halves, or each alone."""
-    starts, ends = (each[0] for each in index.cells_of(columns))
+    starts, ends = (each[0] for each in index.cells_of(positions))
     first = [index.data[a:b].tobytes().decode() for a, b in zip(starts, ends, strict=True)]
-    begun = zip(columns, first, strict=True)
+    begun = zip(positions, first, strict=True)
     good = {c for c, text in begun if reading.takes(text) and not re.match(CODE, text)}
-    if 0 < len(good) < len(columns):
-        return [[c for c in columns if c in good], [c for c in columns if c not in good]]
+    if 0 < len(good) < len(positions):
+        return [[c for c in positions if c in good], [c for c in positions if c not in good]]
     if len(index.starts) > TOGETHER:
-        return [[c] for c in columns]
-    half = len(columns) // 2
-    return [columns[:half], columns[half:]]
+        return [[c] for c in positions]
+    half = len(positions) // 2
+    return [positions[:half], positions[half:]]
 
 
 def _columns(x: Numbers, width: int) -> list[Numbers | Unreadable]:
@@ -84,7 +84,7 @@ def _columns(x: Numbers, width: int) -> list[Numbers | Unreadable]:
     return [Numbers(part[:d], mask if mask.any() else None) for part, d, mask in columns]
 
 
-def _read_plain(index: Index, columns: list[int], codes: bool) -> list[Numbers] | None:
+def _read_plain(index: Index, positions: list[int], codes: bool) -> list[Numbers] | None:
     """The columns as numbers; None where any cell needs a closer look.
 
     One cast reads all cells where they stand: in an Arrow array over the block, in which the
@@ -92,7 +92,7 @@ def _read_plain(index: Index, columns: list[int], codes: bool) -> list[Numbers] 
     """
     import numpy as np
 
-    starts, ends = index.cells_of(columns)
+    starts, ends = index.cells_of(positions)
     missing = starts == ends
     empty = bool(missing.any())
     if not codes and not without_codes(index.data, starts):
@@ -143,16 +143,16 @@ def _cast_in_place(
     return found
 
 
-def texts(index: Index, column: int) -> pa.LargeStringArray:
+def texts(index: Index, position: int) -> pa.LargeStringArray:
     """The cells of a column as text: quotes undone, null where there is nothing at all."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    starts, ends = index.unquoted([column])
+    starts, ends = index.unquoted([position])
     plain = slices(index.data, starts[:, 0], ends[:, 0])
     if index.quoted:  # outside of quotes there is no quote
         plain = pc.replace_substring(plain, '""', '"')
-    nothing = index.starts[:, column] == index.ends[:, column]
+    nothing = index.starts[:, position] == index.ends[:, position]
     if not nothing.any():
         return plain
     return pc.if_else(kernels.booleans(nothing), pa.scalar(None, plain.type), plain)
@@ -188,15 +188,15 @@ def splice(
     return pieces.take(np.append(wanted.ravel(), wanted.size))
 
 
-def _nulls(index: Index, column: int, pieces: _Pieces) -> Offsets:
+def _nulls(index: Index, position: int, pieces: _Pieces) -> Offsets:
     """The number of the piece that says "missing", for each row.
 
-    In a table of one column it is ``""`` where else a blank line, which is no row, would stay.
+    In a table of one column it is ``""`` where else a blank line, which is not a row, would stay.
     """
     import numpy as np
 
-    starts, ends = index.cells(column)
-    whole = (starts == index.starts[:, column]) & (ends == index.ends[:, column])
+    starts, ends = index.cells(position)
+    whole = (starts == index.starts[:, position]) & (ends == index.ends[:, position])
     blank_line = whole & (index.starts.shape[1] == 1)
     nothing, quotes = pieces.add(np.frombuffer(b'""', np.uint8), np.array([0, 0]), np.array([0, 2]))
     chosen: Offsets = np.where(blank_line, quotes, nothing)
@@ -244,11 +244,11 @@ class _Pieces:
 def _runs(index: Index, replaced: Mapping[int, Scaled]) -> list[list[int]]:
     """The replaced columns, in order; those that can be written as one piece together."""
     runs: list[list[int]] = []
-    for column in sorted(replaced):
-        if runs and _joins(index, replaced, runs[-1][-1], column):
-            runs[-1].append(column)
+    for position in sorted(replaced):
+        if runs and _joins(index, replaced, runs[-1][-1], position):
+            runs[-1].append(position)
         else:
-            runs.append([column])
+            runs.append([position])
     return runs
 
 

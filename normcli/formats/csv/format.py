@@ -77,7 +77,7 @@ class CsvChunk(Chunk):
     raw: the bytes; or how many there are at `offset` of the file at `path`.
     line: the number of its first line. offset: where its first byte lies in the file.
     path: a file where any process can read the bytes; they are not pickled then.
-    gaps: (position, lines): so many lines that were there are left out, as bad rows.
+    gaps: (offset, lines): so many lines that were there are left out, as bad rows.
     """
 
     layout: Layout
@@ -128,15 +128,15 @@ class CsvChunk(Chunk):
             message = self.index.problem.message(self.layout.name)
             raise BadRowError.at(len(self.index.starts), message)
 
-    def _line_of(self, position: int) -> int:
-        """The number of the line that holds the byte at `position` of the block."""
-        lines = int(self._line_ends.searchsorted(position)) + self._left_out(position)
+    def _line_of(self, offset: int) -> int:
+        """The number of the line that holds the byte at `offset` of the block."""
+        lines = int(self._line_ends.searchsorted(offset)) + self._left_out(offset)
         return self.line + lines
 
-    def _left_out(self, position: int) -> int:
+    def _left_out(self, offset: int) -> int:
         """The lines left out before a byte; a CR and an LF that met there end a line each."""
-        lines = sum(lines for at, lines in self.gaps if at <= position)
-        places = {at for at, _ in self.gaps if at <= position}
+        lines = sum(lines for at, lines in self.gaps if at <= offset)
+        places = {at for at, _ in self.gaps if at <= offset}
         return lines + sum(self.block[at - 1 : at + 1] == b"\r\n" for at in places)
 
     def _row_at(self, line: int) -> int:
@@ -148,37 +148,37 @@ class CsvChunk(Chunk):
     def _line_ends(self) -> Offsets:
         return csv_index.line_ends(self.block)
 
-    def place(self, row: int, column: int) -> str:
+    def place(self, row: int, position: int) -> str:
         """Where a cell stands, and its text."""
-        start, end = (int(side[row]) for side in self.index.cells(column))
+        start, end = (int(side[row]) for side in self.index.cells(position))
         text = printable(self.block[start:end].decode())
-        name = printable(self.layout.names[column])
+        name = printable(self.layout.names[position])
         return f"{self.layout.name}: line {self._line_of(start)}, column {name}: {text}"
 
-    def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
-        """The columns as numbers, or why they are none."""
+    def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
+        """The columns as numbers, or why they are not."""
         self._refuse_problem()
-        return self._read(columns, codes=False)
+        return self._read(positions, codes=False)
 
-    def numbers(self, columns: Sequence[int]) -> list[Numbers]:
+    def numbers(self, positions: Sequence[int]) -> list[Numbers]:
         """The columns as numbers; raises DataError for the first thing wrong in the block."""
         numbers: list[Numbers] = []
         bad: list[tuple[int, int, NotNumbers]] = []
-        for column, found in zip(columns, self._read(columns, codes=True), strict=True):
+        for position, found in zip(positions, self._read(positions, codes=True), strict=True):
             if isinstance(found, NotNumbers):
-                bad.append((found.order, column, found))
+                bad.append((found.order, position, found))
             else:
                 numbers.append(found)
         if bad:
-            line, column, cell = min(bad, key=lambda each: each[:2])
-            message = not_a_number(self.layout.name, self.layout.names[column], cell)
+            line, position, cell = min(bad, key=lambda each: each[:2])
+            message = not_a_number(self.layout.name, self.layout.names[position], cell)
             raise BadRowError.at(self._row_at(line), message)
         self._refuse_problem()
         return numbers
 
-    def _read(self, columns: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
+    def _read(self, positions: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
         """Some columns; with `codes`, what looks like a code (007) is a number too."""
-        read = csv_cells.read_columns(self.index, columns, self.layout.reading, codes=codes)
+        read = csv_cells.read_columns(self.index, positions, self.layout.reading, codes=codes)
         return [self._not_numbers(each) if isinstance(each, Unreadable) else each for each in read]
 
     def _not_numbers(self, cell: Unreadable) -> NotNumbers:
@@ -187,8 +187,8 @@ class CsvChunk(Chunk):
         return NotNumbers(cell.reason, f"line {line}", line, text)
 
     def slice(self, start: int, stop: int) -> CsvChunk:
-        """The rows from `start` to before `stop`, with the lines that are no rows before them."""
-        return self._part(self._row_start(start), self._row_start(stop))
+        """The rows from `start` to before `stop`, with the blank and comment lines before them."""
+        return self._between(self._row_start(start), self._row_start(stop))
 
     def _row_start(self, row: int) -> int:
         """Where the bytes of a row start, blank and comment lines before it included."""
@@ -198,7 +198,7 @@ class CsvChunk(Chunk):
             return len(self.block)
         return line_end(self.block, int(self.index.ends[row - 1, -1]))
 
-    def _part(self, start: int, stop: int) -> CsvChunk:
+    def _between(self, start: int, stop: int) -> CsvChunk:
         """The bytes from `start` to before `stop`."""
         gaps = tuple((at - start, lines) for at, lines in self.gaps if start < at <= stop)
         line, offset = self._line_of(start), self.offset + start
@@ -221,7 +221,7 @@ class CsvChunk(Chunk):
         block = b"".join(chunk.block for chunk in chunks)
         return CsvChunk(first.layout, block, first.line, first.offset, path, real)
 
-    def without_bad_rows(self, columns: Sequence[int]) -> tuple[CsvChunk, BadRows]:
+    def without_bad_rows(self, positions: Sequence[int]) -> tuple[CsvChunk, BadRows]:
         """The chunk without the rows that are refused, and (line, why) of each of these.
 
         A quote that is never closed stays, to be refused when what comes before it has been
@@ -230,29 +230,29 @@ class CsvChunk(Chunk):
         if self.gaps:  # they have been left out already
             return self, []
         try:
-            self.numbers(columns)
+            self.numbers(positions)
         except DataError:
-            return self._good_rows(columns)
+            return self._good_rows(positions)
         return self, []
 
-    def _good_rows(self, columns: Sequence[int]) -> tuple[CsvChunk, BadRows]:
+    def _good_rows(self, positions: Sequence[int]) -> tuple[CsvChunk, BadRows]:
         """`without_bad_rows` for a chunk that has some: it is cut up until it is short."""
         ends = csv_index.record_ends(self._closed, self.layout.dialect)
         if len(ends) <= SHORT:
-            return self._good_records(columns)
-        step = -(-len(ends) // PARTS)
+            return self._good_records(positions)
+        step = -(-len(ends) // SECTIONS)
         cuts = [0, *ends[step - 1 : -1 : step].tolist(), len(self.block)]
-        parts = [
-            self._part(start, stop).without_bad_rows(columns) for start, stop in pairwise(cuts)
+        sections = [
+            self._between(start, stop).without_bad_rows(positions) for start, stop in pairwise(cuts)
         ]
-        bad_rows = [row for _, bad in parts for row in bad]
-        return CsvChunk.concat([good for good, _ in parts]), bad_rows
+        bad_rows = [row for _, bad in sections for row in bad]
+        return CsvChunk.concat([good for good, _ in sections]), bad_rows
 
-    def _good_records(self, columns: Sequence[int]) -> tuple[CsvChunk, BadRows]:
+    def _good_records(self, positions: Sequence[int]) -> tuple[CsvChunk, BadRows]:
         """`without_bad_rows`, record by record."""
         kept, bad, gaps = b"", [], []
         for record in csv_records.records(self.block, self.layout.dialect, self.line):
-            why = self._why_bad(record, columns)
+            why = self._why_bad(record, positions)
             raw = self.block[record.start : record.end]
             if why is None:
                 kept += raw
@@ -261,7 +261,7 @@ class CsvChunk(Chunk):
                 gaps.append((len(kept), count_line_ends(raw)))
         return CsvChunk(self.layout, kept, self.line, self.offset, None, tuple(gaps)), bad
 
-    def _why_bad(self, record: Record, columns: Sequence[int]) -> str | None:
+    def _why_bad(self, record: Record, positions: Sequence[int]) -> str | None:
         """Why a record is refused as a row, or None."""
         layout = self.layout
         problem = csv_records.problem_of(record, self.block, len(layout.names), self.offset)
@@ -269,10 +269,10 @@ class CsvChunk(Chunk):
             return problem.what
         if record.cells is None:
             return None
-        for column in columns:
-            cell = record.cells[column]
+        for position in positions:
+            cell = record.cells[position]
             if not layout.reading.takes(cell.strip(b" \t").decode()):
-                name, text = printable(layout.names[column]), printable(cell.decode(), 20)
+                name, text = printable(layout.names[position]), printable(cell.decode(), 20)
                 return f"column {name}: {text} is not a number"
         return None
 
@@ -300,12 +300,12 @@ class CsvChunk(Chunk):
                 columns.append(csv_cells.texts(self.index, c))
         return pa.Table.from_arrays(columns, names=list(self.layout.names))
 
-    def _column(self, column: int) -> Numbers:
-        return self.numbers([column])[0]
+    def _column(self, position: int) -> Numbers:
+        return self.numbers([position])[0]
 
 
 SHORT = 64  # records that are read one by one to find the bad ones
-PARTS = 16  # in which a longer chunk is cut for that
+SECTIONS = 16  # in which a longer chunk is cut for that
 
 
 def _read_again(path: str, offset: int, length: int, name: str) -> bytes:
@@ -333,9 +333,9 @@ class CsvTable(Table):
     head: bytes = field(kw_only=True)  # all bytes before the first record that is a row
     span: Span | None = field(default=None, kw_only=True)  # of the rows; None: all
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[CsvChunk]:
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[CsvChunk]:
         """The rows, a few MB at a time, cut at line ends outside quotes."""
-        del columns  # cells that nobody asks for are never read
+        del positions  # cells that nobody asks for are never read
         layout, limit = self.layout, self.options[MAX_RECORD]
         line, offset = self.first
         is_file = layout.encoding == "utf-8" and self.source.path
@@ -442,7 +442,7 @@ class Csv(DivisibleText):
     output_options = (DELIMITER, TABS, NO_HEADER, ENCODING, DECIMAL)
 
     def open(self, source: Source, options: ReadOptions) -> CsvTable:
-        """Read the header (or the first row); raises DataError where there is none."""
+        """Read the header (or the first row); raises DataError where there is nothing to read."""
         dialect = dialect_of(options, self.delimiter)
         encoding = encoding_of(source, options[ENCODING])
         head = read_head(source, encoding, dialect, options)

@@ -16,7 +16,7 @@ from normcli.words import printable
 if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
-OPEN_QUOTE = "a quote may be open there"
+OPEN_QUOTE = "perhaps a quote is not closed"
 FIRST = 1 << 16  # bytes looked at for the header, at first
 
 DELIMITER = Option[str | None]("delimiter", None, "Between CSV cells.  [default: ,]", "CHAR", "d")
@@ -38,7 +38,7 @@ class Head:
 
 
 def dialect_of(options: ReadOptions, default: str) -> Dialect:
-    """The dialect that the options ask for; raises UsageError for an impossible one.
+    """The dialect that the options describe; raises UsageError for an impossible one.
 
     default: the delimiter of the format.
     """
@@ -69,15 +69,14 @@ def dialect_of(options: ReadOptions, default: str) -> Dialect:
 
 
 def _is_mark(text: str) -> bool:
-    """Can it part cells, or open comments? Not what numbers and quotes are made of."""
+    """Can it separate cells, or open comments? Not what numbers and quotes are made of."""
     return len(text) == 1 and text.isascii() and not text.isalnum() and text not in '\r\n"\0+-.'
 
 
 def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOptions) -> Head:
     """The header, or where the file has none the names 1, 2, ... and what is before the rows.
 
-    Raises: DataError where there is no record, or one that is no header; LimitError where it
-    is too long.
+    Raises: DataError where there is no record, or a bad one; LimitError where it is too long.
     """
     size, limit = FIRST, options[MAX_RECORD]
     while True:
@@ -91,7 +90,7 @@ def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOpti
     if record is None and error:
         raise error
     if record is None and whole:
-        raise DataError(f"{source.name}: there is nothing in it: no header and no row")
+        raise DataError(f"{source.name}: there is no header and no row in it")
     if record is None or record.end - record.start > limit:
         raise too_long(f"{source.name}: the header", limit, OPEN_QUOTE)
     cells = record.cells or ()

@@ -1,7 +1,7 @@
 """Where the cells of a block of CSV lie, found with a handful of NumPy passes.
 
 A block starts at the start of a record and ends with a line end. It is never changed: cells
-are positions in it. What a record is, `csv_records` says; this is the same, fast.
+are offsets in it. What a record is, `csv_records` says; this is the same, fast.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ class Index:
     problem: Problem | None = None
     _bare: dict[int, tuple[Offsets, Offsets]] = field(default_factory=dict)
 
-    def cells(self, column: int) -> tuple[Offsets, Offsets]:
+    def cells(self, position: int) -> tuple[Offsets, Offsets]:
         """Where the cells of a column start and end, without their quotes and outer blanks."""
-        if column not in self._bare:
-            self.cells_of([column])
-        return self._bare[column]
+        if position not in self._bare:
+            self.cells_of([position])
+        return self._bare[position]
 
-    def cells_of(self, columns: Sequence[int]) -> tuple[Offsets, Offsets]:
+    def cells_of(self, positions: Sequence[int]) -> tuple[Offsets, Offsets]:
         """`cells` of some columns, shape (rows, columns)."""
-        starts, ends = self._trimmed(*self.unquoted(columns))
-        for i, column in enumerate(columns):
-            self._bare[column] = starts[:, i], ends[:, i]
+        starts, ends = self._trimmed(*self.unquoted(positions))
+        for i, position in enumerate(positions):
+            self._bare[position] = starts[:, i], ends[:, i]
         return starts, ends
 
-    def unquoted(self, columns: Sequence[int]) -> tuple[Offsets, Offsets]:
+    def unquoted(self, positions: Sequence[int]) -> tuple[Offsets, Offsets]:
         """Where the cells of some columns start and end, without their quotes."""
-        run = range(columns[0], columns[0] + len(columns)) if columns else range(0)
-        chosen = slice(run.start, run.stop) if list(columns) == list(run) else list(columns)
+        run = range(positions[0], positions[0] + len(positions)) if positions else range(0)
+        chosen = slice(run.start, run.stop) if list(positions) == list(run) else list(positions)
         starts, ends = self.starts[:, chosen], self.ends[:, chosen]
         if self.quoted:
             quote = self.data[starts] == QUOTE
@@ -75,7 +75,7 @@ class Index:
         return self._widely_trimmed(starts, ends)
 
     def _widely_trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
-        """`_trimmed` for any number of blanks, with the next byte that is none looked up."""
+        """`_trimmed` for any number of blanks, with the next byte that is not a blank looked up."""
         import numpy as np
 
         solid = np.flatnonzero((self.data != SPACE) & (self.data != TAB))  # the last byte is
@@ -83,8 +83,8 @@ class Index:
         left = np.minimum(solid[np.searchsorted(solid, ends) - 1] + 1, ends)
         return right, np.maximum(left, right)
 
-    def _is_blank(self, positions: Offsets) -> Mask:
-        byte = self.data[positions]
+    def _is_blank(self, offsets: Offsets) -> Mask:
+        byte = self.data[offsets]
         blank: Mask = (byte == SPACE) | (byte == TAB)
         return blank
 
@@ -148,7 +148,7 @@ def _is_line_end(block: bytes, data: Bytes) -> Mask:
 
 
 def line_ends(block: bytes) -> Offsets:
-    """Where lines end, quotes not minded."""
+    """Where lines end, in quotes too."""
     import numpy as np
 
     return np.flatnonzero(_is_line_end(block, np.frombuffer(block, np.uint8)))
@@ -176,10 +176,10 @@ def _outside(block: bytes, data: Bytes, wanted: Mask, dialect: Dialect) -> tuple
     return _concatenated(outside), _concatenated(quotes)
 
 
-def _concatenated(parts: list[Offsets]) -> Offsets:
+def _concatenated(arrays: list[Offsets]) -> Offsets:
     import numpy as np
 
-    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int64), *parts])
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, np.int64), *arrays])
 
 
 def _in_comment(block: bytes, marks: Offsets, quote: Mask, comment: bytes) -> Mask:
@@ -299,7 +299,7 @@ def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
 
 
 def _last_line_end(buffer: bytearray, end: int, dialect: Dialect) -> int | None:
-    """The position after the last line end outside quotes, or 0, looked for from the `end`.
+    """Where the last line end outside quotes ends, or 0; it is looked for from the `end`.
 
     None where it is far from there, or comment lines may have quotes that do not count.
     """
@@ -321,5 +321,5 @@ def _last_line_end(buffer: bytearray, end: int, dialect: Dialect) -> int | None:
 
 def _is_odd(buffer: bytearray, end: int) -> bool:
     """Is the number of quotes before `end` odd?"""
-    with memoryview(buffer) as view, view[:end] as part:
-        return count(part, b'"') % 2 == 1
+    with memoryview(buffer) as view, view[:end] as before:
+        return count(before, b'"') % 2 == 1

@@ -35,7 +35,7 @@ def rows(
 ) -> memoryview:
     """The rows of a table as CSV: text quoted where it has to be, null as an empty cell.
 
-    In a table of one column null is ``""``, because a blank line is no row. Floats come out
+    In a table of one column null is ``""``, because a blank line is not a row. Floats come out
     shortest (those `replaced` as `style` says), nested values as JSON.
     """
     import pyarrow as pa

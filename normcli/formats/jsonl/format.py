@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 BLOCK = 4 << 20  # bytes read at a time
 CELLS = 4 << 20  # rows times columns of a chunk, at most: 32 MB of float64
-EMPTINESS = 1000  # a table with fewer fields than one cell in so many is no table
+EMPTINESS = 1000  # a table in which fewer cells than one in so many are filled is not a table
 WIDE = 1000  # columns, from which on emptiness matters
 
 
@@ -60,9 +60,9 @@ class JsonLinesTable(Table):
             span=span,
         )
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
         """The rows, a few MB at a time; fields that nobody asks for are never parsed."""
-        del columns
+        del positions
         chunks = _read(self.source, self.layout, self.options, self.span)
         if self.options.chunk_rows:
             return _exactly(chunks, self.options.chunk_rows)
@@ -179,7 +179,7 @@ class Keys:
             raise LimitError(
                 f"{name}: {len(self.names)} different keys in {self.rows} objects that have"
                 f" {self.cells / self.rows:.1f} fields each: the keys look like data\n"
-                "Name the columns that you mean: --select NAME"
+                "Name the columns that you want with --select"
             )
 
 
@@ -204,10 +204,10 @@ def _seen(
     import numpy as np
 
     fields = chunk.fields
-    columns = jsonl_index.columns(chunk.block, fields, names, grow=True).astype(np.int64)
+    positions = jsonl_index.positions(chunk.block, fields, names, grow=True).astype(np.int64)
     here = jsonl_index.value_kinds(chunk.block, fields.starts, fields.ends)
     shape = (len(names), jsonl_index.KINDS)
-    counts = np.bincount(columns * shape[1] + here, minlength=shape[0] * shape[1])
+    counts = np.bincount(positions * shape[1] + here, minlength=shape[0] * shape[1])
     seen: NDArray[np.bool_] = counts.reshape(shape) > 0
     seen[: len(kinds)] |= kinds
     return seen
@@ -289,11 +289,11 @@ class JsonLines(DivisibleText):
     def open(self, source: Source, options: ReadOptions) -> JsonLinesTable:
         """Find the columns: those that are named, or by reading all rows (a pipe is spooled).
 
-        Raises: DataError for the first line that is no object, if it is read ahead.
+        Raises: DataError for the first line that is not an object, if it is read ahead.
         """
         _check_encoding(options[ENCODING])
         if not source.head(1):
-            raise DataError(f"{source.name}: there is nothing in it: no row")
+            raise DataError(f"{source.name}: there is no row in it")
         if options.columns is None:
             layout = _keys(source.spooled(), options).layout(source.name, options)
         else:
@@ -380,7 +380,7 @@ class Lines:
 
 
 def _lines(source: Source, options: ReadOptions, span: Span) -> Lines:
-    start, stop = (_line_start(source, position) for position in (span.start, span.stop))
+    start, stop = (_line_start(source, offset) for offset in (span.start, span.stop))
     feeds = _line_feeds(source, start, stop)
     if options.columns is not None or start == stop:
         return Lines(start, stop, feeds, None)
@@ -391,13 +391,13 @@ def _lines(source: Source, options: ReadOptions, span: Span) -> Lines:
     return Lines(start, stop, feeds, keys)
 
 
-def _line_start(source: Source, position: int) -> int:
-    """Where the first line starts at or after a position."""
+def _line_start(source: Source, offset: int) -> int:
+    """Where the first line starts at or after an offset."""
     size = source.size or 0
-    if position in (0, size):
-        return position
-    with source.between(position - 1, size) as stream:
-        return min(position - 1 + len(stream.readline()), size)
+    if offset in (0, size):
+        return offset
+    with source.between(offset - 1, size) as stream:
+        return min(offset - 1 + len(stream.readline()), size)
 
 
 def _line_feeds(source: Source, start: int, stop: int) -> int:

@@ -97,7 +97,7 @@ def rows(block: bytes, first: int = 0, blank: bytes = SPACE) -> Rows:
 
 
 def problems(block: bytes, found: Rows) -> Iterator[tuple[int, str]]:
-    """Each row that is no JSON object, and why."""
+    """Each row that is not a JSON object, and why."""
     checked = block
     spans = zip(found.starts.tolist(), found.ends.tolist(), strict=True)
     for row, (start, end) in enumerate(spans):
@@ -115,7 +115,7 @@ def _finite(block: bytes) -> bytes:
 
 
 def _problem(line: bytes) -> str | None:
-    """Why a line is no JSON object, or None where it is one."""
+    """Why a line is not a JSON object; None where it is one."""
     import orjson
 
     try:
@@ -136,17 +136,17 @@ def _explain(line: bytes, error: ValueError) -> str:
         text = line.decode()
     except UnicodeDecodeError as bad:
         return f"byte 0x{line[bad.start]:02x}, byte {bad.start + 1} of the line, is not UTF-8"
-    position: int = error.pos  # type: ignore[attr-defined]  # orjson declares it as a ValueError
+    at: int = error.pos  # type: ignore[attr-defined]  # orjson declares it as a ValueError
     if "\0" in text:
         return "a NUL byte: this is not JSON Lines, or it is UTF-16 (JSON Lines are UTF-8)"
     if "depth" in str(error):
         return "values nested deeper than 1024 levels"
-    token = _NOT_JSON.match(text, max(position - 1, 0)) or _NOT_JSON.match(text, position)
+    token = _NOT_JSON.match(text, max(at - 1, 0)) or _NOT_JSON.match(text, at)
     if token:
-        return f"{token[1]} is not JSON: a number that is missing is written null"
+        return f"{token[1]} is not JSON: write null for a missing number"
     if "\r" in text.strip() and "after document" in str(error):
         return "lines that end with CR alone; JSON Lines end with LF"
-    return f"not valid JSON: {error.msg} (character {position + 1})"  # type: ignore[attr-defined]  # as above
+    return f"not valid JSON: {error.msg} (character {at + 1})"  # type: ignore[attr-defined]  # as above
 
 
 def fields(block: bytes) -> Fields:
@@ -155,12 +155,12 @@ def fields(block: bytes) -> Fields:
 
     text = _ESCAPE.sub(b"__", block) if b"\\" in block else block  # leaves quotes that are quotes
     classes = np.frombuffer(text.translate(_STRUCTURE), np.uint8)
-    positions = np.flatnonzero(classes != 0)
-    kinds = classes[positions]
-    quotes = positions[kinds == QUOTE]
+    offsets = np.flatnonzero(classes != 0)
+    kinds = classes[offsets]
+    quotes = offsets[kinds == QUOTE]
     quotes_before = np.cumsum(kinds == QUOTE)
     outside = np.flatnonzero((kinds != QUOTE) & (quotes_before & 1 == 0))
-    positions, kinds, quotes_before = positions[outside], kinds[outside], quotes_before[outside]
+    offsets, kinds, quotes_before = offsets[outside], kinds[outside], quotes_before[outside]
     steps = np.array([0, 0, 0, 0, 1, -1], np.int8)
     depth = np.cumsum(steps[kinds], dtype=np.int32)  # after the character
     closes = (kinds == CLOSE) & (depth == 0)
@@ -168,7 +168,7 @@ def fields(block: bytes) -> Fields:
     first = np.flatnonzero(kinds[bounds] == COLON)
     colons = bounds[first]
     keys = quotes_before[colons]
-    starts, ends = _trim(block, positions[colons] + 1, positions[bounds[first + 1]])
+    starts, ends = _trim(block, offsets[colons] + 1, offsets[bounds[first + 1]])
     row = np.cumsum(closes)[colons]
     return Fields(row, quotes[keys - 2] + 1, quotes[keys - 1], starts, ends)
 
@@ -211,10 +211,10 @@ def first_kinds(block: bytes, starts: Offsets) -> Bytes:
     return kinds
 
 
-def columns(
+def positions(
     block: bytes, found: Fields, names: dict[str, int], *, grow: bool = False
 ) -> NDArray[np.int32]:
-    r"""The column of each field; a key is the text it stands for: "\u0061" is "a".
+    r"""The position of the column of each field; a key is the text it stands for: "\u0061" is "a".
 
     Keys that are not in `names` get -1, or with `grow` the next number and a place in `names`.
     """

@@ -40,7 +40,7 @@ def rows(table: pa.Table, replaced: Collection[int], style: Style) -> tuple[byte
             texts = spelling.texts(column.combine_chunks(), shown)
         except _NoJsonError as error:
             raise DataError(
-                f"column {printable(name)} is of type {error}, which JSON Lines cannot carry"
+                f"column {printable(name)} is of type {error}, which JSON Lines cannot store"
             ) from None
         except pa.ArrowException as error:
             raise DataError(f"column {printable(name)} cannot be written: {error}") from error
@@ -53,7 +53,7 @@ def rows(table: pa.Table, replaced: Collection[int], style: Style) -> tuple[byte
 
 
 class _NoJsonError(Exception):
-    """A type that has no place in JSON."""
+    """A type that JSON does not have."""
 
 
 def _string(text: str) -> str:

@@ -43,7 +43,6 @@ class ParquetFormat(Divisible):
 
     name = "parquet"
     suffixes = (".parquet", ".pq")
-    text = False
 
     def sniff(self, head: bytes) -> bool:
         """Parquet files start with PAR1, or PARE where they are encrypted."""
@@ -122,9 +121,9 @@ class ParquetTable(ArrowTable):
         """The Arrow schema that `ArrowChunk.to_arrow` will have."""
         return scaled_schema(self._schema, replaced, style)
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
-        """The rows, in order: one row group is open at a time, only `columns` are read."""
-        wanted = None if columns is None else tuple(sorted(set(columns)))
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
+        """The rows, in order: one row group is open at a time, only these columns are read."""
+        wanted = None if positions is None else tuple(sorted(set(positions)))
         with arrow_errors(self.name):
             file = self._open(self._int96_unit if wanted is None else "ns", wanted)
             rows = self.chunk_rows or self._rows_of_a_chunk(file, wanted)

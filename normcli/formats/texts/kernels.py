@@ -1,7 +1,7 @@
-"""The kernels of Arrow that most runs on CSV take, at less cost than `pyarrow.compute`.
+"""The kernels of Arrow that most runs on CSV need, without the cost of `pyarrow.compute`.
 
-To import that module makes a Python function, with signature and documentation, of each of
-Arrow's 300 kernels: 25 ms, a tenth of what a small table takes in all. The methods of Arrow's
+Importing that module makes a Python function, with signature and documentation, for each of
+Arrow's 300 kernels: 25 ms, a tenth of the time for a small table. The methods of Arrow's
 arrays import it too, and `pa.array` of a NumPy array imports `numpy.ma`, for 8 ms.
 """
 
@@ -23,14 +23,14 @@ def cast(array: pa.Array, to: pa.DataType) -> pa.Array:
     return kernels.call_function("cast", [array], kernels.CastOptions.safe(to))
 
 
-def take(array: pa.Array, positions: NDArray[np.int64]) -> pa.Array:
-    """The elements at these positions, which are not checked."""
+def take(array: pa.Array, chosen: NDArray[np.int64]) -> pa.Array:
+    """The elements of these numbers, which are not checked."""
     import numpy as np
     import pyarrow as pa
 
     kernels = _kernels()
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(positions, np.int64))]
-    indices = pa.Array.from_buffers(pa.int64(), len(positions), buffers)
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(chosen, np.int64))]
+    indices = pa.Array.from_buffers(pa.int64(), len(chosen), buffers)
     options = kernels.TakeOptions(boundscheck=False)
     return kernels.call_function("array_take", [array, indices], options)
 
@@ -50,7 +50,7 @@ def is_in(array: pa.Array, values: pa.Array) -> pa.BooleanArray:
 
 
 def matches(texts: pa.Array, pattern: str) -> pa.BooleanArray:
-    """Which texts have a part that the regular expression (RE2) describes."""
+    """Which texts contain what the regular expression (RE2) describes."""
     kernels = _kernels()
     options = kernels.MatchSubstringOptions(pattern)
     return kernels.call_function("match_substring_regex", [texts], options)
@@ -66,7 +66,7 @@ def booleans(mask: Mask) -> pa.BooleanArray:
 
 
 def _kernels() -> Any:
-    """What `pyarrow.compute` makes its functions of; it has the names used here too."""
+    """What `pyarrow.compute` makes its functions from; it has the names used here too."""
     try:
         import pyarrow._compute as kernels
     except ImportError:  # it is private, so another version may have it elsewhere

@@ -8,7 +8,7 @@ LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 def line_end(block: bytes, start: int) -> int:
-    """The position after the line end of the line at `start`, quotes not minded."""
+    """Where the line that is at `start` ends, whatever quotes there are."""
     match = LINE_END.search(block, start)
     return match.end() if match else len(block)
 

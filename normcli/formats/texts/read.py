@@ -26,7 +26,7 @@ EXACT = 2.0**53  # integers up to here are float64
 TEXT, COMMA, THOUSANDS = "text", "a comma", "thousands separators"  # not numbers
 HINTS = {
     COMMA: "If the comma is the decimal mark, add --decimal ,",
-    THOUSANDS: "Thousands separators have to be taken out first",
+    THOUSANDS: "Remove the thousands separators first",
 }
 
 
@@ -39,7 +39,7 @@ class Reading:
 
     @property
     def plain(self) -> bool:
-        """Is a cell that Arrow takes for a number one for sure? Not if -999 is missing."""
+        """Is every cell that Arrow reads as a number one? Not if -999 marks a missing value."""
         return self.decimal == "." and not any(_is_number(token) for token in self.null)
 
     @property
@@ -61,7 +61,7 @@ def _is_number(token: str) -> bool:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """The first cell of a column that is no number."""
+    """The first cell of a column that is not a number."""
 
     reason: str
     start: int
@@ -71,10 +71,10 @@ class Unreadable:
 def read(
     data: Bytes, starts: Offsets, ends: Offsets, reading: Reading, *, codes: bool
 ) -> Numbers | Unreadable:
-    """The cells ``data[starts[i]:ends[i]]`` as numbers, or the first that is none.
+    """The cells ``data[starts[i]:ends[i]]`` as numbers, or the first that is not.
 
     Exact: the float64 nearest to the text, and integers of up to 31 digits as they are. With
-    `codes`, leading zeros and plus signs are taken for numbers, not for codes.
+    `codes`, leading zeros and plus signs count as numbers, not as codes.
     """
     import numpy as np
 
@@ -116,7 +116,7 @@ def _is_token(texts: pa.LargeStringArray, reading: Reading) -> Mask:
 
 
 def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
-    """The float64 nearest to each text; None where one is no number."""
+    """The float64 nearest to each text; None where one is not a number."""
     import numpy as np
 
     original = texts
@@ -130,11 +130,11 @@ def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
     if values is None:
         return None
     nan = kernels.filtered(original, np.isnan(values))
-    return values if _matches(nan, NUMBER).all() else None  # Arrow takes nan(1) for a number
+    return values if _matches(nan, NUMBER).all() else None  # Arrow reads nan(1) as a number
 
 
 def _cast(texts: pa.LargeStringArray) -> Floats | None:
-    """The float64 nearest to each text; None where Arrow takes one for no number."""
+    """The float64 nearest to each text; None where one is not a number to Arrow."""
     import pyarrow as pa
 
     try:
@@ -160,7 +160,7 @@ def without_codes(data: Bytes, starts: Offsets) -> bool:
     if (signed & (second == ord("0"))).any():
         third = data[2:].take(starts, mode="clip")
         code |= signed & (second == ord("0")) & _is_digit(third)
-    return not bool(code.any())  # a digit in a byte behind the cell was no matter: none is there
+    return not bool(code.any())  # the byte behind a cell is never a digit
 
 
 def _is_digit(text: Bytes) -> Mask:
@@ -169,7 +169,7 @@ def _is_digit(text: Bytes) -> Mask:
 
 
 def _first_unreadable(texts: pa.LargeStringArray, reading: Reading, codes: bool) -> tuple[int, str]:
-    """The first text that is no number, or a code unless those are numbers; and what it is."""
+    """The first text that is not a number, or is a code unless `codes`; and what it is."""
     numbers = _matches(texts, reading.pattern)
     fits = numbers if codes else numbers & ~_matches(texts, CODE)
     row = int(fits.argmin())
@@ -180,7 +180,7 @@ def _first_unreadable(texts: pa.LargeStringArray, reading: Reading, codes: bool)
 
 
 def _looks_like(text: str, reading: Reading) -> str:
-    """What a cell that is no number looks like."""
+    """What a cell that is not a number looks like."""
     if reading.decimal == ",":
         return TEXT
     if re.fullmatch(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?", text):
@@ -222,7 +222,7 @@ def _integers(values: Floats, texts: pa.LargeStringArray) -> Floats:
 
 
 def not_a_number(table: str, column: str, cell: NotNumbers) -> str:
-    """The message for a cell of a chosen column that holds no number."""
+    """The message for a cell of a chosen column that is not a number."""
     hint = HINTS.get(cell.reason, f"If it marks a missing value, add --null {_shell(cell.text)}")
     place = f"{table}: {cell.where}, column {printable(column)}"
     return (
