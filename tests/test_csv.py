@@ -27,8 +27,9 @@ from normcli.formats.csv import index as csv_index
 from normcli.formats.csv import records as csv_records
 from normcli.formats.csv import text as csv_text
 from normcli.formats.csv import transcode
-from normcli.formats.csv.format import Csv, CsvChunk, Tsv
+from normcli.formats.csv.format import Csv, Tsv
 from normcli.formats.csv.records import Dialect
+from normcli.formats.csv.table import CsvChunk
 from normcli.methods.base import Scaled
 from normcli.numerics.numbers import Numbers
 from normcli.storage.sources import Source

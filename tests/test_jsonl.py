@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from normcli.errors import DataError, LimitError, UsageError
 from normcli.formats.base import NotNumbers, ReadOptions, Style
-from normcli.formats.jsonl import format as jsonl
+from normcli.formats.jsonl import table as jsonl
 from normcli.formats.jsonl import text as jsonl_text
 from normcli.formats.jsonl.chunk import JsonLinesChunk
 from normcli.formats.jsonl.format import JsonLines

@@ -21,7 +21,7 @@ from normcli.engines.local import Serial, engine
 from normcli.errors import DataError, NormcliError
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
-from normcli.formats.jsonl import format as jsonl
+from normcli.formats.jsonl import table as jsonl
 from normcli.methods import methods
 from normcli.pipeline import Choice, Job, fit
 from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments

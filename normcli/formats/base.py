@@ -54,11 +54,9 @@ class Style:
 class Option(Generic[Value]):
     """An option of the command line that a format declares; formats may share one.
 
-    default: its value where it is not given; one without a default value is None. It says what
-        the option takes: nothing (False), a whole number, a text, or texts, one each time that
-        it is given (a tuple).
-    help, metavar, letter: what --help says, how it calls the value, and the short name. The
-        help may be a function, which is called when it is asked for.
+    default: its value where it is not given. It says what the option takes: nothing (False), a
+        whole number, a text (or None), or a text each time that it is given (a tuple).
+    help, metavar, letter: its help, what its value is called there, and its short name.
     """
 
     name: str  # without the dashes before it

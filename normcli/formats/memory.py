@@ -58,11 +58,11 @@ class MemoryTable(ArrowTable):
         yield ArrowChunk(self.name, (Segment(None, self.data),))
 
 
+@dataclass(frozen=True)
 class MemoryEncoder(Encoder):
     """Makes Arrow tables."""
 
-    def __init__(self, style: Style) -> None:
-        self.style = style
+    style: Style
 
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> pa.Table:
         """The rows as an Arrow table."""

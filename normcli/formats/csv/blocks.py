@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from normcli.errors import NormcliError, until_failure
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv.index import last_record_end, quotes_fit, record_ends
@@ -71,8 +73,6 @@ def _cut(buffer: bytearray, filled: int, dialect: Dialect, skip_bad_rows: bool) 
 
 def before_long_record(block: bytes, dialect: Dialect, limit: int) -> int:
     """Where the first record of more than `limit` bytes starts; else the length of the block."""
-    import numpy as np
-
     if len(block) <= limit:
         return len(block)
     first = next(records(block, dialect))  # usually it is the first; this takes little memory

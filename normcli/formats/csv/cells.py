@@ -6,25 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
 from normcli.formats.base import Style
 from normcli.formats.csv.index import Index
 from normcli.formats.texts import kernels
-from normcli.formats.texts.read import (
-    CODE,
-    EXACT,
-    Reading,
-    Unreadable,
-    read,
-    without_codes,
-)
-from normcli.formats.texts.slices import slices
+from normcli.formats.texts.kernels import slices
+from normcli.formats.texts.read import CODE, EXACT, Reading, Unreadable, read, without_codes
 from normcli.formats.texts.write import format_rows
 from normcli.numerics.numbers import Numbers
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from normcli.formats.texts.slices import Bytes, Offsets
+    from normcli.formats.texts.kernels import Bytes, Offsets
     from normcli.methods.base import Scaled
     from normcli.numerics.numbers import Floats, Mask
 
@@ -73,8 +67,6 @@ def _split(index: Index, positions: list[int], reading: Reading) -> list[list[in
 
 def _columns(x: Numbers, width: int) -> list[Numbers | Unreadable]:
     """The columns of a table that was read row by row."""
-    import numpy as np
-
     parts = np.ascontiguousarray(x.parts.reshape(len(x.parts), -1, width).transpose(2, 0, 1))
     depth = 1 + parts[:, 1:].any(axis=2).sum(axis=1)
     if x.missing is None:
@@ -90,8 +82,6 @@ def _read_plain(index: Index, positions: list[int], codes: bool) -> list[Numbers
     One cast reads all cells where they stand: in an Arrow array over the block, in which the
     gaps between the cells, and the empty cells, are null.
     """
-    import numpy as np
-
     starts, ends = index.cells_of(positions)
     missing = starts == ends
     empty = bool(missing.any())
@@ -119,9 +109,6 @@ def _cast_in_place(
     data: Bytes, starts: Offsets, ends: Offsets, missing: Mask | None
 ) -> Floats | None:
     """The float64 nearest to each cell, any number where it is missing; None as `_cast`."""
-    import numpy as np
-    import pyarrow as pa
-
     if not starts.size:
         return np.zeros(0)
     bounds = np.empty((*starts.shape, 2), np.int64)
@@ -145,7 +132,6 @@ def _cast_in_place(
 
 def texts(index: Index, position: int) -> pa.LargeStringArray:
     """The cells of a column as text: quotes undone, null where there is nothing at all."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     starts, ends = index.unquoted([position])
@@ -167,8 +153,6 @@ def splice(
     The new texts are cut in pieces too. One Arrow `take` over all these pieces, in the order
     wanted, copies each byte of the result once.
     """
-    import numpy as np
-
     runs = _runs(index, replaced)
     rows, width = len(index.starts), len(runs)
     bounds = np.empty((rows, width, 2), np.int64)  # of the runs; between them is what stays
@@ -193,8 +177,6 @@ def _nulls(index: Index, position: int, pieces: _Pieces) -> Offsets:
 
     In a table of one column it is ``""`` where else a blank line, which is not a row, would stay.
     """
-    import numpy as np
-
     starts, ends = index.cells(position)
     whole = (starts == index.starts[:, position]) & (ends == index.ends[:, position])
     blank_line = whole & (index.starts.shape[1] == 1)
@@ -208,8 +190,6 @@ class _Pieces:
 
     def __init__(self, data: Bytes, bounds: Offsets) -> None:
         """Cut `data` at the `bounds`, which may be filled in later."""
-        import numpy as np
-
         self.buffers = [data]
         self.offsets = [np.zeros(1, np.int64), bounds.reshape(-1), np.full(1, len(data))]
         self.count = bounds.size + 1
@@ -217,8 +197,6 @@ class _Pieces:
 
     def add(self, buffer: Bytes, starts: Offsets, ends: Offsets) -> Offsets:
         """Add ``buffer[starts[i]:ends[i]]`` (ascending); their numbers."""
-        import numpy as np
-
         offsets = np.empty(2 * len(starts), np.int64)
         np.add(starts, self.length, out=offsets[0::2])
         np.add(ends, self.length, out=offsets[1::2])
@@ -231,9 +209,6 @@ class _Pieces:
 
     def take(self, numbers: Offsets) -> memoryview:
         """The pieces of these numbers, one after the other."""
-        import numpy as np
-        import pyarrow as pa
-
         data, offsets = np.concatenate(self.buffers), np.concatenate(self.offsets)
         pieces = pa.LargeBinaryArray.from_buffers(
             pa.large_binary(), self.count, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
@@ -268,8 +243,6 @@ def _joins(index: Index, replaced: Mapping[int, Scaled], left: int, right: int) 
 
 def joined(texts: pa.LargeBinaryArray | pa.LargeStringArray) -> memoryview:
     """The texts of an array that has no offset and no null, one after the other."""
-    import numpy as np
-
     _, offsets, data = texts.buffers()
     end = int(np.frombuffer(offsets, np.int64)[len(texts)])
     return memoryview(data).cast("B")[:end] if end else memoryview(b"")

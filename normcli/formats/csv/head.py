@@ -46,31 +46,24 @@ def dialect_of(options: ReadOptions, default: str) -> Dialect:
     if options[TABS] and chosen is not None:
         raise UsageError("--tabs and --delimiter say two things; give one of them")
     delimiter = "\t" if options[TABS] else default if chosen is None else chosen
-    if not _is_mark(delimiter):
-        raise UsageError(
-            "--delimiter must be one ASCII character that numbers do not contain, "
-            f"not {printable(delimiter)}"
-        )
+    marks = _mark(DELIMITER, delimiter), None if comment is None else _mark(COMMENT, comment)
     if decimal not in (".", ","):
         raise UsageError(f"--decimal must be . or , not {printable(decimal)}")
     if decimal == delimiter:
         raise UsageError(
             f"--decimal and --delimiter are both {printable(decimal)}; try --delimiter ';'"
         )
-    if comment is not None and not _is_mark(comment):
-        raise UsageError(
-            "--comment must be one ASCII character that numbers do not contain, "
-            f"not {printable(comment)}"
-        )
     if comment == delimiter:
         raise UsageError(f"--comment and the delimiter are both {printable(delimiter)}")
-    mark = comment.encode() if comment is not None else None
-    return Dialect(delimiter.encode(), not options[NO_QUOTING], mark)
+    return Dialect(marks[0], not options[NO_QUOTING], marks[1])
 
 
-def _is_mark(text: str) -> bool:
-    """Can it separate cells, or open comments? Not what numbers and quotes are made of."""
-    return len(text) == 1 and text.isascii() and not text.isalnum() and text not in '\r\n"\0+-.'
+def _mark(option: Option[str | None], text: str) -> bytes:
+    """The character that separates cells or starts comments; numbers and quotes have others."""
+    if len(text) == 1 and text.isascii() and not text.isalnum() and text not in '\r\n"\0+-.':
+        return text.encode()
+    shown = f"--{option.name} must be one ASCII character that numbers do not contain"
+    raise UsageError(f"{shown}, not {printable(text)}")
 
 
 def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOptions) -> Head:

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from normcli.formats.csv import records as csv_records
 from normcli.formats.csv.records import Dialect, Problem, records
 from normcli.formats.texts.lines import count, line_end
 
 if TYPE_CHECKING:
-    from normcli.formats.texts.slices import Bytes, Offsets
+    from normcli.formats.texts.kernels import Bytes, Offsets
     from normcli.numerics.numbers import Mask
 
 WINDOW = 4 << 20  # bytes looked at together: line ends may take eight times their memory
@@ -76,8 +78,6 @@ class Index:
 
     def _widely_trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
         """`_trimmed` for any number of blanks, with the next byte that is not a blank looked up."""
-        import numpy as np
-
         solid = np.flatnonzero((self.data != SPACE) & (self.data != TAB))  # the last byte is
         right = np.minimum(solid[np.searchsorted(solid, starts)], ends)
         left = np.minimum(solid[np.searchsorted(solid, ends) - 1] + 1, ends)
@@ -104,8 +104,6 @@ def index(block: bytes, dialect: Dialect, width: int, line: int = 1, offset: int
 
 def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     """The cells of `block`, or None where any record is not a row of `width` cells."""
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     separators = _separators(block, data, dialect)
     if separators is None:
@@ -127,8 +125,6 @@ def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
 
 def _separators(block: bytes, data: Bytes, dialect: Dialect) -> Offsets | None:
     """Offsets of the delimiters and line ends outside quotes; None where quotes are wrong."""
-    import numpy as np
-
     separator = _is_line_end(block, data)
     separator |= data == dialect.delimiter[0]
     if not (dialect.quoting and b'"' in block):
@@ -149,15 +145,11 @@ def _is_line_end(block: bytes, data: Bytes) -> Mask:
 
 def line_ends(block: bytes) -> Offsets:
     """Where lines end, in quotes too."""
-    import numpy as np
-
     return np.flatnonzero(_is_line_end(block, np.frombuffer(block, np.uint8)))
 
 
 def _outside(block: bytes, data: Bytes, wanted: Mask, dialect: Dialect) -> tuple[Offsets, Offsets]:
     """Offsets of the `wanted` bytes outside quotes, and of the quotes."""
-    import numpy as np
-
     comments = dialect.comment is not None and dialect.comment in block
     # In a huge cell there may be many wanted bytes, none of them outside.
     step = len(data) if comments else WINDOW
@@ -177,15 +169,11 @@ def _outside(block: bytes, data: Bytes, wanted: Mask, dialect: Dialect) -> tuple
 
 
 def _concatenated(arrays: list[Offsets]) -> Offsets:
-    import numpy as np
-
     return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, np.int64), *arrays])
 
 
 def _in_comment(block: bytes, marks: Offsets, quote: Mask, comment: bytes) -> Mask:
     """Which of the marks are quotes in comment lines."""
-    import numpy as np
-
     found = np.zeros(len(marks), bool)
     inside, seen = False, 0
     for match in re.finditer(rb"(?:\A|[\r\n])" + re.escape(comment), block):
@@ -202,8 +190,6 @@ def _in_comment(block: bytes, marks: Offsets, quote: Mask, comment: bytes) -> Ma
 
 def _quotes_fit(data: Bytes, quotes: Offsets, dialect: Dialect) -> bool:
     """Does every quoted cell open at its start, close at its end, and double the rest?"""
-    import numpy as np
-
     if len(quotes) % 2:
         return False
     opens, closes = quotes[0::2], quotes[1::2]
@@ -229,8 +215,6 @@ def _rows(
 
     None where a record is not a row of `width` cells.
     """
-    import numpy as np
-
     closing = data[ends] != dialect.delimiter[0]  # the last cell of its record
     comments = dialect.comment is not None and dialect.comment in block
     if width > 1 and not comments and _regular(closing, width):
@@ -250,8 +234,6 @@ def _rows(
 
 def _regular(closing: Mask, width: int) -> bool:
     """Does every `width`-th cell, and no other, close a record?"""
-    import numpy as np
-
     every = closing[width - 1 :: width]
     return (
         len(closing) % width == 0
@@ -262,8 +244,6 @@ def _regular(closing: Mask, width: int) -> bool:
 
 def record_ends(block: bytes, dialect: Dialect) -> Offsets:
     """Where the records of `block` end; it starts with one, and ends with a line end."""
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     separators = _separators(block, data, dialect)
     if separators is None:
@@ -275,8 +255,6 @@ def record_ends(block: bytes, dialect: Dialect) -> Offsets:
 
 def quotes_fit(block: bytes, dialect: Dialect) -> bool:
     """Are all quotes of `block` where they may be?"""
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     return _separators(block, data, dialect) is not None
 
@@ -286,8 +264,6 @@ def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
 
     More bytes will follow: a CR at the very end may be the first half of a line end.
     """
-    import numpy as np
-
     filled -= buffer.endswith(b"\r", 0, filled)
     end = _last_line_end(buffer, filled, dialect)
     if end is not None:

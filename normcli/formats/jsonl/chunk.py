@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import orjson
+import pyarrow as pa
+
 from normcli.errors import DataError
 from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style
 from normcli.formats.columnar.numbers import scaled_array
@@ -20,11 +24,9 @@ from normcli.numerics.numbers import Numbers
 from normcli.words import printable
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.formats.texts.slices import Offsets
+    from normcli.formats.texts.kernels import Offsets
     from normcli.methods.base import Scaled
 
 JSON = "json"  # the type of a column that holds JSON text
@@ -100,8 +102,6 @@ class JsonLinesChunk(Chunk):
     @cached_property
     def _by_column(self) -> tuple[Offsets, Offsets]:
         """The fields, sorted by column and row, and where each column starts among them."""
-        import numpy as np
-
         names = {name: position for position, name in enumerate(self.layout.names)}
         positions = jsonl_index.positions(self.block, self.fields, names) + 1
         small = positions.astype(np.uint16) if len(names) < 1 << 16 else positions  # a radix sort
@@ -136,8 +136,6 @@ class JsonLinesChunk(Chunk):
 
         The second array counts those before each column, in all.
         """
-        import numpy as np
-
         order, bounds = self._by_column
         rows, kinds = self.fields.row[order], self._kinds[order]
         twice = np.append(False, rows[1:] == rows[:-1])[: len(rows)]
@@ -168,8 +166,6 @@ class JsonLinesChunk(Chunk):
 
     def _text(self, cell: int) -> str:
         """A value as it is written; a string without its quotes and escapes."""
-        import orjson
-
         value = self._value(cell)
         return str(orjson.loads(value)) if value.startswith(b'"') else value.decode()
 
@@ -178,8 +174,6 @@ class JsonLinesChunk(Chunk):
 
     def _numbers(self, positions: Sequence[int], null: tuple[str, ...]) -> list[Numbers]:
         """The numbers of columns of numbers, all parsed at once: there may be many columns."""
-        import numpy as np
-
         of_column = [self._cells(position) for position in positions]
         of_column = [cells[self._kinds[cells] == jsonl_index.INTEGER] for cells in of_column]
         together = np.sort(np.concatenate([np.zeros(0, int), *of_column]))
@@ -193,8 +187,6 @@ class JsonLinesChunk(Chunk):
 
     def _spread(self, x: Numbers, places: Offsets, cells: Offsets) -> Numbers:
         """The numbers at `places` of `x`, each in the row of its cell; other rows are missing."""
-        import numpy as np
-
         rows = self.fields.row[cells]
         depth = len(x.parts) if x.parts[1:, places].any() else 1
         if len(cells) == self.rows and x.missing is None:
@@ -280,8 +272,6 @@ class JsonLinesChunk(Chunk):
 
     def _edits(self, position: int, scaled: Scaled, style: Style) -> Edits:
         """The fields of a column that change, and their new texts."""
-        import numpy as np
-
         cells = self._cells(position)
         if scaled.keep is not None:
             cells = cells[~scaled.keep[self.fields.row[cells]]]
@@ -296,8 +286,6 @@ class JsonLinesChunk(Chunk):
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table of the layout's types; what a row lacks is null."""
-        import pyarrow as pa
-
         schema = arrow_schema(self.layout, list(replaced), style)
         columns = [
             self._scaled(position, target, replaced[position])
@@ -313,9 +301,6 @@ class JsonLinesChunk(Chunk):
 
     def _array(self, position: int, type_: str) -> pa.Array:
         """An untouched column; raises DataError where a key is twice in an object."""
-        import numpy as np
-        import pyarrow as pa
-
         cells = self._cells(position)
         rows = self.fields.row[cells]
         twice = np.flatnonzero(rows[1:] == rows[:-1])
@@ -330,10 +315,6 @@ class JsonLinesChunk(Chunk):
 
     def _values(self, position: int, type_: str) -> pa.Array:
         """The fields of a column, each in its row, as an Arrow array."""
-        import numpy as np
-        import orjson
-        import pyarrow as pa
-
         if type_ == "double":
             if self._first_bad(position):
                 raise _ChangedError
@@ -365,9 +346,6 @@ class Edits:
 
 def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]:
     """JSON's spelling of finite numbers; null where the mask is True."""
-    import numpy as np
-    import orjson
-
     if not len(values):
         return []
     texts: list[bytes] = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
@@ -378,8 +356,6 @@ def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]
 
 def _spliced(block: bytes, edits: Sequence[Edits]) -> bytes:
     """`block` with the new texts in their places."""
-    import numpy as np
-
     if not edits:
         return block
     starts = np.concatenate([e.starts for e in edits])
@@ -407,8 +383,6 @@ def _refusal(table: str, column: str, cell: NotNumbers) -> str:
 
 def arrow_schema(layout: Layout, replaced: Sequence[int], style: Style) -> pa.Schema:
     """The Arrow schema of a table of this layout whose columns `replaced` are scaled."""
-    import pyarrow as pa
-
     number = "float" if style.float32 else "double"
     return pa.schema(
         [
@@ -420,6 +394,4 @@ def arrow_schema(layout: Layout, replaced: Sequence[int], style: Style) -> pa.Sc
 
 def arrow_type(name: str) -> pa.DataType:
     """The Arrow type of this name; JSON text is a string."""
-    import pyarrow as pa
-
     return pa.string() if name == JSON else pa.type_for_alias(name)

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from normcli.formats.texts.slices import slices
+import numpy as np
+import orjson
+
+from normcli.formats.texts.kernels import slices
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    from normcli.formats.texts.slices import Bytes, Offsets
+    from normcli.formats.texts.kernels import Bytes, Offsets
 
 BOM = b"\xef\xbb\xbf"
 SPACE = b" \t\r"  # white space of JSON inside a line
@@ -80,8 +82,6 @@ def rows(block: bytes, first: int = 0, blank: bytes = SPACE) -> Rows:
 
     The first line starts at byte `first`, after a byte order mark.
     """
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     feeds = np.flatnonzero(data == ord("\n"))
     starts = np.append(0, feeds + 1)
@@ -116,8 +116,6 @@ def _finite(block: bytes) -> bytes:
 
 def _problem(line: bytes) -> str | None:
     """Why a line is not a JSON object; None where it is one."""
-    import orjson
-
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -151,8 +149,6 @@ def _explain(line: bytes, error: ValueError) -> str:
 
 def fields(block: bytes) -> Fields:
     """The fields of a block whose lines are all blank or valid JSON objects."""
-    import numpy as np
-
     text = _ESCAPE.sub(b"__", block) if b"\\" in block else block  # leaves quotes that are quotes
     classes = np.frombuffer(text.translate(_STRUCTURE), np.uint8)
     offsets = np.flatnonzero(classes != 0)
@@ -175,8 +171,6 @@ def fields(block: bytes) -> Fields:
 
 def _trim(block: bytes, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
     """The slices without the white space around the values in them."""
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     starts = starts + (data[starts] <= ord(" "))  # the usual one at once
     for i in np.flatnonzero((data[starts] <= ord(" ")) | (data[ends - 1] <= ord(" "))).tolist():
@@ -188,8 +182,6 @@ def _trim(block: bytes, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offset
 
 def value_kinds(block: bytes, starts: Offsets, ends: Offsets) -> Bytes:
     """What each value is: NULL, BOOLEAN, INTEGER (fits int64), LARGE (does not), FLOAT ..."""
-    import numpy as np
-
     kinds = first_kinds(block, starts)
     numbers = np.flatnonzero(kinds == INTEGER)
     if len(numbers):
@@ -205,8 +197,6 @@ def value_kinds(block: bytes, starts: Offsets, ends: Offsets) -> Bytes:
 
 def first_kinds(block: bytes, starts: Offsets) -> Bytes:
     """What the first character of each value says: INTEGER stands for all numbers."""
-    import numpy as np
-
     kinds: Bytes = np.frombuffer(_FIRST, np.uint8)[np.frombuffer(block, np.uint8)[starts]]
     return kinds
 
@@ -218,9 +208,6 @@ def positions(
 
     Keys that are not in `names` get -1, or with `grow` the next number and a place in `names`.
     """
-    import numpy as np
-    import orjson
-
     texts = slices(np.frombuffer(block, np.uint8), found.key_starts, found.key_ends)
     keys = texts.dictionary_encode()  # the many keys of the block are few different texts
     numbers = []

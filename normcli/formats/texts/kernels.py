@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
+
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from normcli.numerics.numbers import Mask
+
+    Bytes = NDArray[np.uint8]
+    Offsets = NDArray[np.int64]  # of bytes in a block
 
 
 def cast(array: pa.Array, to: pa.DataType) -> pa.Array:
@@ -23,11 +27,8 @@ def cast(array: pa.Array, to: pa.DataType) -> pa.Array:
     return kernels.call_function("cast", [array], kernels.CastOptions.safe(to))
 
 
-def take(array: pa.Array, chosen: NDArray[np.int64]) -> pa.Array:
+def take(array: pa.Array, chosen: Offsets) -> pa.Array:
     """The elements of these numbers, which are not checked."""
-    import numpy as np
-    import pyarrow as pa
-
     kernels = _kernels()
     buffers = [None, pa.py_buffer(np.ascontiguousarray(chosen, np.int64))]
     indices = pa.Array.from_buffers(pa.int64(), len(chosen), buffers)
@@ -56,11 +57,22 @@ def matches(texts: pa.Array, pattern: str) -> pa.BooleanArray:
     return kernels.call_function("match_substring_regex", [texts], options)
 
 
+def slices(data: Bytes, starts: Offsets, ends: Offsets) -> pa.LargeStringArray:
+    """The texts ``data[starts[i]:ends[i]]`` as one compact Arrow array (ascending slices).
+
+    The slices and the gaps between them make one Arrow array that shares `data`'s memory;
+    taking every other element copies only the slices.
+    """
+    bounds = np.empty(2 * len(starts), np.int64)
+    bounds[0::2], bounds[1::2] = starts, ends
+    pieces = max(len(bounds) - 1, 0)
+    offsets = pa.py_buffer(bounds if pieces else np.zeros(1, np.int64))
+    array = pa.LargeStringArray.from_buffers(pieces, offsets, pa.py_buffer(data))
+    return take(array, np.arange(0, pieces, 2))
+
+
 def booleans(mask: Mask) -> pa.BooleanArray:
     """The mask as an Arrow array."""
-    import numpy as np
-    import pyarrow as pa
-
     bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
     return pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits])
 

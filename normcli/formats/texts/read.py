@@ -6,17 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
 from normcli.formats.base import NotNumbers
 from normcli.formats.texts import kernels
+from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.options import TOKENS
-from normcli.formats.texts.slices import slices
 from normcli.numerics.numbers import Numbers
 from normcli.words import printable
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from normcli.formats.texts.slices import Bytes, Offsets
+    from normcli.formats.texts.kernels import Bytes, Offsets
     from normcli.numerics.numbers import Floats, Mask
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$"
@@ -76,8 +77,6 @@ def read(
     Exact: the float64 nearest to the text, and integers of up to 31 digits as they are. With
     `codes`, leading zeros and plus signs count as numbers, not as codes.
     """
-    import numpy as np
-
     missing = ends == starts
     if missing.any():
         starts, ends = starts[~missing], ends[~missing]
@@ -96,8 +95,6 @@ def read(
 
 def _spread(parts: Floats, missing: Mask) -> Numbers:
     """The numbers of the cells that are not missing, each in its row."""
-    import numpy as np
-
     if not missing.any():
         return Numbers(parts)
     full = np.zeros((len(parts), len(missing)))
@@ -108,8 +105,6 @@ def _spread(parts: Floats, missing: Mask) -> Numbers:
 
 def _is_token(texts: pa.LargeStringArray, reading: Reading) -> Mask:
     """Which texts mark a missing value."""
-    import pyarrow as pa
-
     tokens = pa.array(reading.null, pa.large_string())
     mask: Mask = kernels.is_in(texts, tokens).to_numpy(zero_copy_only=False)
     return mask
@@ -117,8 +112,6 @@ def _is_token(texts: pa.LargeStringArray, reading: Reading) -> Mask:
 
 def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
     """The float64 nearest to each text; None where one is not a number."""
-    import numpy as np
-
     original = texts
     if reading.decimal != ".":
         import pyarrow.compute as pc
@@ -135,8 +128,6 @@ def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
 
 def _cast(texts: pa.LargeStringArray) -> Floats | None:
     """The float64 nearest to each text; None where one is not a number to Arrow."""
-    import pyarrow as pa
-
     try:
         values: Floats = kernels.cast(texts, pa.float64()).to_numpy()
     except pa.ArrowInvalid:
@@ -151,8 +142,6 @@ def _matches(texts: pa.LargeStringArray, pattern: str) -> Mask:
 
 def without_codes(data: Bytes, starts: Offsets) -> bool:
     """Is none of the numbers that start here a `CODE`?"""
-    import numpy as np
-
     starts = np.ascontiguousarray(starts)
     first, second = data.take(starts), data[1:].take(starts, mode="clip")
     signed = first == ord("-")
@@ -192,8 +181,6 @@ def _looks_like(text: str, reading: Reading) -> str:
 
 def _exact(values: Floats, texts: pa.LargeStringArray) -> Floats:
     """The numbers as parts (see `Numbers`): a second part where integers exceed 2**53."""
-    import numpy as np
-
     large = np.flatnonzero(np.abs(values) >= EXACT)
     if not len(large):
         return values[np.newaxis]
@@ -206,9 +193,6 @@ def _exact(values: Floats, texts: pa.LargeStringArray) -> Floats:
 
 def _integers(values: Floats, texts: pa.LargeStringArray) -> Floats:
     """Whole numbers as two parts; `values` are the nearest float64."""
-    import numpy as np
-    import pyarrow as pa
-
     try:
         integers = kernels.cast(texts, pa.int64()).to_numpy()
     except pa.ArrowInvalid:  # some are larger
