@@ -23,8 +23,8 @@ from benchmarks.tables import TABLES, options
 from normcli.engines.memory import keep_freed_memory
 from normcli.formats import format_named, open_table
 from normcli.formats.base import Chunk, ReadOptions, Style, Table
-from normcli.formats.csv.format import CsvChunk
-from normcli.formats.texts import format_rows
+from normcli.formats.csv.table import CsvChunk
+from normcli.formats.texts.write import format_rows
 from normcli.methods import methods
 from normcli.methods.spelling import Asked, Methods
 from normcli.pipeline import Choice, Job, Scaling, fit

@@ -269,7 +269,7 @@ def test_a_late_type_change_leaves_the_column_alone_or_is_an_error(
         (["fit", "--method", "zscores"], 2, "Did you mean 'zscore'?"),
         (["fit", "--range", "0", "1"], 2, "--range belongs to --method minmax"),
         (["fit", "--column", "x"], 2, "--column takes NAMES=METHOD[:ARGS]"),
-        (["fit", "-d", ";;"], 2, "--delimiter is one ASCII character"),
+        (["fit", "-d", ";;"], 2, "--delimiter must be one ASCII character"),
         (["fit", "--from", "xls"], 2, "no format 'xls'"),
         (["fit", "-o", "no/such/dir/s.json"], 1, "no/such/dir"),
         (["merge", "absent.json"], 1, "absent.json"),
@@ -290,8 +290,8 @@ def test_too_many_columns_are_a_limit_that_can_be_raised(normcli: Cli) -> None:
     refused = normcli("fit", stdin=wide)
     assert refused.code == 1
     assert refused.err == (
-        "normcli: stdin: 40000 columns are more than 32768\n"
-        "If they are meant so, raise the limit with --max-columns\n"
+        "normcli: stdin: 40000 columns are more than the limit of 32768\n"
+        "If this is intended, raise the limit with --max-columns\n"
     )
     assert normcli("fit", "--max-columns", 3, stdin=TABLE).code == 0
     assert normcli("fit", "--max-columns", 2, stdin=TABLE).code == 1

@@ -146,3 +146,35 @@ def test_an_option_that_two_methods_have_goes_to_the_one_that_is_used(
     for method, value in (("steady", "error"), ("minmax", "clip")):
         options = ("--method", method, "--out-of-range", value)
         normcli(doors, "transform", table, "-q", "--stats", stats, *options)
+
+
+def test_a_new_format_is_read_and_written_beside_the_others(
+    doors: Path, table: Path, tmp_path: Path
+) -> None:
+    stats, orc = tmp_path / "s.json", tmp_path / "t.orc"
+    normcli(doors, "fit", table, "-q", "-o", stats)
+    normcli(doors, "transform", table, "-q", "--stats", stats, "-o", orc)
+    assert orc.read_bytes().startswith(b"ORC")
+    back = normcli(doors, "inverse", orc, "-q", "--stats", stats, "--to", "csv")
+    rows = [line.split(",") for line in back.splitlines()]
+    assert [row[0] for row in rows] == ["id", "007", "008", "009", "010"]
+    assert [float(row[2]) for row in rows[1:]] == [5, 6, 7, 9]
+    fitted = json.loads(normcli(doors, "fit", orc, "-q", "-o", "-"))
+    assert fitted["columns"]["y"]["count"] == 4
+
+
+def test_an_option_that_a_format_does_not_have_is_an_error(doors: Path, tmp_path: Path) -> None:
+    orc = tmp_path / "t.orc"
+    csv = tmp_path / "t.csv"
+    csv.write_text("x\n1\n3\n")
+    stats = tmp_path / "s.json"
+    normcli(doors, "fit", csv, "-q", "-o", stats)
+    normcli(doors, "transform", csv, "-q", "--stats", stats, "-o", orc)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, doors, "fit", orc, "--delimiter", ";"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "--delimiter is an option of csv and tsv, but" in done.stderr
+    assert "is orc" in done.stderr

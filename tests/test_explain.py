@@ -249,6 +249,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def opened(path: Path, rows: int | None = None) -> tuple[Source, Table]:
     class Known(Table):
         total_rows = rows
+        chunks = schema = NotImplemented
 
     path.write_bytes(b"x" * 1000)
     return Source(str(path), path), Known("csv", "t", ["x"])

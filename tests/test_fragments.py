@@ -24,7 +24,7 @@ from normcli.engines.local import Engine, Processes, Serial
 from normcli.errors import NormcliError
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv.records import Dialect, records
-from normcli.formats.cuts import Span, cut, even, look
+from normcli.formats.texts.cuts import Span, cut, even, look
 from normcli.methods import methods
 from normcli.methods.spelling import Asked, Methods
 from normcli.pipeline import Choice, Job
@@ -147,7 +147,7 @@ def test_wherever_text_is_cut_a_record_starts_and_its_line_is_known(
     path = tmp_path_factory.getbasetemp() / "cuts.csv"
     path.write_bytes(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normcli.formats.cuts.BLOCK", block)
+        patch.setattr("normcli.formats.texts.cuts.BLOCK", block)
         found = spans(path, size)
     starts = {record.start: record.line for record in records(text, Dialect())}
     assert [span.start for span in found][1:] == [span.stop for span in found][:-1]
@@ -190,9 +190,9 @@ def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (ReadOptions(comment="#"), None),
+        (ReadOptions({"comment": "#"}), None),
         (ReadOptions(skip_bad_rows=True), None),
-        (ReadOptions(encoding="latin-1"), None),
+        (ReadOptions({"encoding": "latin-1"}), None),
         (ReadOptions(), gzip.compress(HEAD + "".join(csv_rows()).encode())),
     ],
     ids=["comments", "bad rows", "encoding", "compressed"],

@@ -73,6 +73,16 @@ def test_a_new_method_or_format_is_one_file(package: str) -> None:
                 assert not pattern.search(module.read_text()), module
 
 
+def test_no_format_imports_from_the_folder_of_another() -> None:
+    folders = [module.parent for module in PACKAGE.glob("formats/*/format.py")]
+    assert len(folders) >= 4
+    for folder in folders:
+        others = "|".join(each.name for each in folders if each != folder)
+        pattern = re.compile(rf"^\s*(from|import) normcli\.formats\.({others})\b", re.MULTILINE)
+        for module in folder.glob("*.py"):
+            assert not pattern.search(module.read_text()), module
+
+
 def test_reading_the_package_imports_nothing_heavy() -> None:
     code = (
         "import sys, normcli, normcli.methods, normcli.formats\n"

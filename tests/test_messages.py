@@ -124,13 +124,16 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "--precision: '99' is no whole number from 1 to 17. See normcli transform --help",
     ),
-    "fit -d ,, t.csv": (2, "--delimiter is one ASCII character that is in no number, not ',,'"),
+    "fit -d ,, t.csv": (
+        2,
+        "--delimiter must be one ASCII character that numbers do not contain, not ',,'",
+    ),
     "fit -t -d ; t.csv": (2, "--tabs and --delimiter say two things; give one of them"),
-    "fit --decimal ; t.csv": (2, "--decimal is . or , not ';'"),
+    "fit --decimal ; t.csv": (2, "--decimal must be . or , not ';'"),
     "fit --decimal , t.csv": (2, "--decimal and --delimiter are both ','; try --delimiter ';'"),
     "fit --comment // t.csv": (
         2,
-        "--comment is one ASCII character that is in no number and not the delimiter, not '//'",
+        "--comment must be one ASCII character that numbers do not contain, not '//'",
     ),
     "fit --encoding klingon t.csv": (
         2,
@@ -138,15 +141,16 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --from xls t.csv": (
         2,
-        "no format 'xls': there is arrow, arrows, csv, tsv, jsonl, parquet",
+        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, parquet",
     ),
     "transform t.csv --stats s.json --to xls": (
         2,
-        "no format 'xls': there is arrow, arrows, csv, tsv, jsonl, parquet",
+        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, parquet",
     ),
     "fit --from csvv t.csv": (
         2,
-        "no format 'csvv': there is arrow, arrows, csv, tsv, jsonl, parquet. Did you mean 'csv'?",
+        "no format 'csvv': choose one of arrow, arrows, csv, tsv, jsonl, parquet."
+        " Did you mean 'csv'?",
     ),
     "fit --method zscores t.csv": (
         2,
@@ -265,7 +269,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit t.cvs": (1, "no such file: t.cvs. Did you mean 't.csv'?"),
     "fit *.parquet": (1, "no file matches *.parquet"),
     "fit empty": (1, "there is no file to read in the directory empty"),
-    "fit -": (1, "stdin: there is nothing in it: no header and no row"),
+    "fit -": (1, "stdin: there is no header and no row in it"),
     "fit - -": (2, "stdin (-) can be read only once"),
     "transform *.csv --stats s.json": (
         2,
@@ -296,7 +300,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "If it is not compressed, rename it or pipe it in",
     ),
     "fit cut.csv.gz": (1, "cut.csv.gz: the gzip data end too early: truncated?"),
-    "fit empty.csv": (1, "empty.csv: there is nothing in it: no header and no row"),
+    "fit empty.csv": (1, "empty.csv: there is no header and no row in it"),
     "fit text.csv": (
         1,
         "no column holds numbers only: 'name' (text: 'Ada' at line 2)\n"
@@ -327,12 +331,12 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit short.csv": (
         1,
         "short.csv: line 3: 1 cell where the header has 2\n"
-        "Mend the line, skip such rows with --on-bad-row skip, or see --delimiter",
+        "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter",
     ),
     "fit long.csv": (
         1,
         "long.csv: line 3: 3 cells where the header has 2\n"
-        "Mend the line, skip such rows with --on-bad-row skip, or see --delimiter",
+        "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter",
     ),
     "fit quote.csv": (
         1,
@@ -362,13 +366,13 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --max-columns 2 t.csv": (
         1,
-        "t.csv: 3 columns are more than 2\n"
-        "If they are meant so, raise the limit with --max-columns",
+        "t.csv: 3 columns are more than the limit of 2\n"
+        "If this is intended, raise the limit with --max-columns",
     ),
     "fit --max-record-bytes 5 t.csv": (
         1,
-        "t.csv: the header is longer than 5 bytes; a quote may be open there\n"
-        "If it is meant so, raise the limit with --max-record-bytes",
+        "t.csv: the header is longer than 5 bytes; perhaps a quote is not closed\n"
+        "If this is intended, raise the limit with --max-record-bytes",
     ),
     "fit words.jsonl -s x": (
         1,
@@ -539,7 +543,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit book.xlsx": (
         1,
         "book.xlsx: this is an Excel workbook or another zip archive\n"
-        "Save the sheet as CSV, or unpack the archive, and give that",
+        "Save the sheet as CSV, or unpack the archive, and use that file",
     ),
     "check s.json t.csv --stats s.json": (
         2,

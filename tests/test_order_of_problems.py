@@ -21,7 +21,7 @@ from normcli.engines.local import Serial, engine
 from normcli.errors import DataError, NormcliError
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
-from normcli.formats.jsonl import format as jsonl
+from normcli.formats.jsonl import table as jsonl
 from normcli.methods import methods
 from normcli.methods.spelling import Asked, Methods
 from normcli.pipeline import Choice, Job, fit
@@ -158,7 +158,9 @@ class Case:
 
     def _options(self, way: Way) -> ReadOptions:
         skips = self.choice.skip_bad_rows
-        return ReadOptions(chunk_rows=way.rows, skip_bad_rows=skips, max_record=self.limit)
+        return ReadOptions(
+            {"max-record-bytes": self.limit}, chunk_rows=way.rows, skip_bad_rows=skips
+        )
 
 
 def told(summary: Summary) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +15,10 @@ from normcli.formats.base import ReadOptions, Style
 
 if TYPE_CHECKING:
     from normcli.engines.local import Engine
+    from normcli.formats.base import Option
     from normcli.pipeline import Choice
     from normcli.pipeline.check import Limits
+    from normcli.storage.sources import Source
 
 Values = dict[str, Any]
 
@@ -59,15 +61,6 @@ def _formats() -> str:
     return f"Format of the input: {known}.  [default: by its first bytes, or its suffix]"
 
 
-def _null() -> str:
-    from normcli.formats.csv.cells import NULL
-
-    return (
-        "A text that marks a missing value, as the empty cell always does; repeatable, "
-        f"instead of the default: {', '.join(NULL[1:])}"
-    )
-
-
 column_options = group(
     "Columns",
     option(
@@ -88,69 +81,63 @@ column_options = group(
     ),
 )
 
-read_options = group(
-    "Input",
-    option(
-        "--from",
-        "from_",
-        metavar="FORMAT",
-        shell_complete=formats,
-        help=_formats,
-    ),
-    option("-d", "--delimiter", metavar="CHAR", help="Between CSV cells.  [default: ,]"),
-    option("-t", "--tabs", is_flag=True, help="Cells are separated by tabs."),
-    option("--no-header", is_flag=True, help="No header line: columns are 1, 2, ..."),
-    option(
-        "--null",
-        multiple=True,
-        metavar="TOKEN",
-        help=_null,
-    ),
-    option("--comment", metavar="CHAR", help="Lines that start so are no rows."),
-    option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of CSV text."),
-    option(
-        "--decimal",
-        default=".",
-        show_default=True,
-        metavar="CHAR",
-        help="Decimal mark in CSV: . or ,",
-    ),
-    option("--no-quoting", is_flag=True, help="Quotes are characters like all others."),
-    option(
-        "--on-inf",
-        type=click.Choice(["error", "ignore"]),
-        default="error",
-        show_default=True,
-        help="Infinite numbers: stop, or leave them out and as they are.",
-    ),
-    option(
-        "--on-bad-row",
-        type=click.Choice(["error", "skip"]),
-        default="error",
-        show_default=True,
-        help="Rows with too many or too few cells, or text for a number: stop, or skip and tell.",
-    ),
-    option(
-        "--max-record-bytes",
-        type=Whole(),
-        default=64 << 20,
-        metavar="BYTES",
-        help="Longest record of a text file.  [default: 64 MiB]",
-    ),
-    option(
-        "--max-columns",
-        type=Whole(),
-        default=1 << 15,
-        metavar="N",
-        help="Most columns of a table.  [default: 32768]",
-    ),
-    option(
-        "--chunk-rows",
-        type=Whole(),
-        metavar="N",
-        help="Rows worked on at a time.  [default: a few MB]",
-    ),
-)
+
+def read_options(function: F) -> F:
+    """The options of the input: those of all formats, and those that the formats declare."""
+    from normcli.formats import options
+
+    declared = [_declared(each) for each in options()]
+    limits = [each for each in declared if each[0][-1].startswith("--max-")]
+    return group(
+        "Input",
+        option("--from", "from_", metavar="FORMAT", shell_complete=formats, help=_formats),
+        *(each for each in declared if each not in limits),
+        option(
+            "--on-inf",
+            type=click.Choice(["error", "ignore"]),
+            default="error",
+            show_default=True,
+            help="Infinite numbers: stop, or leave them out and as they are.",
+        ),
+        option(
+            "--on-bad-row",
+            type=click.Choice(["error", "skip"]),
+            default="error",
+            show_default=True,
+            help="Rows with too many or too few cells, or text for a number: stop, or skip and "
+            "tell.",
+        ),
+        *limits,
+        option(
+            "--max-columns",
+            type=Whole(),
+            default=1 << 15,
+            metavar="N",
+            help="Most columns of a table.  [default: 32768]",
+        ),
+        option(
+            "--chunk-rows",
+            type=Whole(),
+            metavar="N",
+            help="Rows worked on at a time.  [default: a few MB]",
+        ),
+    )(function)
+
+
+def _declared(declared: Option[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """An option that a format declares, for `group`."""
+    names = [f"-{declared.letter}"] if declared.letter else []
+    settings: dict[str, Any] = {"default": declared.default}
+    match declared.default:
+        case bool():
+            settings["is_flag"] = True
+        case int():
+            settings["type"] = Whole(least=min(1, declared.default))
+        case tuple():
+            settings["multiple"] = True
+    settings |= {"help": declared.help, "metavar": declared.metavar}
+    return option(*names, f"--{declared.name}", **settings)
+
 
 _max_sidecar = option(
     "--max-sidecar",
@@ -329,21 +316,33 @@ limit_options = group(
 
 def read_options_of(values: Values) -> ReadOptions:
     """The options of the input."""
-    if values["tabs"] and values["delimiter"]:
-        raise UsageError("--tabs and --delimiter say two things; give one of them")
     return ReadOptions(
-        delimiter="\t" if values["tabs"] else values["delimiter"],
-        header=not values["no_header"],
-        null=values["null"] or None,
-        comment=values["comment"],
-        encoding=values["encoding"],
-        decimal=values["decimal"],
-        quoting=not values["no_quoting"],
+        _given(values),
         skip_bad_rows=values["on_bad_row"] == "skip",
         chunk_rows=values["chunk_rows"],
-        max_record=values["max_record_bytes"],
         max_columns=values["max_columns"],
     )
+
+
+def _given(values: Values) -> dict[str, Any]:
+    """The values of the options of formats that are not the default, by name."""
+    from normcli.formats import options
+
+    values_of = {each: values[each.name.replace("-", "_")] for each in options()}
+    return {each.name: value for each, value in values_of.items() if value != each.default}
+
+
+def refuse_unused_options(values: Values, sources: Sequence[Source]) -> None:
+    """Raise UsageError for an option that the formats of input and output do not have."""
+    from normcli import formats
+    from normcli.storage.sources import split_suffix
+
+    output = None
+    if "to" in values:  # else the output is not a table
+        suffix = split_suffix(values["output"] or "")[0]
+        to = values["to"]
+        output = formats.format_named(to) if to else formats.format_of_suffix(suffix)
+    formats.refuse_unused_options(_given(values), sources, values["from_"], output)
 
 
 def choice_of(values: Values) -> Choice:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from normcli.cli.options import Values
+from normcli.cli.options import Values, refuse_unused_options
 from normcli.engines.memory import keep_freed_memory
 from normcli.methods.spelling import refuse_unknown_names
 
@@ -30,6 +30,7 @@ class Run:
         self._started = time.monotonic()
         self._bar: Bar | None = None
         keep_freed_memory()
+        refuse_unused_options(values, sources)
         if not values["explain"]:
             self._refuse_targets(prints)
 

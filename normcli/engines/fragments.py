@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, NormcliError, UsageError
 from normcli.formats import format_named, input_format, open_table
+from normcli.formats.base import Divisible, DivisibleText
 from normcli.storage import sources as storage
 from normcli.storage import stores
 from normcli.words import shown
@@ -100,7 +101,7 @@ def fragments(
         _ranges(whole, source, size) if whole.size > size else [whole]
         for whole, source in zip(wholes, sources, strict=True)
     ]
-    asked = [each for group in ranges if _is_cut_text(group) for each in group]
+    asked = [each for group in ranges if _text_format(group[0]) for each in group]
     with closing(_looked(asked, engine, watch)) as looked:
         return [each for group in ranges for each in _cut(group, looked)]
 
@@ -121,6 +122,8 @@ def _ranges(whole: Fragment, source: Source, size: int) -> list[Fragment]:
     """A large input, cut into the ranges that its format gives, or whole."""
     try:
         format_ = input_format(source, whole.format)
+        if not isinstance(format_, Divisible):
+            return [whole]
         pieces = format_.ranges(source, whole.options, size)
     except BAD_TABLE:
         return [whole]
@@ -132,9 +135,10 @@ def _pieces(whole: Fragment, format_: str, pieces: Sequence[Any]) -> list[Fragme
     return [replace(whole, format=format_, bytes=share, piece=piece) for piece in pieces]
 
 
-def _is_cut_text(ranges: Sequence[Fragment]) -> bool:
-    first = ranges[0]
-    return first.piece is not None and format_named(first.format or "").text
+def _text_format(range_: Fragment) -> DivisibleText | None:
+    """The format of a range that has to be looked at before it can be cut; None for others."""
+    format_ = None if range_.piece is None else format_named(range_.format or "")
+    return format_ if isinstance(format_, DivisibleText) else None
 
 
 def _looked(
@@ -151,17 +155,19 @@ def _looked(
 
 
 def _look(fragment: Fragment) -> Any:
-    """Work: look at a range for the facts that are needed to cut the input."""
-    format_ = format_named(fragment.format or "")
+    """Work: what has to be known of a range, before the input can be cut."""
+    format_ = _text_format(fragment)
+    assert format_ is not None
     return format_.look(fragment.source(), fragment.options, fragment.piece)
 
 
 def _cut(ranges: Sequence[Fragment], looked: Iterator[Any]) -> Sequence[Fragment]:
-    """The fragments of one input; for ranges of text, `looked` yields their findings next."""
-    if not _is_cut_text(ranges):
+    """The fragments of one input; of ranges of text `looked` tells next, if all were seen."""
+    text = _text_format(ranges[0])
+    if text is None:
         return ranges
-    whole, format_ = replace(ranges[0], piece=None), ranges[0].format or ""
+    whole = replace(ranges[0], piece=None)
     found = list(islice(looked, len(ranges)))
     if len(found) < len(ranges):
         return [replace(whole, bytes=whole.size)]
-    return _pieces(whole, format_, format_named(format_).cut([r.piece for r in ranges], found))
+    return _pieces(whole, text.name, text.cut([r.piece for r in ranges], found))

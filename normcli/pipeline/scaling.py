@@ -12,7 +12,7 @@ import numpy as np
 
 from normcli.engines.local import Engine
 from normcli.errors import CellError, DataError, NormcliError, UsageError
-from normcli.formats.base import BadRowError, Chunk, Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.base import BadRowError, Chunk, Encoder, Output, ReadOptions, Style, Table
 from normcli.methods.base import Method
 from normcli.methods.chain import spelling
 from normcli.methods.mapping import Mapping as ColumnMapping
@@ -264,13 +264,13 @@ class Scaling:
     table: Table
     job: Job
     plans: tuple[Plan, ...]
-    format: Format
+    format: Output
     encoder: Encoder
     summary: Summary = field(default_factory=Summary)
     found: Found = field(default_factory=lambda: Found([]))
 
     @classmethod
-    def prepare(cls, table: Table, job: Job, format_: Format, options: ReadOptions) -> Scaling:
+    def prepare(cls, table: Table, job: Job, format_: Output, options: ReadOptions) -> Scaling:
         """Decide what is done to which column; raises NormcliError where that cannot be."""
         plans = job.plans(table)
         nulls = any(plan.mapping.makes_missing for plan in plans)
