@@ -112,8 +112,8 @@ def _write(title: str, verdict: Verdict, values: opt.Values) -> None:
         screen.write_text("\n".join(lines) + "\n")
     elif not values["quiet"]:
         head = [check.heading(title, values["stats"], verdict), []]
-        notes: list[screen.Line] = [[(note, "")] for note in check.notes(verdict)]
-        screen.write(head, check.grid(verdict), [[], *notes] if notes else [], page=True)
+        notes = screen.paragraph(check.notes(verdict))
+        screen.write(head, check.grid(verdict), notes, page=True)
 
 
 def _explain(found: list[Source], statistics: Statistics, values: opt.Values) -> None:
