@@ -108,7 +108,7 @@ def _columns(names: Sequence[str], most: int | None, others: int = 0) -> str:
 def table(statistics: Statistics, *, verbose: bool = False) -> Iterable[str]:
     """The statistics as a short table, line by line; `verbose`: of all columns.
 
-    It is plain text on a terminal, too: to load rich takes a quarter of the time of a small fit.
+    It is plain text on a terminal, too: a short fit does not load rich.
     """
     from normcli.views.screen import NAMES, Column, Grid, text
 

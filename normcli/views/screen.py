@@ -57,25 +57,24 @@ class Grid:
         return [max(map(cells, column)) for column in contents]
 
 
-def write(heading: Sequence[Line], grid: Grid, notes: Sequence[Line] = (), *, page: bool) -> None:
-    """Print a heading, a grid and notes on stdout.
+def write(
+    grid: Grid, heading: Sequence[Line] = (), notes: Sequence[str] = (), *, page: bool = False
+) -> None:
+    """Print a heading, a grid and notes on stdout, with an empty line between them.
 
     page: on a terminal, show what is longer than the screen in a pager.
 
     Raises: BrokenPipeError where the reader has gone.
     """
+    head = [*heading, []] if heading else []
+    tail: list[Line] = [[], *([(note, "")] for note in notes)] if notes else []
     if sys.stdout.isatty():
         from normcli.views import terminal
 
-        write_text(terminal.tables(heading, grid, notes, page=page))
+        write_text(terminal.tables(head, grid, tail, page=page))
     else:
-        head, tail = (["".join(t for t, _ in line) for line in part] for part in (heading, notes))
-        write_text("\n".join([*head, *text(grid), *tail]) + "\n")
-
-
-def paragraph(notes: Sequence[str]) -> list[Line]:
-    """The lines below a table, after an empty one; nothing where there are no notes."""
-    return [[], *([(note, "")] for note in notes)] if notes else []
+        above, below = (["".join(t for t, _ in line) for line in part] for part in (head, tail))
+        write_text("\n".join([*above, *text(grid), *below, ""]))
 
 
 def write_text(content: str) -> None:

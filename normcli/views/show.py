@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
@@ -46,15 +46,15 @@ def pair_grid(a: Statistics, b: Statistics) -> Grid:
     titles = [NAMES, Column(""), *_titles(), Column("shift", "number"), Column("spread", "number")]
     grid = Grid(titles)
     for n in {**a.columns, **b.columns}:
-        ends, c = _ends(*(s.columns[n] for s in (a, b) if n in s.columns)), change(n, a, b)
+        ends = _ends(*(s.columns[n] for s in (a, b) if n in s.columns))
         grid.rows.append([name(n), "A", *_figures(n, a, ends), "", ""])
-        grid.rows.append(["", "B", *_figures(n, b, ends), (c.shift, "bold"), (c.spread, "bold")])
+        grid.rows.append(["", "B", *_figures(n, b, ends), *_changes(n, a, b)])
     return grid
 
 
 def pair_notes(a: Statistics, b: Statistics) -> list[str]:
     """What has changed besides numbers, a line for each column."""
-    notes = {n: change(n, a, b).note for n in {**a.columns, **b.columns}}
+    notes = {n: _pair_note(n, a, b) for n in {**a.columns, **b.columns}}
     return [f"{name(n)}: {note}" for n, note in notes.items() if note]
 
 
@@ -84,39 +84,26 @@ def _ends(*columns: ColumnStatistics) -> tuple[Exact, Exact] | None:
     return (min(lows), max(highs)) if lows and highs else None
 
 
-@dataclass(frozen=True)
-class Change:
-    """What has changed in a column, in words.
-
-    shift: of the mean, in standard deviations of A; "same" if all statistics are equal.
-    spread: the standard deviation of B, divided by that of A.
-    """
-
-    shift: str = ""
-    spread: str = ""
-    note: str = ""
-
-
-def change(n: str, a: Statistics, b: Statistics) -> Change:
-    """What has changed in column `n` from A to B."""
+def _changes(n: str, a: Statistics, b: Statistics) -> list[Cell]:
+    """The shift of the mean, in standard deviations of A, and B's standard deviation by A's."""
     if n not in a.columns or n not in b.columns:
-        return Change(note=f"only in {'A' if n in a.columns else 'B'}")
-    note = _method_change(n, a, b)
+        return ["", ""]
     if a.columns[n] == b.columns[n]:
-        return Change("same", "same", note)
+        return [("same", "bold"), ("same", "bold")]
     found = drift(a.columns[n], b.columns[n], a.ddof)
     shift = "-" if found.mean_shift is None else f"{found.mean_shift:+.2f}"
     spread = "-" if found.spread_ratio is None else f"x{found.spread_ratio:.2f}"
-    return Change(shift, spread, note)
+    return [(shift, "bold"), (spread, "bold")]
 
 
-def _method_change(n: str, a: Statistics, b: Statistics) -> str:
+def _pair_note(n: str, a: Statistics, b: Statistics) -> str:
+    """What has changed in column `n` besides its numbers."""
+    if n not in a.columns or n not in b.columns:
+        return f"only in {'A' if n in a.columns else 'B'}"
     mine, other = a.method_for(n), b.method_for(n)
-    if mine == other:
-        return ""
     if mine.name != other.name:
         return f"{mine.name}, now {other.name}"
-    return f"{mine.name} with other parameters"
+    return "" if mine == other else f"{mine.name} with other parameters"
 
 
 def missing(c: ColumnStatistics) -> str:
@@ -213,7 +200,7 @@ def pair_json(names: tuple[str, str], a: Statistics, b: Statistics) -> dict[str,
     for n in {**a.columns, **b.columns}:
         both = n in a.columns and n in b.columns
         found = drift(a.columns[n], b.columns[n], a.ddof) if both else Drift()
-        note = {"same": both and a.columns[n] == b.columns[n], "note": change(n, a, b).note}
+        note = {"same": both and a.columns[n] == b.columns[n], "note": _pair_note(n, a, b)}
         columns.append({"column": n, **note, **found.as_json()})
     sides = zip(names, (a, b), strict=True)
     one, two = (as_json(title, statistics) for title, statistics in sides)

@@ -1,6 +1,6 @@
 """What rich draws on a terminal: tables, and the bar of a run that takes long.
 
-Only this module loads rich, which takes 50 ms; it is imported where something is drawn.
+Only this module loads rich, which takes 30 ms. Import it where something is drawn.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ LEAST = {"name": 8, "text": 12, "drawing": 7}
 WIDEST_DRAWING, BAR = 41, 24  # characters
 
 
-def tables(heading: Sequence[Line], grid: Grid, notes: Sequence[Line], *, page: bool) -> str:
-    """A heading, a grid and notes for the terminal that is stdout; "" if a pager has shown them.
+def tables(above: Sequence[Line], grid: Grid, below: Sequence[Line], *, page: bool) -> str:
+    """A grid between lines, for the terminal that is stdout; "" if a pager has shown it.
 
     Colours must be legible on dark and on light: no white, no yellow; dim only for decoration.
     """
     width, height = shutil.get_terminal_size()
-    head, tail = (_drawn(width, *(Text.assemble(*line) for line in p)) for p in (heading, notes))
+    head, tail = (_drawn(width, *(Text.assemble(*line) for line in p)) for p in (above, below))
     rows = _drawn_grid(grid, width)
     pager = _pager() if page and len(head) + len(rows) + len(tail) >= height else None
     if pager:
