@@ -21,17 +21,16 @@ if TYPE_CHECKING:
     T = TypeVar("T", bound=Table)
 
 DELAY, INTERVAL = 1.0, 0.1  # seconds until the bar appears, and between two drawings
-CLEAR = "\r\x1b[K"  # the line
+CLEAR = "\r\x1b[K"  # empties the line
 
 
 class Bar:
     """How far the work on some sources is: share of the bytes, rows, rate, time left.
 
-    It is drawn when some rows are done, by whoever did them or waits for others to do them.
-    No thread draws it: a thread could hold a lock while worker processes are forked. That is
-    why `rich.live` does not draw it, and because that hides the cursor, which then stays
-    hidden if the process is killed. A context: in the end the line is empty again, whatever
-    happened.
+    It is drawn by calls of `advance` and `tick`, not by a thread, which could hold a lock while
+    worker processes are forked. `rich.live` is not used because it hides the cursor, which
+    stays hidden if the process is killed. A context: at its end the line is empty again,
+    whatever happened.
 
     summary: what the work is to fill.
     """
@@ -42,10 +41,10 @@ class Bar:
         self._started = time.monotonic()
         self._next = math.inf if hidden else self._started + DELAY
         self._is_drawn = False
-        self._advanced = 0.0  # seconds until rows were done last
+        self._advanced = 0.0  # seconds from the start to the last rows
         self._reading: _Reading | None = None
-        self._rows = self._bytes = 0  # of what was read before that
-        self._all: int | None = None  # bytes to read; None: those of the sources
+        self._rows = self._bytes = 0  # of the tables before it
+        self._all: int | None = None  # bytes to read; None: all bytes of the sources
 
     def __enter__(self) -> Self:
         return self

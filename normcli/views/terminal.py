@@ -57,7 +57,7 @@ def bar(verb: str, share: float | None, words: str, width: int) -> str:
 
 
 def _drawn(width: int, *content: RenderableType, stream: TextIO | None = None) -> list[str]:
-    """The lines that rich would print on a terminal, with colours unless nobody wants any."""
+    """The lines that rich would print on a terminal, unless NO_COLOR is set, with colours."""
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
     colours: Any = None if is_plain else "standard"
     console = Console(file=stream, width=width, color_system=colours, force_terminal=True)
