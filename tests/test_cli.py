@@ -41,7 +41,7 @@ def test_fit_writes_the_sidecar_beside_a_single_file(normcli: Cli, data: Path) -
     assert list(columns) == ["x", "y"]
     assert columns["x"]["mean"] == 3.0
     assert columns["y"]["missing"] == 1
-    assert "left alone: id (leading zeros: '007' at line 2)" in result.err
+    assert "not fitted: id (leading zeros: '007' at line 2)" in result.err
 
 
 def test_fit_of_a_pipe_writes_the_same_sidecar_to_stdout(normcli: Cli, data: Path) -> None:
@@ -502,7 +502,7 @@ def test_infinite_cells_that_pass_are_counted_by_every_command(
         normcli("inverse", "--stats", saved, *ignore, stdin=table),
     ]
     for result in results:
-        assert "2 cells infinite, left as they were ('x')" in result.err
+        assert "2 cells infinite, unchanged ('x')" in result.err
 
 
 def test_skipped_rows_are_counted_and_the_first_are_told(normcli: Cli, tmp_path: Path) -> None:

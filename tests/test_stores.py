@@ -311,10 +311,10 @@ def test_partition_columns_are_reported_and_stay_in_the_path(
         store.put(key, CSV)
     root = "s3://bucket" if remote else str(tmp_path)
     fitted = normcli("fit", f"{root}/", "-o", "-")
-    assert "left alone: year (partition), month (partition), id" in fitted.err
+    assert "not fitted: year (partition), month (partition), id" in fitted.err
     assert [each.part for each in sources([f"{root}/"])] == keys
     globbed = normcli("fit", f"{root}/all/year=2026/month=*/*.csv", "-o", "-")
-    assert "left alone: month (partition), id" in globbed.err
+    assert "not fitted: month (partition), id" in globbed.err
     assert globbed.out == fitted.out
     single = normcli("fit-transform", f"{root}/{keys[0]}")
     assert "partition" not in single.err
@@ -586,7 +586,7 @@ def test_what_fsspec_knows_is_read_and_written(normcli: Cli, tmp_path: Path, for
                 gzip.decompress(here.read_bytes()) if form[-3:] == ".gz" else here.read_bytes()
             )
     fitted = normcli("fit", f"memory://t/day=*/*.{form}", "-o", "memory://s.json")
-    assert "left alone: day (partition), id" in fitted.err
+    assert "not fitted: day (partition), id" in fitted.err
     assert normcli("fit", here, here, "-o", "-").out == source("memory://s.json").open().read()
     there = normcli(
         "transform",

@@ -111,9 +111,8 @@ def _write(title: str, verdict: Verdict, values: opt.Values) -> None:
         lines = screen.markdown(check.grid(verdict), check.notes(verdict))
         screen.write_text("\n".join(lines) + "\n")
     elif not values["quiet"]:
-        head = [check.heading(title, values["stats"], verdict), []]
-        notes: list[screen.Line] = [[(note, "")] for note in check.notes(verdict)]
-        screen.write(head, check.grid(verdict), [[], *notes] if notes else [], page=True)
+        head = [check.heading(title, values["stats"], verdict)]
+        screen.write(check.grid(verdict), head, check.notes(verdict), page=True)
 
 
 def _explain(found: list[Source], statistics: Statistics, values: opt.Values) -> None:
@@ -125,4 +124,4 @@ def _explain(found: list[Source], statistics: Statistics, values: opt.Values) ->
     else:
         columns = open_table(found[0], opt.read_options_of(values), values["from_"]).columns
     choice, limits = opt.choice_of(values), opt.limits_of(values)
-    screen.write([], explain.check(columns, statistics, choice, limits), page=False)
+    screen.write(explain.check(columns, statistics, choice, limits))

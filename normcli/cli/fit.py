@@ -94,7 +94,7 @@ def _fit_fragments(
 def _explain(statistics: Statistics, summary: Summary) -> None:
     from normcli.views import explain, screen
 
-    screen.write([], explain.fit(statistics, summary.left), page=False)
+    screen.write(explain.fit(statistics, summary.left))
 
 
 def _default_output(inputs: tuple[str, ...]) -> str:

@@ -59,7 +59,7 @@ class Run:
         if self._values["explain"]:
             from normcli.views import explain, screen
 
-            screen.write([], explain.scaling(scaling, left), page=False)
+            screen.write(explain.scaling(scaling, left))
         return bool(self._values["explain"])
 
     def refuse_changed(self) -> None:

@@ -54,23 +54,25 @@ def _show_one(path: str, statistics: Statistics, values: opt.Values) -> None:
         screen.write_text("\n".join(screen.markdown(show.grid(statistics))) + "\n")
     else:
         quiet = values["quiet"]
-        head = [] if quiet else [show.heading(path, statistics), []]
-        screen.write(head, show.grid(statistics), page=not quiet)
+        head = [] if quiet else [show.heading(path, statistics)]
+        screen.write(show.grid(statistics), head, page=not quiet)
 
 
 def _show_two(paths: tuple[str, ...], found: list[Statistics], values: opt.Values) -> None:
     from normcli.views import screen, show
 
     a, b = found
+    notes = show.pair_notes(a, b)
     if values["json"]:
         _write_json(show.pair_json((paths[0], paths[1]), a, b))
     elif values["markdown"]:
-        screen.write_text("\n".join(screen.markdown(show.pair_grid(a, b))) + "\n")
+        screen.write_text("\n".join(screen.markdown(show.pair_grid(a, b), notes)) + "\n")
     else:
         quiet = values["quiet"]
         heads = [show.heading(path, s) for path, s in zip(paths, found, strict=True)]
         sides = [[(f"{side} ", "bold"), *head] for side, head in zip("AB", heads, strict=True)]
-        screen.write([] if quiet else [*sides, []], show.pair_grid(a, b), page=not quiet)
+        head, tail = ([], []) if quiet else (sides, notes)
+        screen.write(show.pair_grid(a, b), head, tail, page=not quiet)
 
 
 def _write_json(document: dict[str, Any]) -> None:

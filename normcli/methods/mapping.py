@@ -94,7 +94,7 @@ class Unfitted(Mapping):
 
     def formula(self, x: str = "x") -> str:
         """What happens to cells, in words."""
-        return "unchanged while missing; a number is an error, since none was fitted"
+        return "missing cells stay unchanged; a number is an error, as none was fitted"
 
 
 class AffineMapping(Mapping):
