@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,69 +14,68 @@ from normcli.errors import UsageError
 from normcli.words import did_you_mean, printable
 
 NO_BREAK = "\xa0"  # a space between words that stay on one line
-SHORT_DEFAULT = re.compile(r"\[default: [^]]{1,25}\]")
+DETAIL = re.compile(r"; [^[]*?(?=\.?(  \[|$))")  # what follows a semicolon, up to the default
+SHORT_DEFAULT = re.compile(r"\[default: ([^]]{1,25}\])?")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Limit(click.ParamType):  # type: ignore[type-arg]  # as below
-    """A number from `least` on, a percentage, or "off" for no limit."""
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A number from `least` to `most`; `words` say what it must be."""
 
-    name = "limit"
+    name, words = "number", "a number"
+    least, most = -math.inf, math.inf
 
-    def __init__(self, least: float = 0.0) -> None:
-        self.least = least
+    def _read(self, text: str) -> float:
+        return float(text)
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The number that `value` spells; infinity for "off"."""
-        if value == "off":
-            return math.inf
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number that `value` spells."""
         text = str(value)
         try:
-            number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+            number = self._read(text)
         except ValueError:
             number = math.nan
-        if not number >= self.least:
-            words = f"a number from {self.least:g} on, a percentage, or off"
-            self.fail(f"{printable(text)} is not {words}", param, ctx)
+        if not self.least <= number <= self.most:
+            given = text if re.fullmatch(r"-?\d+", text) else printable(text)
+            self.fail(f"must be {self.words}, not {given}", param, ctx)
         return number
 
 
-class Whole(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class Whole(Number):
     """A whole number from `least` on, perhaps up to a largest one."""
 
-    name = "number"
-
     def __init__(self, most: int | None = None, least: int = 1) -> None:
-        self.most, self.least = most, least
+        self.least, self.most = least, most or math.inf
+        self.words = "a positive integer" if least else "0 or a positive integer"
+        if most is not None:
+            self.words = f"an integer from {least} to {most}"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number that `value` spells."""
-        try:
-            number = int(value)
-        except ValueError:
-            number = self.least - 1
-        if number < self.least or (self.most is not None and number > self.most):
-            words = f"{self.least} to {self.most}" if self.most else f"{self.least} on"
-            self.fail(f"{printable(str(value))} is no whole number from {words}", param, ctx)
-        return number
+    def _read(self, text: str) -> int:
+        return int(text)
 
 
-class Number(click.ParamType):  # type: ignore[type-arg]  # as above
-    """A number."""
+class Limit(Number):
+    """A number from `least` on, a percentage, or "off", which is infinity."""
 
-    name = "number"
+    def __init__(self, least: float = 0.0) -> None:
+        self.least, self.words = least, f"{least:g} or more, a percentage, or 'off'"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The number that `value` spells."""
-        try:
-            return float(value)
-        except ValueError:
-            self.fail(f"{printable(str(value))} is no number", param, ctx)
+    def _read(self, text: str) -> float:
+        if text == "off":
+            return math.inf
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+
+
+# Shells complete it. Whether it is there and may be read is told when it is opened.
+FILE = click.Path(readable=False)
+KINDS: dict[str, click.ParamType] = {  # type: ignore[type-arg]  # as above
+    **dict.fromkeys(("FILE", "DIR"), FILE),
+    **dict.fromkeys(("N", "BYTES"), Whole()),
+    **dict.fromkeys(("SHARE", "STDS"), Limit()),
+    "RATIO": Limit(1.0),
+    "DIGITS": Whole(17),
+}
 
 
 def _in_words(message: str) -> str:
@@ -101,7 +100,8 @@ def usage_in_words(ctx: click.Context) -> Iterator[None]:
         raise UsageError(f"{_in_words(error.format_message())} {see}") from error
     except click.BadParameter as error:
         option = error.param if isinstance(error.param, click.Option) else None
-        what = f"{max(option.opts, key=len)}: " if option else ""
+        colon = " " if error.message.startswith("must be ") else ": "
+        what = f"{max(option.opts, key=len)}{colon}" if option else ""
         raise UsageError(f"{what}{error.message.removesuffix('.')}. {see}") from error
     except click.UsageError as error:
         raise UsageError(f"{_in_words(error.format_message())} {see}") from error
@@ -137,12 +137,54 @@ class Described(click.Argument):
         return name, self._help
 
 
-# Shells complete it. Whether it is there and may be read is told when it is opened.
-FILE = click.Path(readable=False)
+class Helpful(click.Command):
+    """A command that shows what most people need with -h, and all with --help.
+
+    common: the names of the options that -h shows, in their order; none: all of them.
+    """
+
+    common: Sequence[str] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        settings: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
+        help_ = "Show the most common options and exit."
+        self.params.append(click.Option(["-h"], callback=_show_short, help=help_, **settings))
+
+    def short(self, ctx: click.Context) -> str:
+        """What -h says."""
+        formatter = ctx.make_formatter()
+        self.format_usage(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text((self.help or "").partition("\n")[0])
+        self.format_common(ctx, formatter)
+        formatter.write(f"\nAll options: {ctx.command_path} --help")
+        return formatter.getvalue().replace(NO_BREAK, " ")
+
+    def format_common(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options that most people need."""
+        options = {p.name: p for p in self.get_params(ctx) if isinstance(p, click.Option)}
+        with formatter.section("Options"):
+            records = [_record(options[n], ctx) for n in self.common or options]
+            formatter.write_dl([(name, DETAIL.sub("", words)) for name, words in records])
 
 
-class Command(click.Command):
-    """A command that lists its options in groups, and tells of wrong ones in our words."""
+def _show_short(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        assert isinstance(ctx.command, Helpful)
+        click.echo(ctx.command.short(ctx))
+        ctx.exit()
+
+
+def _record(parameter: click.Parameter, ctx: click.Context) -> tuple[str, str]:
+    """Names and help of an option or argument; a short default stays on one line."""
+    name, words = parameter.get_help_record(ctx) or ("", "")
+    return name, SHORT_DEFAULT.sub(lambda m: m[0].replace(" ", NO_BREAK), words)
+
+
+class Command(Helpful):
+    """A command that lists its options in groups, and refuses wrong ones in our words."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; raises UsageError."""
@@ -150,18 +192,16 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
 
     def get_help(self, ctx: click.Context) -> str:
-        """What --help says; a short default stays on one line."""
+        """What --help says."""
         return super().get_help(ctx).replace(NO_BREAK, " ")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, and the options, group by group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            name, words = parameter.get_help_record(ctx) or ("", "")
-            if words:
-                default = "Arguments" if isinstance(parameter, click.Argument) else "Run"
-                words = SHORT_DEFAULT.sub(lambda m: m[0].replace(" ", NO_BREAK), words)
-                groups.setdefault(getattr(parameter, "group", default), []).append((name, words))
+            default = "Arguments" if isinstance(parameter, click.Argument) else "Run"
+            title = getattr(parameter, "group", default)
+            groups.setdefault(title, []).append(_record(parameter, ctx))
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records)
@@ -188,6 +228,16 @@ def option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any
     return names, settings
 
 
-def file_option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """One option for `group` that takes a file."""
-    return option(*names, type=FILE, metavar="FILE", **settings)
+def entry(shown: str, help_: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """One option for `group`, as --help shows it: ``-o, --output FILE`` and what it does.
+
+    What it takes follows its names: one of `KINDS`, of the words in ``[error|skip]``, or some
+    text; nothing, if it is a flag.
+    """
+    *names, last = shown.replace(",", "").split()
+    if last.startswith("-"):
+        return (*names, last), {"help": help_, "is_flag": True}
+    kind = click.Choice(last[1:-1].split("|")) if last.startswith("[") else KINDS.get(last)
+    default = "[default:" not in help_
+    settings = {"metavar": last, "type": kind, "show_default": default, **settings}
+    return tuple(names), {"help": help_, **settings}

@@ -81,18 +81,29 @@ class ScaleToPart:
     def __call__(self, task: tuple[Fragment, str]) -> tuple[Summary, Statistics | None]:
         """Write one part."""
         fragment, target = task
-        scaling = self.prepare(fragment)
+        scaling = self._prepare(fragment, *_opened(fragment, self.begin))
         with output(target, inputs=[]) as stream:
             scaling.run(stream, self.engine)
         return scaling.summary, scaling.statistics() if self.job.observes else None
 
-    def prepare(self, fragment: Fragment) -> Scaling:
+    @classmethod
+    def beginning(
+        cls, first: Fragment, job: Job, format_: str | None, engine: Engine | None
+    ) -> tuple[ScaleToPart, Scaling]:
+        """The work on fragments of which this is the first, and what is done to that one.
+
+        format_: asked for the parts; None: that of the first fragment.
+        """
+        table, summary = _opened(first)
+        work = cls(job, format_ or table.format, engine, same=not format_)
+        return work, work._prepare(first, table, summary)
+
+    def _prepare(self, fragment: Fragment, table: Table, summary: Summary) -> Scaling:
         """What can be refused before the rows are read has been refused."""
-        table, summary = _opened(fragment, self.begin)
         if self.same and table.format != self.format:
             raise UsageError(
                 f"{table.name} is {table.format}, and what comes before it is {self.format}: "
-                "say with --to what all parts are to be"
+                "name one format for all parts with --to"
             )
         scaling = Scaling.prepare(table, self.job, format_named(self.format), fragment.options)
         scaling.summary = summary

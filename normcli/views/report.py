@@ -139,11 +139,12 @@ def can_show(text: str, stream: TextIO) -> bool:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print to stderr, wrapped between words on a terminal; no matter if nobody listens."""
+    """Write lines to stderr, all at once, wrapped on a terminal; errors there are ignored."""
     with suppress(OSError, ValueError):
         if sys.stderr.isatty():
             lines = wrapped(lines, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
-        print(*lines, sep="\n", file=sys.stderr, flush=True)
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
 
 
 def wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
