@@ -78,33 +78,29 @@ KINDS: dict[str, click.ParamType] = {  # type: ignore[type-arg]  # as above
 }
 
 
-def _in_words(message: str) -> str:
-    """A message of click as the beginning of one of ours: one line that starts small."""
-    line = " ".join(message.split())
-    return line[:1].lower() + line[1:].removesuffix(".") + "."
-
-
 @contextmanager
 def usage_in_words(ctx: click.Context) -> Iterator[None]:
-    """Turn what click has against the arguments into a UsageError."""
-    see = f"See {ctx.command_path} --help"
+    """Turn click's usage errors into ours."""
     try:
         yield
-    except click.NoSuchOption as error:
+    except click.UsageError as error:
+        raise UsageError(f"{_in_words(error, ctx)} See {ctx.command_path} --help") from error
+
+
+def _in_words(error: click.UsageError, ctx: click.Context) -> str:
+    """What is wrong, as one sentence that begins with a small letter."""
+    if isinstance(error, click.NoSuchOption):
         known = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
         near = did_you_mean(error.option_name, known)
         if not near and isinstance(ctx.command, click.Group):
             near = " Options of a command follow its name."
-        raise UsageError(f"no option {printable(error.option_name)}.{near} {see}") from error
-    except click.MissingParameter as error:
-        raise UsageError(f"{_in_words(error.format_message())} {see}") from error
-    except click.BadParameter as error:
-        option = error.param if isinstance(error.param, click.Option) else None
+        return f"no option {printable(error.option_name)}.{near}"
+    if type(error) is click.BadParameter:
+        option = isinstance(error.param, click.Option) and max(error.param.opts, key=len)
         colon = " " if error.message.startswith("must be ") else ": "
-        what = f"{max(option.opts, key=len)}{colon}" if option else ""
-        raise UsageError(f"{what}{error.message.removesuffix('.')}. {see}") from error
-    except click.UsageError as error:
-        raise UsageError(f"{_in_words(error.format_message())} {see}") from error
+        return (f"{option}{colon}" if option else "") + error.message.removesuffix(".") + "."
+    line = " ".join(error.format_message().split())
+    return line[:1].lower() + line[1:].removesuffix(".") + "."
 
 
 class Grouped(click.Option):

@@ -9,8 +9,6 @@ import click
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.command import Command
-from normcli.cli.request import request_of
-from normcli.cli.scale import scale
 
 
 @click.command("inverse", cls=Command)
@@ -30,4 +28,7 @@ def command(**values: Any) -> None:
     Give the method and options that transform was given. The input need not have all columns
     of the statistics.
     """
+    from normcli.cli.request import request_of
+    from normcli.cli.scale import scale
+
     scale(request_of(values), inverse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -15,37 +15,18 @@ from normcli.formats.base import ReadOptions
 Values = dict[str, Any]  # the options of a command, as click has parsed them
 
 
-def _only_one(
-    ctx: click.Context, parameter: click.Parameter, inputs: tuple[str, ...]
-) -> tuple[str, ...]:
-    """The input; raises UsageError for several."""
-    if len(inputs) > 1:
-        raise UsageError(
-            f"{ctx.info_name} takes one INPUT, not {len(inputs)}\n"
-            "For several files, give a directory, or a glob in quotes, and --output-dir"
-        )
-    return inputs or ("-",)
-
-
 input_argument = argument(
     "inputs",
     "[INPUT]",
     "A file, or - for stdin; with --output-dir also a directory of parts, or a glob.  [default: -]",
     nargs=-1,
-    callback=_only_one,
 )
-
-
-def inputs_argument(more: str = "") -> Callable[[F], F]:
-    """All inputs, which are one table; `more`: what else an input may be."""
-    return argument(
-        "inputs",
-        "[INPUT]...",
-        "A file, a directory of parts, a glob, or - for stdin; several inputs are read as one "
-        f"table{more}.  [default: -]",
-        nargs=-1,
-        callback=lambda ctx, parameter, inputs: inputs or ("-",),
-    )
+inputs_argument = argument(
+    "inputs",
+    "[INPUT]...",
+    "A file, a directory of parts, a glob, or - for stdin; several are one table.  [default: -]",
+    nargs=-1,
+)
 
 
 def sidecars_argument(metavar: str) -> Callable[[F], F]:
@@ -277,6 +258,18 @@ limit_options = group(
         default="tell",
     ),
 )
+
+
+def form_of(values: Values) -> Literal["json", "markdown", "table"]:
+    """How a table is printed."""
+    if values["json"] and values["markdown"]:
+        raise UsageError(either("--json", "--markdown"))
+    return "json" if values["json"] else "markdown" if values["markdown"] else "table"
+
+
+def either(one: str, other: str) -> str:
+    """The message for two options that were both given."""
+    return f"{one} and {other} exclude each other; give one of them"
 
 
 def read_options_of(values: Values) -> ReadOptions:

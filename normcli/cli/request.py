@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import click
 
-from normcli.cli.options import Values, read_options_of
+from normcli.cli.options import Values, either, read_options_of
+from normcli.engines.local import Engine, engine
 from normcli.errors import UsageError
-
-if TYPE_CHECKING:
-    from normcli.engines.local import Engine
-    from normcli.pipeline import Choice
-    from normcli.pipeline.files import Reading, Writing
-    from normcli.sidecar.model import Statistics
+from normcli.formats.base import Style
+from normcli.pipeline import Choice
+from normcli.pipeline.files import Reading, Writing
+from normcli.sidecar.model import Statistics
+from normcli.sidecar.read import load
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,6 @@ class Work:
 
     def engine(self) -> Engine:
         """The engine for the work on one table."""
-        from normcli.engines.local import engine
-
         return engine(self.jobs)
 
 
@@ -74,8 +72,6 @@ class Request:
 
     def statistics(self) -> Statistics | None:
         """The statistics in --stats, if that is given."""
-        from normcli.sidecar.read import load
-
         if self.stats == "-" and "-" in self.inputs:
             raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
         return load(self.stats, self.max_sidecar) if self.stats else None
@@ -83,10 +79,6 @@ class Request:
 
 def request_of(values: Values) -> Request:
     """The request; raises UsageError where its options contradict each other."""
-    from normcli.formats.base import Style
-    from normcli.pipeline import Choice
-    from normcli.pipeline.files import Reading, Writing
-
     _refuse_conflicts(values)
 
     def get(*names: str) -> list[Any]:
@@ -99,7 +91,7 @@ def request_of(values: Values) -> Request:
     style = Style(bool(values.get("float32")), values.get("precision"))
     jobs = values["jobs"] or len(os.sched_getaffinity(0))
     return Request(
-        values["inputs"],
+        values["inputs"] or ("-",),
         Reading(read_options_of(values), values["from_"]),
         Choice(values["select"], values["exclude"], ignore, skip),
         {name: values[name] for name in methods},
@@ -117,9 +109,9 @@ def _refuse_conflicts(values: Values) -> None:
     cut, scheduler = dask or directory, values.get("scheduler") is not None
     conflicts = [
         (directory == "", "--output-dir is empty; it must name a directory"),
-        (directory and values["output"] is not None, _either("--output", "--output-dir")),
+        (directory and values["output"] is not None, either("--output", "--output-dir")),
         (scheduler and not dask, "--scheduler names a Dask cluster; add --engine dask"),
-        (scheduler and values["jobs"], _either("--jobs", "--scheduler")),
+        (scheduler and values["jobs"], either("--jobs", "--scheduler")),
         (
             dask and directory is None and "output_dir" in values,
             "--engine dask writes a directory of parts; name it with --output-dir",
@@ -129,21 +121,10 @@ def _refuse_conflicts(values: Values) -> None:
             "--fragment-bytes needs --engine dask or --output-dir",
         ),
         (
-            cut and "-" in values["inputs"],
+            cut and "-" in (values["inputs"] or ("-",)),
             "stdin (-) cannot be cut into fragments; save it to a file first",
         ),
     ]
     for applies, message in conflicts:
         if applies:
             raise UsageError(message)
-
-
-def _either(one: str, other: str) -> str:
-    return f"{one} and {other} exclude each other; give one of them"
-
-
-def form_of(values: Values) -> Literal["json", "markdown", "table"]:
-    """How a table is printed."""
-    if values["json"] and values["markdown"]:
-        raise UsageError(_either("--json", "--markdown"))
-    return "json" if values["json"] else "markdown" if values["markdown"] else "table"

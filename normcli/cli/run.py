@@ -6,17 +6,15 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from normcli.cli.method_options import refuse_unknown_columns
 from normcli.cli.request import Request
 from normcli.engines.memory import keep_freed_memory
-
-if TYPE_CHECKING:
-    from normcli.pipeline import Scaling
-    from normcli.pipeline.summary import Summary
-    from normcli.storage.sources import Source
-    from normcli.views.progress import Bar
+from normcli.pipeline import Scaling
+from normcli.pipeline.summary import Summary
+from normcli.storage.outputs import refuse_replacing, refuse_targets, write_atomic
+from normcli.storage.sources import Source
+from normcli.views import progress, report
 
 
 class Run:
@@ -37,15 +35,13 @@ class Run:
         self.request, self.sources = request, sources
         self._telling, self._output = request.telling, targets.get("--output")
         self._started = time.monotonic()
-        self._bar: Bar | None = None
+        self._bar: progress.Bar | None = None
         keep_freed_memory()
         if not self._telling.explain:
             self._refuse({**targets, "--json-summary": self._telling.json_summary}, table)
 
     def _refuse(self, targets: Mapping[str, str | None], table: bool) -> None:
         """Raise NormcliError for what cannot be written, before anything is read."""
-        from normcli.storage.outputs import refuse_replacing, refuse_targets
-
         given = {option: target for option, target in targets.items() if target is not None}
         refuse_targets(given)
         if table:
@@ -68,11 +64,9 @@ class Run:
             screen.write([], explain.scaling(scaling, left), page=False)
         return self._telling.explain
 
-    def bar(self, verb: str) -> Bar:
+    def bar(self, verb: str) -> progress.Bar:
         """A bar for one pass over the sources."""
-        from normcli.views.progress import Bar
-
-        self._bar = Bar(verb, self.sources, hidden=not self._shows_progress())
+        self._bar = progress.Bar(verb, self.sources, hidden=not self._shows_progress())
         return self._bar
 
     def tick(self) -> None:
@@ -82,21 +76,15 @@ class Run:
 
     def note(self, words: str) -> AbstractContextManager[None]:
         """`words` on the terminal, for work whose progress no bar can show."""
-        from normcli.views.progress import note
-
-        return note(words, hidden=not self._shows_progress())
+        return progress.note(words, hidden=not self._shows_progress())
 
     def _shows_progress(self) -> bool:
-        from normcli.views.progress import is_wanted
-
-        return is_wanted(self._telling.quiet, self._output)
+        return progress.is_wanted(self._telling.quiet, self._output)
 
     def report(
         self, summary: Summary, verb: str, before: Iterable[str] = (), after: Iterable[str] = ()
     ) -> None:
         """Report on stderr what was done, and in --json-summary."""
-        from normcli.views import report
-
         self.finish(summary)
         if not self._telling.quiet:
             lines = report.lines(summary, verb, verbose=self._telling.verbose)
@@ -104,9 +92,6 @@ class Run:
 
     def finish(self, summary: Summary) -> None:
         """Take the time, and write --json-summary."""
-        from normcli.storage.outputs import write_atomic
-        from normcli.views import report
-
         summary.seconds = time.monotonic() - self._started
         summary.bytes = sum(source.size or source.position() for source in self.sources)
         if path := self._telling.json_summary:

@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from normcli.cli import fragments as by_fragments
+import click
+
 from normcli.cli import method_options as mo
+from normcli.cli.fitting import fit_tables, opened
 from normcli.cli.request import Request
 from normcli.cli.run import Run
 from normcli.errors import UsageError
+from normcli.formats import format_of_suffix, formats
+from normcli.formats.base import Table
+from normcli.pipeline import Job, Scaling, files, fit
+from normcli.sidecar.model import Statistics
+from normcli.storage.sources import Source, sources
 from normcli.words import did_you_mean, printable
-
-if TYPE_CHECKING:
-    from normcli.formats.base import Table
-    from normcli.pipeline import Job, Scaling
-    from normcli.pipeline.files import Writing
-    from normcli.sidecar.model import Statistics
 
 
 def scale(request: Request, *, inverse: bool = False) -> None:
     """Scale or restore the input, by --stats or by the statistics of its batches."""
     job = replace(_job(request, inverse=inverse), inverse=inverse)
-    run = begun(request)
+    run = _begun(request)
     if request.is_cut:
-        by_fragments.scale(run, job)
-    else:
-        _scale_one(run, job)
+        from normcli.cli import fragments
+
+        fragments.scale(run, job)
+        return
+    table = files.open_for(job, run.sources[0], request.reading, request.writing)
+    left: dict[str, str] | None = None
+    if job.statistics is None:
+        mo.refuse_absent_columns(table, job.choice, job.method, job.column_methods)
+        if not job.choice.select:
+            job, left = _numbers_only(run, table, job)
+    _write(run, table, job, left)
+
+
+def fit_and_scale(request: Request) -> None:
+    """Scale the input by its own statistics."""
+    asked = mo.methods_of(request.methods)
+    job, run = _job_of(request, asked), _begun(request)
+    if request.is_cut:
+        from normcli.cli import fragments
+
+        fragments.fit_and_scale(run, asked, job)
+        return
+    table = next(opened(run, asked))
+    run.sources[0].spooled()
+    statistics, seen = fit_tables(run, asked, [table])
+    _write(run, table, fitted(job, statistics), seen.left)
+
+
+def fitted(job: Job, statistics: Statistics) -> Job:
+    """The job with the statistics of its input, for the columns that these have."""
+    choice = replace(job.choice, select=tuple(statistics.columns), exclude=())
+    return replace(job, statistics=statistics, choice=choice)
 
 
 def _job(request: Request, *, inverse: bool) -> Job:
@@ -36,35 +65,39 @@ def _job(request: Request, *, inverse: bool) -> Job:
     method, own = mo.methods_of(request.methods, kept)
     if kept is not None:
         own = {name: each.with_statistics(True) for name, each in own.items()}
-        return job_of(request, (method.with_statistics(True), own), kept)
+        return _job_of(request, (method.with_statistics(True), own), kept)
     if inverse or any(each.needs_statistics for each in (method, *own.values())):
         verb = "inverse" if inverse else "transform"
         raise UsageError(
             f"{verb} needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
             + ("" if inverse else "\nTo fit and scale the same table at once, use fit-transform")
         )
-    return job_of(request, (method, own), None)
+    return _job_of(request, (method, own))
 
 
-def job_of(request: Request, asked: mo.Asked, statistics: Statistics | None) -> Job:
+def _job_of(request: Request, asked: mo.Asked, statistics: Statistics | None = None) -> Job:
     """What is to be done to a table; raises UsageError where fragments do not allow it."""
-    from normcli.pipeline import Job
-
-    if request.is_cut:
-        by_fragments.refuse_training(*asked)
+    if request.is_cut and any(each.batching() for each in (asked[0], *asked[1].values())):
+        raise UsageError(
+            "batches are counted over all rows of the input, and fragments would cut them\n"
+            "Leave out --engine and --output-dir, or use the statistics of a fit: --mode predict"
+        )
     writing = request.writing
     saves = writing.saves is not None
     return Job(*asked, statistics, choice=request.choice, style=writing.style, observes=saves)
 
 
-def begun(request: Request) -> Run:
+def _begun(request: Request) -> Run:
     """A run that writes a table or parts; raises UsageError for several inputs of one table."""
-    from normcli.storage.sources import sources
-
+    if len(request.inputs) > 1:
+        raise UsageError(
+            f"{click.get_current_context().info_name} takes one INPUT, not {len(request.inputs)}\n"
+            "For several files, give a directory, or a glob in quotes, and --output-dir"
+        )
     found, writing = sources(request.inputs), request.writing
     targets = {"--save-stats": writing.saves}
     if request.is_cut:
-        by_fragments.refuse_files_in_directory(request, found)
+        _refuse_files_in_directory(request, found)
     elif len(found) > 1:
         raise UsageError(
             f"{request.inputs[0]} is {len(found)} files; give one at a time, or all with "
@@ -75,16 +108,18 @@ def begun(request: Request) -> Run:
     return Run(request, found, targets, table=True)
 
 
-def _scale_one(run: Run, job: Job) -> None:
-    from normcli.pipeline.files import open_for
+def _refuse_files_in_directory(request: Request, found: Sequence[Source]) -> None:
+    """Raise UsageError where parts would replace an input, or another file of the command."""
+    from normcli.storage.parts import refuse_inputs_in, refuse_names_of_parts
 
-    table = open_for(job, run.sources[0], run.request.reading, run.request.writing)
-    left: dict[str, str] | None = None
-    if job.statistics is None:
-        mo.refuse_absent_columns(table, job.choice, job.method, job.column_methods)
-        if not job.choice.select:
-            job, left = _numbers_only(run, table, job)
-    write(run, table, job, left)
+    directory = request.writing.directory
+    refuse_inputs_in(directory, [source.location for source in found])
+    others = {
+        "--stats": request.stats,
+        "--save-stats": request.writing.saves,
+        "--json-summary": request.telling.json_summary,
+    }
+    refuse_names_of_parts(directory, {option: name for option, name in others.items() if name})
 
 
 def _numbers_only(run: Run, table: Table, job: Job) -> tuple[Job, dict[str, str]]:
@@ -92,8 +127,6 @@ def _numbers_only(run: Run, table: Table, job: Job) -> tuple[Job, dict[str, str]
 
     The input is read for that.
     """
-    from normcli.pipeline import fit
-
     source = run.sources[0].spooled()
     with run.bar("choosing") as bar:
         tables = [bar.begin(source, table)]
@@ -102,15 +135,13 @@ def _numbers_only(run: Run, table: Table, job: Job) -> tuple[Job, dict[str, str]
     return replace(job, choice=choice), seen.left
 
 
-def write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = None) -> None:
+def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = None) -> None:
     """Scale the one source of a run, and report.
 
     left: why columns were left alone, if the table was read for that before.
 
     Raises: NormcliError where it has changed since then.
     """
-    from normcli.pipeline import files
-
     request, (source,) = run.request, run.sources
     scaling = files.prepare(table, job, request.reading, request.writing)
     if run.explains(scaling, left or {}):
@@ -125,10 +156,8 @@ def write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = Non
     run.report(scaling.summary, "restored" if job.inverse else "scaled", after=after)
 
 
-def _unknown_suffix(scaling: Scaling, writing: Writing) -> list[str]:
+def _unknown_suffix(scaling: Scaling, writing: files.Writing) -> list[str]:
     """A line that names the format that was written, where a suffix seems to promise another."""
-    from normcli.formats import format_of_suffix, formats
-
     suffix = writing.suffix
     if not suffix or writing.format or format_of_suffix(suffix):
         return []

@@ -9,7 +9,6 @@ import click
 
 from normcli.cli import options as opt
 from normcli.cli.command import Command
-from normcli.cli.request import form_of
 from normcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def command(sidecars: tuple[str, ...], max_sidecar: int, quiet: bool, **values: 
     from normcli.storage.outputs import output
     from normcli.views import screen, show
 
-    form = form_of(values)
+    form = opt.form_of(values)
     if len(sidecars) > 2:
         raise UsageError(f"show takes one sidecar or two, not {len(sidecars)}")
     found = [load(path, max_sidecar) for path in sidecars]

@@ -9,8 +9,6 @@ import click
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.command import Command
-from normcli.cli.request import request_of
-from normcli.cli.scale import scale
 
 
 @click.command("transform", cls=Command)
@@ -34,4 +32,7 @@ def command(**values: Any) -> None:
     columns, it then reads the input twice, to find the numeric ones; a pipe is copied to a
     temporary file for that.
     """
+    from normcli.cli.request import request_of
+    from normcli.cli.scale import scale
+
     scale(request_of(values))
