@@ -81,7 +81,7 @@ class ScaleToPart:
     def __call__(self, task: tuple[Fragment, str]) -> tuple[Summary, Statistics | None]:
         """Write one part."""
         fragment, target = task
-        scaling = self._prepare(fragment, *_opened(fragment, self.begin))
+        scaling = self.prepare(fragment)
         with output(target, inputs=[]) as stream:
             scaling.run(stream, self.engine)
         return scaling.summary, scaling.statistics() if self.job.observes else None
@@ -96,10 +96,13 @@ class ScaleToPart:
         """
         table, summary = _opened(first)
         work = cls(job, format_ or table.format, engine, same=not format_)
-        return work, work._prepare(first, table, summary)
+        return work, work._prepared(first, table, summary)
 
-    def _prepare(self, fragment: Fragment, table: Table, summary: Summary) -> Scaling:
+    def prepare(self, fragment: Fragment) -> Scaling:
         """What can be refused before the rows are read has been refused."""
+        return self._prepared(fragment, *_opened(fragment, self.begin))
+
+    def _prepared(self, fragment: Fragment, table: Table, summary: Summary) -> Scaling:
         if self.same and table.format != self.format:
             raise UsageError(
                 f"{table.name} is {table.format}, and what comes before it is {self.format}: "
