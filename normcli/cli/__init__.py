@@ -22,7 +22,7 @@ COMMANDS = {
     "check": "Check whether data fit saved statistics.",
     "completion": "Print a completion script for bash, zsh or fish.",
 }
-# The options that -h shows; of commands that are not here all of them.
+# The options that -h shows; other commands have so few that it shows all of them.
 COMMON = {
     "fit": "output method column range select exclude delimiter no_header null on_bad_row explain "
     "quiet",

@@ -36,9 +36,9 @@ def check(request: Request, limits: Limits, form: str) -> int:
         )
     found, statistics = sources(request.inputs), request.statistics()
     assert statistics is not None
-    silent = request.telling.quiet and form == "table"
+    silent = request.reporting.quiet and form == "table"
     run = Run(request, found, {} if silent else {"the verdict": "-"})
-    if request.telling.explain:
+    if request.reporting.explain:
         _explain(run, statistics, limits)
         return 0
     verdict = _verdict(run, statistics, limits)
@@ -57,7 +57,7 @@ def _verdict(run: Run, statistics: Statistics, limits: Limits) -> Verdict:
         verdict = pipeline.check(
             tables, statistics, choice, limits, request.work.engine(), bar.summary
         )
-    if request.telling.verbose:
+    if request.reporting.verbose:
         run.report(bar.summary, "compared")
     else:
         run.finish(bar.summary)

@@ -1,4 +1,4 @@
-"""Commands, options and types of their values, in the way of this program."""
+"""What all commands are made of: options, the types of their values, help, usage errors."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Limit(Number):
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
 
 
-# Shells complete it. Whether it is there and may be read is told when it is opened.
+# Shells complete it. Whether it exists and can be read shows when it is opened.
 FILE = click.Path(readable=False)
 KINDS: dict[str, click.ParamType] = {  # type: ignore[type-arg]  # as above
     **dict.fromkeys(("FILE", "DIR"), FILE),
@@ -106,7 +106,7 @@ def _in_words(error: click.UsageError, ctx: click.Context) -> str:
 class Grouped(click.Option):
     """An option that is listed under a heading.
 
-    help: what --help says, or a function that makes it when it is asked for.
+    help: the text for --help, or a function that returns it.
     """
 
     def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
@@ -121,22 +121,22 @@ class Grouped(click.Option):
 
 
 class Described(click.Argument):
-    """An argument that --help describes; a file, for those who complete it."""
+    """An argument that --help describes, and that shells complete as a file."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._help: str = kwargs.pop("help")
         super().__init__(*args, type=FILE, **kwargs)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        """What it is called in the line of usage, without the brackets, and help."""
+        """Its name as in the usage line, without the brackets, and its help."""
         name = (self.metavar or "").split()[0].strip("[].")
         return name, self._help
 
 
 class Helpful(click.Command):
-    """A command that shows what most people need with -h, and all with --help.
+    """A command with a short help, -h, and a complete one, --help.
 
-    common: the names of the options that -h shows, in their order; none: all of them.
+    common: the names of the options that -h shows, in their order; empty: all of them.
     """
 
     common: Sequence[str] = ()
@@ -148,7 +148,7 @@ class Helpful(click.Command):
         self.params.append(click.Option(["-h"], callback=_show_short, help=help_, **settings))
 
     def short(self, ctx: click.Context) -> str:
-        """What -h says."""
+        """The text for -h."""
         formatter = ctx.make_formatter()
         self.format_usage(ctx, formatter)
         formatter.write_paragraph()
@@ -159,7 +159,7 @@ class Helpful(click.Command):
         return formatter.getvalue().replace(NO_BREAK, " ")
 
     def format_common(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options that most people need."""
+        """Write the options that most people use."""
         options = {p.name: p for p in self.get_params(ctx) if isinstance(p, click.Option)}
         with formatter.section("Options"):
             records = [_record(options[n], ctx) for n in self.common or options]
@@ -188,7 +188,7 @@ class Command(Helpful):
             return super().parse_args(ctx, args)
 
     def get_help(self, ctx: click.Context) -> str:
-        """What --help says."""
+        """The text for --help."""
         return super().get_help(ctx).replace(NO_BREAK, " ")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -204,7 +204,7 @@ class Command(Helpful):
 
 
 def group(title: str, *options: tuple[tuple[str, ...], dict[str, Any]]) -> Callable[[F], F]:
-    """A decorator that adds options to a command, listed under one title."""
+    """A decorator that adds options to a command, under one heading."""
 
     def decorate(function: F) -> F:
         for names, settings in reversed(options):
@@ -215,7 +215,7 @@ def group(title: str, *options: tuple[tuple[str, ...], dict[str, Any]]) -> Calla
 
 
 def argument(name: str, metavar: str, help_: str, **settings: Any) -> Callable[[F], F]:
-    """A decorator that adds an argument of a file, or of several."""
+    """A decorator that adds an argument: a file, or several."""
     return click.argument(name, cls=Described, metavar=metavar, help=help_, **settings)
 
 
@@ -225,10 +225,9 @@ def option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any
 
 
 def entry(shown: str, help_: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """One option for `group`, as --help shows it: ``-o, --output FILE`` and what it does.
+    """One option for `group`, written as --help shows it: ``-o, --output FILE``, and its help.
 
-    What it takes follows its names: one of `KINDS`, of the words in ``[error|skip]``, or some
-    text; nothing, if it is a flag.
+    Its value is one of `KINDS`, one of the words in ``[error|skip]``, or text; a flag has none.
     """
     *names, last = shown.replace(",", "").split()
     if last.startswith("-"):

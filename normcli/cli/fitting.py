@@ -22,7 +22,7 @@ def fit(request: Request, target: str) -> None:
     """Fit all inputs, save their statistics and report."""
     found = sources(request.inputs)
     run, asked = Run(request, found, {"--output": target}), mo.methods_of(request.methods)
-    if request.telling.explain:
+    if request.reporting.explain:
         from normcli.views import explain, screen
 
         statistics, summary = _fitted(run, asked)
@@ -32,7 +32,7 @@ def fit(request: Request, target: str) -> None:
         statistics, summary = _fitted(run, asked)
         stream.write(dumps(statistics))
     saved = [f"saved in {name(target)}"] if target != "-" else []
-    columns = report.table(statistics, verbose=request.telling.verbose)
+    columns = report.table(statistics, verbose=request.reporting.verbose)
     run.report(summary, "fitted", columns, saved)
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what becomes of them."""
+"""The options that commands share."""
 
 from __future__ import annotations
 
@@ -174,11 +174,11 @@ output_options = group(
     ),
 )
 
-_telling = (
+_messages = (
     entry("-q, --quiet", "Print errors only."),
     entry("-v, --verbose", "Report all columns, and how the inputs were read."),
 )
-report_options = group("Run", *_telling)
+report_options = group("Run", *_messages)
 run_options = group(
     "Run",
     entry("--explain", "Print what would be done to each column, and why, and stop."),
@@ -187,7 +187,7 @@ run_options = group(
         "Number of worker processes for large text files.  [default: one per core]",
     ),
     entry("--json-summary FILE", "Write a report on the run to this file, as JSON."),
-    *_telling,
+    *_messages,
 )
 
 

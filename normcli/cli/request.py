@@ -1,4 +1,4 @@
-"""What a command line asks for: made of the parsed options at once, and never changed."""
+"""What a command is asked to do: values that are made of the parsed options, once."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from normcli.sidecar.read import load
 
 @dataclass(frozen=True)
 class Work:
-    """Who does the work: processes on this machine, or the workers of a Dask cluster.
+    """Where the work is done: by processes on this machine, or by a Dask cluster.
 
-    scheduler: the address of the cluster; None: it is started here, with so many `jobs`.
-    fragment_bytes: the size of fragments; None: the usual one.
+    jobs: the number of processes, or of workers of a cluster that is started here.
+    scheduler: the address of a cluster that is running already.
+    fragment_bytes: the size of fragments; None: the default one.
     """
 
     jobs: int
@@ -37,8 +38,8 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Telling:
-    """What is told: on stderr, in a file (`json_summary`), or on stdout in place of the work."""
+class Reporting:
+    """What is reported on stderr and in a file; or, with `explain`, on stdout without the work."""
 
     quiet: bool
     verbose: bool
@@ -51,7 +52,7 @@ class Request:
     """What is asked of a command that reads tables.
 
     inputs: as the user wrote them.
-    methods: the options of the methods, which these understand.
+    methods: the options of the methods, by name, for `methods_of`.
     stats: the sidecar with the statistics to use, if any, of at most `max_sidecar` bytes.
     """
 
@@ -63,7 +64,7 @@ class Request:
     max_sidecar: int
     writing: Writing
     work: Work
-    telling: Telling
+    reporting: Reporting
 
     @property
     def is_cut(self) -> bool:
@@ -99,7 +100,7 @@ def request_of(values: Values) -> Request:
         values.get("max_sidecar", 0),
         Writing("-" if target is None else target, directory or "", format_, style, saves),
         Work(jobs, values.get("engine") == "dask", *get("scheduler", "fragment_bytes")),
-        Telling(*get("quiet", "verbose", "json_summary", "explain")),
+        Reporting(*get("quiet", "verbose", "json_summary", "explain")),
     )
 
 

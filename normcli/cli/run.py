@@ -18,10 +18,10 @@ from normcli.views import progress, report
 
 
 class Run:
-    """The run of a request on the sources that its inputs are, from now on.
+    """The run of a request, from now on.
 
-    targets: option -> what it writes to, or None.
-    table: is --output a table? It may then replace an input.
+    sources: the inputs. targets: option -> what it writes to, or None.
+    table: is the --output a table? It may then replace an input.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class Run:
         table: bool = False,
     ) -> None:
         self.request, self.sources = request, sources
-        self._telling, self._output = request.telling, targets.get("--output")
+        self._reporting, self._output = request.reporting, targets.get("--output")
         self._started = time.monotonic()
         self._bar: progress.Bar | None = None
         keep_freed_memory()
-        if not self._telling.explain:
-            self._refuse({**targets, "--json-summary": self._telling.json_summary}, table)
+        if not self._reporting.explain:
+            self._refuse({**targets, "--json-summary": self._reporting.json_summary}, table)
 
     def _refuse(self, targets: Mapping[str, str | None], table: bool) -> None:
         """Raise NormcliError for what cannot be written, before anything is read."""
@@ -58,11 +58,11 @@ class Run:
         columns = [plan.column.name for plan in scaling.plans]
         for method in (scaling.job.method, *scaling.job.column_methods.values()):
             refuse_unknown_columns(method, columns)
-        if self._telling.explain:
+        if self._reporting.explain:
             from normcli.views import explain, screen
 
             screen.write([], explain.scaling(scaling, left), page=False)
-        return self._telling.explain
+        return self._reporting.explain
 
     def bar(self, verb: str) -> progress.Bar:
         """A bar for one pass over the sources."""
@@ -79,21 +79,21 @@ class Run:
         return progress.note(words, hidden=not self._shows_progress())
 
     def _shows_progress(self) -> bool:
-        return progress.is_wanted(self._telling.quiet, self._output)
+        return progress.is_wanted(self._reporting.quiet, self._output)
 
     def report(
         self, summary: Summary, verb: str, before: Iterable[str] = (), after: Iterable[str] = ()
     ) -> None:
         """Report on stderr what was done, and in --json-summary."""
         self.finish(summary)
-        if not self._telling.quiet:
-            lines = report.lines(summary, verb, verbose=self._telling.verbose)
+        if not self._reporting.quiet:
+            lines = report.lines(summary, verb, verbose=self._reporting.verbose)
             report.say([*before, *lines, *after])
 
     def finish(self, summary: Summary) -> None:
         """Take the time, and write --json-summary."""
         summary.seconds = time.monotonic() - self._started
         summary.bytes = sum(source.size or source.position() for source in self.sources)
-        if path := self._telling.json_summary:
+        if path := self._reporting.json_summary:
             document = json.dumps(report.as_json(summary), ensure_ascii=False, indent=2)
             write_atomic(path, f"{document}\n".encode(errors="backslashreplace"))

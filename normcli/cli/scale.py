@@ -117,7 +117,7 @@ def _refuse_files_in_directory(request: Request, found: Sequence[Source]) -> Non
     others = {
         "--stats": request.stats,
         "--save-stats": request.writing.saves,
-        "--json-summary": request.telling.json_summary,
+        "--json-summary": request.reporting.json_summary,
     }
     refuse_names_of_parts(directory, {option: name for option, name in others.items() if name})
 
