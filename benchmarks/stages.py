@@ -26,7 +26,7 @@ from normcli.formats.base import Chunk, ReadOptions, Style, Table
 from normcli.formats.csv.table import CsvChunk
 from normcli.formats.texts.write import format_rows
 from normcli.methods import methods
-from normcli.methods.spelling import Asked, Methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice, Job, Scaling, fit
 from normcli.statistics.base import Rows
 from normcli.statistics.moments import MomentsState
@@ -61,7 +61,7 @@ def prepared(path: Path) -> Scaling:
     """What `transform` prepares: z-scores by the table's own statistics."""
     table, zscore = opened(path), methods()["zscore"].from_parameters({})
     found, _ = fit([opened(path)], Choice(), Asked(zscore))
-    job = Job(Methods(zscore), found)
+    job = Job(Asked(zscore), found)
     return Scaling.prepare(table, job, format_named(table.format), ReadOptions())
 
 

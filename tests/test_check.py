@@ -263,16 +263,28 @@ def test_the_summary_for_programs_counts_the_cells_of_each_kind(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["check"], 2, "normcli: check needs --stats, which fit makes: normcli fit train.csv"),
+        (
+            ["check"],
+            2,
+            "normcli: check needs --stats, a file that fit writes: normcli fit train.csv",
+        ),
         (["check", "--stats", "-"], 2, "normcli: stdin (-) can be read only once: as INPUT or as"),
         (
             ["check", "--max-mean-shift", "-1"],
             2,
-            "normcli: --max-mean-shift: '-1' is not a number from 0 on, a "
-            "percentage, or off. See normcli check --help\n",
+            "normcli: --max-mean-shift must be 0 or more, a percentage, or 'off', not -1. "
+            "See normcli check --help\n",
         ),
-        (["check", "--max-spread-ratio", "nan"], 2, "'nan' is not a number from 1 on"),
-        (["check", "--max-spread-ratio", ".5"], 2, "'.5' is not a number from 1 on"),
+        (
+            ["check", "--max-spread-ratio", "nan"],
+            2,
+            "must be 1 or more, a percentage, or 'off', not 'nan'",
+        ),
+        (
+            ["check", "--max-spread-ratio", ".5"],
+            2,
+            "must be 1 or more, a percentage, or 'off', not '.5'",
+        ),
         (["check", "--max-mean-shit", "1"], 2, "Did you mean '--max-mean-shift'?"),
     ],
 )

@@ -26,7 +26,7 @@ from normcli.formats.base import ReadOptions
 from normcli.formats.csv.records import Dialect, records
 from normcli.formats.texts.cuts import Span, cut, even, look
 from normcli.methods import methods
-from normcli.methods.spelling import Asked, Methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice, Job
 from normcli.pipeline.fragmented import ScaleToPart, fit_fragments, scale_fragments
 from normcli.pipeline.summary import Summary
@@ -260,9 +260,7 @@ def test_the_bar_runs_evenly_through_fragments(
     statistics = library.fit(table)
     cut_ = fragments_of(table, 3000, ReadOptions(chunk_rows=7))
     bar = Bar("scaling", sources([str(table)]))
-    work = ScaleToPart(
-        Job(Methods(zscore.method), statistics), table.suffix[1:], engine, True, bar.begin
-    )
+    work = ScaleToPart(Job(zscore, statistics), table.suffix[1:], engine, True, bar.begin)
     with parts(str(tmp_path / "parts"), table.suffix, len(cut_)) as targets:
         scale_fragments(cut_, targets, work, Serial(), bar.summary)
     assert len({rows for _, rows in found}) > 2 * len(cut_) > 4  # more often than once per fragment
@@ -506,11 +504,11 @@ def test_a_line_of_json_that_is_wrong_is_told_with_its_number(tmp_path: Path, no
         (("-o", "out.csv", "--output-dir", "p"), "--output and --output-dir"),
         (("--engine", "dask"), "name it with --output-dir"),
         (("--scheduler", "tcp://h:1"), "add --engine dask"),
-        (("--fragment-bytes", "9"), "--fragment-bytes goes with"),
+        (("--fragment-bytes", "9"), "--fragment-bytes needs"),
         (("--engine", "dask", "--scheduler", "x:1", "-j", "2", "--output-dir", "p"), "--jobs"),
         (("--output-dir", "p", "--method", "batch", "--batch-size", "9"), "batches are counted"),
         (("--output-dir", "."), "contains the input"),
-        (("--output-dir", ""), "names no directory"),
+        (("--output-dir", ""), "--output-dir is empty"),
         (("--output-dir", "p", "--save-stats", "p/part-00000.csv"), "has the name of a part"),
         (("--output-dir", "p", "--json-summary", "./p/part-00009.csv"), "has the name of a part"),
     ],
@@ -533,7 +531,7 @@ def test_options_that_make_no_sense_together_are_refused(
 def test_a_pipe_cannot_be_cut(tmp_path: Path, normcli: Cli) -> None:
     refused = normcli("fit-transform", "--output-dir", tmp_path / "p", stdin=b"x\n1\n")
     assert refused.code == 2
-    assert "stdin (-) cannot be cut in fragments" in refused.err
+    assert "stdin (-) cannot be cut into fragments" in refused.err
 
 
 def test_reading_text_to_cut_it_tells_how_far_it_is(csv: Path, tmp_path: Path) -> None:

@@ -98,11 +98,11 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "no option '--selct'. Did you mean '--select'? See normcli fit --help",
     ),
-    "fit -j 0 t.csv": (2, "--jobs: '0' is no whole number from 1 on. See normcli fit --help"),
-    "fit -j two t.csv": (2, "--jobs: 'two' is no whole number from 1 on. See normcli fit --help"),
+    "fit -j 0 t.csv": (2, "--jobs must be a positive integer, not 0. See normcli fit --help"),
+    "fit -j two t.csv": (2, "--jobs must be a positive integer, not 'two'. See normcli fit --help"),
     "fit --chunk-rows 0 t.csv": (
         2,
-        "--chunk-rows: '0' is no whole number from 1 on. See normcli fit --help",
+        "--chunk-rows must be a positive integer, not 0. See normcli fit --help",
     ),
     "fit --on-inf skip t.csv": (
         2,
@@ -112,17 +112,17 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "--on-bad-row: 'ignore' is not one of 'error', 'skip'. See normcli fit --help",
     ),
-    "fit --range 1 t.csv": (2, "--range: 't.csv' is no number. See normcli fit --help"),
-    "fit --range a b t.csv": (2, "--range: 'a' is no number. See normcli fit --help"),
+    "fit --range 1 t.csv": (2, "--range must be a number, not 't.csv'. See normcli fit --help"),
+    "fit --range a b t.csv": (2, "--range must be a number, not 'a'. See normcli fit --help"),
     "fit -o": (2, "option '-o' requires an argument. See normcli fit --help"),
     "transform a.csv b.csv --stats s.json": (
         2,
         "transform takes one INPUT, not 2\n"
-        "For many files give a directory, or a glob in quotes, and --output-dir",
+        "For several files, give a directory, or a glob in quotes, and --output-dir",
     ),
     "transform --precision 99 t.csv --stats s.json": (
         2,
-        "--precision: '99' is no whole number from 1 to 17. See normcli transform --help",
+        "--precision must be an integer from 1 to 17, not 99. See normcli transform --help",
     ),
     "fit -d ,, t.csv": (
         2,
@@ -255,11 +255,17 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit -s !x,!y,!id t.csv": (2, "--select and --exclude leave no column"),
     "transform t.csv": (
         2,
-        "transform needs --stats, which fit makes: normcli fit train.csv -o s.json\n"
-        "fit-transform fits and scales the same table at once",
+        "transform needs --stats, a file that fit writes: normcli fit train.csv -o s.json\n"
+        "To fit and scale the same table at once, use fit-transform",
     ),
-    "inverse t.csv": (2, "inverse needs --stats, which fit makes: normcli fit train.csv -o s.json"),
-    "check t.csv": (2, "check needs --stats, which fit makes: normcli fit train.csv -o s.json"),
+    "inverse t.csv": (
+        2,
+        "inverse needs --stats, a file that fit writes: normcli fit train.csv -o s.json",
+    ),
+    "check t.csv": (
+        2,
+        "check needs --stats, a file that fit writes: normcli fit train.csv -o s.json",
+    ),
     "| check --stats -": (2, "stdin (-) can be read only once: as INPUT or as --stats"),
     "| transform --stats -": (2, "stdin (-) can be read only once: as INPUT or as --stats"),
     "show": (2, "missing argument 'SIDECAR [SIDECAR]'. See normcli show --help"),
@@ -446,16 +452,16 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "check s.json s.json --stats s.json": (
         2,
-        "check compares one sidecar at a time; normcli merge joins several",
+        "check compares one sidecar at a time; to combine several, use merge",
     ),
     "check t.csv --stats s.json --max-mean-shift lots": (
         2,
-        "--max-mean-shift: 'lots' is not a number from 0 on, a percentage, or off. See "
+        "--max-mean-shift must be 0 or more, a percentage, or 'off', not 'lots'. See "
         "normcli check --help",
     ),
     "check t.csv --stats s.json --max-spread-ratio 0.5": (
         2,
-        "--max-spread-ratio: '0.5' is not a number from 1 on, a percentage, or off. "
+        "--max-spread-ratio must be 1 or more, a percentage, or 'off', not '0.5'. "
         "See normcli check --help",
     ),
     "merge s.json minmax.json": (
@@ -471,11 +477,11 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "merge s.json absent.json": (1, "no such file: absent.json. Did you mean 'broken.json'?"),
     "show s.json --json --markdown": (
         2,
-        "--json and --markdown say two things; give one of them",
+        "--json and --markdown exclude each other; give one of them",
     ),
     "check t.csv --stats s.json --json --markdown": (
         2,
-        "--json and --markdown say two things; give one of them",
+        "--json and --markdown exclude each other; give one of them",
     ),
     "show broken.json": (
         1,
@@ -535,10 +541,13 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish. See normcli "
         "completion --help",
     ),
-    "fit --ddof -1 t.csv": (2, "--ddof: '-1' is no whole number from 0 on. See normcli fit --help"),
+    "fit --ddof -1 t.csv": (
+        2,
+        "--ddof must be 0 or a positive integer, not -1. See normcli fit --help",
+    ),
     "fit --ddof half t.csv": (
         2,
-        "--ddof: 'half' is no whole number from 0 on. See normcli fit --help",
+        "--ddof must be 0 or a positive integer, not 'half'. See normcli fit --help",
     ),
     "fit book.xlsx": (
         1,
@@ -547,7 +556,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "check s.json t.csv --stats s.json": (
         2,
-        "check compares one sidecar at a time; normcli merge joins several",
+        "check compares one sidecar at a time; to combine several, use merge",
     ),
 }
 

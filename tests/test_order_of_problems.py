@@ -23,7 +23,7 @@ from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
 from normcli.formats.jsonl import table as jsonl
 from normcli.methods import methods
-from normcli.methods.spelling import Asked, Methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice, Job, fit
 from normcli.pipeline.fragmented import ScaleToPart, fit_fragments
 from normcli.pipeline.summary import Summary
@@ -146,7 +146,7 @@ class Case:
         """What a transform of the first input gives, and tells."""
         summary, rows = Summary(), b""
         options = replace(self._options(way), columns=tuple(COLUMNS))
-        job = Job(Methods(STRICT), statistics=Statistics(2, NINE, STRICT), choice=self.choice)
+        job = Job(Asked(STRICT), statistics=Statistics(2, NINE, STRICT), choice=self.choice)
         work = ScaleToPart(job, self.paths[0].rpartition(".")[2])
         size = way.fragment or 1 << 30
         for piece in fragments(sources(self.paths[:1]), options, None, size, Serial()):

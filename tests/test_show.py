@@ -331,7 +331,7 @@ def test_grids_of_nothing_are_titles() -> None:
         (
             ["fit", "-j", "x"],
             2,
-            "normcli: --jobs: 'x' is no whole number from 1 on. See normcli fit --help\n",
+            "normcli: --jobs must be a positive integer, not 'x'. See normcli fit --help\n",
         ),
         (
             ["fit", "--range", "1"],

@@ -80,13 +80,27 @@ class ScaleToPart:
             scaling.run(stream, self.engine)
         return scaling.summary, scaling.statistics() if self.job.observes else None
 
+    @classmethod
+    def beginning(
+        cls, first: Fragment, job: Job, format_: str | None, engine: Engine | None
+    ) -> tuple[ScaleToPart, Scaling]:
+        """The work on fragments of which this is the first, and what is done to that one.
+
+        format_: asked for the parts; None: that of the first fragment.
+        """
+        table, summary = _opened(first)
+        work = cls(job, format_ or table.format, engine, same=not format_)
+        return work, work._prepared(first, table, summary)
+
     def prepare(self, fragment: Fragment) -> Scaling:
         """What can be refused before the rows are read has been refused."""
-        table, summary = _opened(fragment, self.begin)
+        return self._prepared(fragment, *_opened(fragment, self.begin))
+
+    def _prepared(self, fragment: Fragment, table: Table, summary: Summary) -> Scaling:
         if self.same and table.format != self.format:
             raise UsageError(
                 f"{table.name} is {table.format}, and what comes before it is {self.format}: "
-                "say with --to what all parts are to be"
+                "name one format for all parts with --to"
             )
         scaling = Scaling.prepare(table, self.job, format_named(self.format), fragment.options)
         scaling.summary = summary

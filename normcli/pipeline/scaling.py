@@ -16,7 +16,7 @@ from normcli.formats.base import BadRowError, Chunk, Encoder, Output, ReadOption
 from normcli.methods.base import Method
 from normcli.methods.chain import spelling
 from normcli.methods.mapping import Mapping as ColumnMapping
-from normcli.methods.spelling import Methods
+from normcli.methods.spelling import Asked, Methods
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.batches import batched
 from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk, refuse_infinite
@@ -32,13 +32,18 @@ from normcli.words import did_you_mean, listed, printable
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done to one column of a table: the mapping, and the spelling of its method."""
+    """What is done to one column of a table.
+
+    method: its spelling. constant: were all fitted numbers the same?
+    leaves: the recipes of what a run in training leaves.
+    """
 
     position: int
     name: str
     method: str
     mapping: ColumnMapping
     constant: bool = False
+    leaves: tuple[Recipe, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,12 +144,12 @@ def _counts(x: Numbers) -> dict[str, int]:
 class Job:
     """What is asked of `transform` or `inverse`.
 
-    methods: of the columns; they go before those of `statistics`.
+    asked: the methods; they go before those of `statistics`.
     statistics: None where no method needs any (batch training, maps, given numbers).
     observes: tell the statistics of what was read, too.
     """
 
-    methods: Methods
+    asked: Asked
     statistics: Statistics | None = None
     inverse: bool = False
     choice: Choice = field(default_factory=Choice)
@@ -153,9 +158,15 @@ class Job:
 
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
-        positions = self._positions(table)
+        positions, methods = self._positions(table), self.methods(table.columns)
         _refuse_repeated(table, positions)
-        return tuple(self._plan(table, position) for position in positions)
+        return tuple(self._plan(table, position, methods) for position in positions)
+
+    def methods(self, columns: Sequence[str]) -> Methods:
+        """The methods of the columns of the statistics, or of a table with these columns."""
+        if self.statistics is None:
+            return self.asked.methods(columns, "the table")
+        return self.asked.methods(self.statistics.columns, "the statistics")
 
     def _positions(self, table: Table) -> list[int]:
         if self.statistics is None:
@@ -193,14 +204,14 @@ class Job:
                     "To scale the others only, --select them or --exclude it"
                 )
 
-    def _plan(self, table: Table, position: int) -> Plan:
+    def _plan(self, table: Table, position: int, methods: Methods) -> Plan:
         name = table.columns[position]
         if position in table.others:
             raise DataError(
                 f"{table.name}: column {printable(name)} is of type {table.others[position]}, "
                 "not numbers"
             )
-        method = self.methods.of(name)
+        method = methods.of(name)
         method.batching()  # raises where a size is missing, whatever the column
         column = ColumnStatistics(given=method.given)
         if self.statistics is not None and not method.given:
@@ -210,7 +221,7 @@ class Job:
             mapping = mapping.inverse() if self.inverse else mapping
         except NormcliError as error:
             raise type(error)(f"column {printable(name)}: {error}") from error
-        return Plan(position, name, method.spelling, mapping, column.constant)
+        return Plan(position, name, method.spelling, mapping, column.constant, method.leaves(name))
 
     def needs(self, plans: Sequence[Plan]) -> tuple[Need, ...]:
         """What is to be collected of the columns that are scaled, for `Statistics`."""
@@ -218,7 +229,7 @@ class Job:
             return ()
         found: dict[Recipe, set[int]] = {}
         for i, plan in enumerate(plans):
-            for recipe in self.methods.of(plan.name).leaves(plan.name):
+            for recipe in plan.leaves:
                 found.setdefault(recipe, set()).add(i)
         return MOMENTS + tuple(Need(r, (), frozenset(columns)) for r, columns in found.items())
 
@@ -343,7 +354,7 @@ class Scaling:
     def statistics(self) -> Statistics:
         """Those of the rows that were read, with running statistics of batch training."""
         names = [plan.name for plan in self.plans]
-        methods, needs = self.job.methods, self.job.needs(self.plans)
+        methods, needs = self.job.methods(self.table.columns), self.job.needs(self.plans)
         own = {name: method for name, method in methods.own.items() if name in names}
         columns = self.found.columns(len(names), needs)[()] if self.summary.rows else {}
         known = {name: columns.get(i, ColumnStatistics()) for i, name in enumerate(names)}

@@ -135,11 +135,12 @@ def can_show(text: str, stream: TextIO) -> bool:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print to stderr, if it is open; on a terminal, wrap lines between words."""
+    """Write lines to stderr, all at once; on a terminal, wrap them between words."""
     with suppress(OSError, ValueError):
         if sys.stderr.isatty():
             lines = wrapped(lines, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
-        print(*lines, sep="\n", file=sys.stderr, flush=True)
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
 
 
 def wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
