@@ -41,19 +41,15 @@ def refuse_unused_options(
     forced: the format of the inputs, if the user names it. output: the format of the output,
         if it may be another; None also where the output is not a table.
     """
+    written = {each.name for each in output.output_options} if output else set()
     for name in given:
-        by_output = output is not None and _declares(output.output_options, name)
-        read = (input_format(source, forced) for source in sources)
-        if not (by_output or any(_declares(each.options, name) for each in read)):
-            users = [n for n, each in formats().items() if _declares(each.options, name)]
-            of = "for reading" if output is not None and output.name in users else "of"
+        read = ({each.name for each in input_format(s, forced).options} for s in sources)
+        if name not in written and not any(name in names for names in read):
+            users = [n for n, each in formats().items() if name in {o.name for o in each.options}]
+            of = "for reading" if output and output.name in users else "of"
             known = f"{', '.join(users[:-1])} and {users[-1]}" if users[1:] else users[0]
             first = f"{sources[0].name} is {input_format(sources[0], forced).name}"
             raise UsageError(f"--{name} is an option {of} {known}, but {first}")
-
-
-def _declares(declared: Iterable[Option[Any]], name: str) -> bool:
-    return name in {option.name for option in declared}
 
 
 def format_named(name: str) -> Format:

@@ -1,9 +1,8 @@
 """What a format is: it opens tables as chunks, and knows how to put numbers back.
 
-A format is one folder in this package with a module `format`, which ends with
-``FORMATS = (ItsClass(),)``; nothing else has to be edited for the program to read and write it,
-or to have the options that it declares. Modules here are imported for `--help`: Arrow is imported
-inside functions.
+A format is one folder in this package with a module `format` that ends with
+``FORMATS = (ItsClass(),)``; nothing else is edited for the program to read and write it and to
+have its options. These modules are imported for `--help`, so they must not import NumPy or Arrow.
 """
 
 from __future__ import annotations
@@ -183,7 +182,7 @@ class Table(Contract, abstract=True):
     columns: list[str]
     _: KW_ONLY
     others: dict[int, str] = field(default_factory=dict)  # position -> a type that is not numbers
-    partition: tuple[str, ...] = ()  # columns that its path tells
+    partition: tuple[str, ...] = ()  # columns whose values are in its path
 
     @abstractmethod
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:
@@ -200,7 +199,7 @@ class Table(Contract, abstract=True):
 
     @property
     def share_read(self) -> float | None:
-        """How much of it has been read, from 0 to 1; None where its source's offset tells."""
+        """How much of it has been read, from 0 to 1; None to ask its source."""
         return None
 
     @abstractmethod

@@ -16,7 +16,7 @@ from normcli.formats.texts.options import MAX_RECORD
 Stream = io.BufferedReader | io.RawIOBase
 BLOCK = 4 << 20  # bytes read at a time
 WIDE = 1 << 13  # but so many for each column, up to four blocks: each has costs of its own
-FIRST = 1 << 16  # at first: what it tells of the columns spares the rest of the work
+FIRST = 1 << 16  # at first: if columns are not numbers, this shows it early
 
 
 def blocks(stream: Stream, dialect: Dialect, width: int, options: ReadOptions) -> Iterator[bytes]:

@@ -255,8 +255,7 @@ def record_ends(block: bytes, dialect: Dialect) -> Offsets:
 
 def quotes_fit(block: bytes, dialect: Dialect) -> bool:
     """Are all quotes of `block` where they may be?"""
-    data = np.frombuffer(block, np.uint8)
-    return _separators(block, data, dialect) is not None
+    return _separators(block, np.frombuffer(block, np.uint8), dialect) is not None
 
 
 def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:

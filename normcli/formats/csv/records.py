@@ -18,7 +18,7 @@ QUOTED = re.compile(rb'"((?:[^"]++|"")*+)"')
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a file are told apart."""
+    """How the cells of a file are separated."""
 
     delimiter: bytes = b","
     quoting: bool = True

@@ -96,7 +96,7 @@ class CsvChunk(Chunk):
     def index(self) -> Index:
         """Where the cells are."""
         layout = self.layout
-        # After lines that were left out, nothing is wrong but an open quote behind all of them.
+        # After lines that were left out, only an open quote after all of them can be wrong.
         line = self.line + self._left_out(len(self.block))
         return csv_index.index(self._closed, layout.dialect, len(layout.names), line, self.offset)
 
@@ -212,7 +212,7 @@ class CsvChunk(Chunk):
         """The chunk without the rows that are refused, and (line, why) of each of these.
 
         A quote that is never closed stays, to be refused when what comes before it has been
-        read: nobody can say where its row ends.
+        read: it is unknown where its row ends.
         """
         if self.gaps:  # they have been left out already
             return self, []
@@ -318,7 +318,7 @@ class CsvTable(Table):
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[CsvChunk]:
         """The rows, a few MB at a time, cut at line ends outside quotes."""
-        del positions  # cells that nobody asks for are never read
+        del positions  # cells that are not asked for are never read
         layout, limit = self.layout, self.options[MAX_RECORD]
         line, offset = self.first
         is_file = layout.encoding == "utf-8" and self.source.path

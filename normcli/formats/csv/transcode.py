@@ -34,7 +34,7 @@ def known_encoding(name: str) -> str:
 
 
 def encoding_of(source: Source, name: str) -> str:
-    """The encoding of that `name`, its byte order told by the first bytes of the source.
+    """The encoding of that `name`, its byte order taken from the first bytes of the source.
 
     In "utf-16-be" the mark for the byte order is a character like others, which comes back
     as it was; so does its absence.

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from normcli.formats.texts.kernels import Offsets
     from normcli.numerics.numbers import Scaled
 
+    Edits = tuple[Offsets, Offsets, list[bytes]]  # where slices start and end, and their new texts
+
 JSON = "json"  # the type of a column that holds JSON text
 REASONS = {
     jsonl_index.BOOLEAN: "boolean",
@@ -282,7 +284,7 @@ class JsonLinesChunk(Chunk):
         if not (np.isfinite(shown) | null).all():
             name = f"{self.layout.name}, column {printable(self.layout.names[position])}"
             raise DataError(f"{name}: a scaled number is too large for float32")
-        return Edits(self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null))
+        return self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null)
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table of the layout's types; what a row lacks is null."""
@@ -335,15 +337,6 @@ class _ChangedError(Exception):
     """A value is of another kind than when the file was read ahead."""
 
 
-@dataclass(frozen=True, eq=False)
-class Edits:
-    """New texts for some slices of a block, which do not overlap."""
-
-    starts: Offsets
-    ends: Offsets
-    texts: list[bytes]
-
-
 def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]:
     """JSON's spelling of finite numbers; null where the mask is True."""
     if not len(values):
@@ -355,12 +348,12 @@ def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]
 
 
 def _spliced(block: bytes, edits: Sequence[Edits]) -> bytes:
-    """`block` with the new texts in their places."""
+    """`block` with new texts in the place of slices, which do not overlap."""
     if not edits:
         return block
-    starts = np.concatenate([e.starts for e in edits])
-    ends = np.concatenate([e.ends for e in edits])
-    texts = [text for e in edits for text in e.texts]
+    all_starts, all_ends, all_texts = zip(*edits, strict=True)
+    starts, ends = np.concatenate(all_starts), np.concatenate(all_ends)
+    texts = [text for new in all_texts for text in new]
     order = np.argsort(starts)
     stays = zip([0, *ends[order].tolist()], [*starts[order].tolist(), len(block)], strict=True)
     pieces = [b""] * (2 * len(order) + 1)

@@ -61,7 +61,7 @@ class JsonLinesTable(Table):
         )
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
-        """The rows, a few MB at a time; fields that nobody asks for are never parsed."""
+        """The rows, a few MB at a time; fields that are not asked for are never parsed."""
         del positions
         chunks = _read(self.source, self.layout, self.options, self.span)
         if self.options.chunk_rows:

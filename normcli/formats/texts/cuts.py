@@ -1,8 +1,8 @@
-"""Where a large text can be cut at line ends outside quotes, by readers who each see a range.
+"""Where a large text can be cut at line ends outside quotes, by readers that each see a range.
 
 Each looks at its range for itself, not knowing whether it begins inside quotes: it counts
 quotes and line ends, and finds the first record for both cases. What all have found, in
-order, tells which case it was: the parity of the quotes before.
+order, decides which case it was: by the parity of the quotes before.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def even(whole: Span, size: int) -> list[Span]:
 
 
 def look(source: Source, span: Span, *, quoting: bool) -> Looked:
-    """Look at a span; `quoting`: do quotes mean anything?"""
+    """Look at a span; `quoting`: do quotes quote?"""
     lines, odd = 0, False
     records: list[Place | None] = [None, None]
     with source.between(max(0, span.start - 1), span.stop) as stream:
