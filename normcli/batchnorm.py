@@ -22,7 +22,8 @@ import numpy as np
 from normcli.errors import DataError, UsageError
 from normcli.methods.base import finite_number, whole_number
 from normcli.numerics.numbers import Numbers
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.base import Rows
+from normcli.statistics.moments import Moments, MomentsState
 from normcli.words import did_you_mean, listed, printable
 
 if TYPE_CHECKING:
@@ -149,8 +150,9 @@ class BatchNorm:
         columns = np.ascontiguousarray(self._checked(x, "x").T)
         if not len(x):
             raise UsageError("x has no rows, so it has no mean and no variance.")
-        found = ColumnStatistics.of_columns([Numbers(column[None]) for column in columns])
-        mean, var = zip(*(_exact(s, len(x), i) for i, s in enumerate(found)), strict=True)
+        rows = Rows({i: Numbers(column[None]) for i, column in enumerate(columns)})
+        found = MomentsState.of(rows).moments()
+        mean, var = zip(*(_exact(m, len(x), i) for i, m in enumerate(found)), strict=True)
         self.running_mean, self.running_var = np.array(mean), np.array(var)
 
     def state_dict(self) -> dict[str, Any]:
@@ -248,12 +250,12 @@ def _moments(x: Floats) -> tuple[Floats, Floats, Floats]:
     return centered, x[0] + shift, var
 
 
-def _exact(statistics: ColumnStatistics, rows: int, feature: int) -> tuple[float, float]:
+def _exact(moments: Moments, rows: int, feature: int) -> tuple[float, float]:
     """Mean and biased variance, correctly rounded."""
-    if statistics.count < rows:
+    if moments.count < rows:
         raise _not_finite(feature, False)
     try:
-        mean, var = statistics.mean, statistics.variance()
+        mean, var = moments.mean, moments.variance()
     except OverflowError as error:
         raise _not_finite(feature, True) from error
     assert mean is not None

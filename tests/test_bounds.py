@@ -13,12 +13,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from normcli.methods.base import Fitted, Running
 from normcli.methods.batch import Batch
 from normcli.methods.minmax import MinMax
 from normcli.numerics.doubles import inverse_root, root
 from normcli.numerics.numbers import Numbers
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.column import ColumnStatistics
 
 STEPS = 1500  # for each start: half a second
 
@@ -45,8 +44,11 @@ def changed_a_little(value, rng):
 
 
 def column(*values):
-    x = Numbers(np.array([values]))
-    return Fitted("x", ColumnStatistics.of(x))
+    return ColumnStatistics.of(Numbers(np.array([values])))
+
+
+def mapped(method, column, x):
+    return method.mapping(column).values(Numbers(np.array([[x]]))).values[0]
 
 
 # x, min, max, and the ends of the range
@@ -91,7 +93,7 @@ MINMAX = {
 
 def minmax_error(numbers):
     x, least, greatest, low, high = numbers
-    y = MinMax((low, high)).transform(Numbers(np.array([[x]])), column(least, greatest)).values[0]
+    y = mapped(MinMax((low, high)), column(least, greatest), x)
     x, least, greatest, low, high = map(Fraction, numbers)
     right = low + (high - low) * (x - least) / (greatest - least)
     return abs(Fraction(y) - right) / ulp(max(abs(low), abs(high)))
@@ -126,7 +128,7 @@ def test_a_wide_range_keeps_order_and_ends_around_its_middle(ends):
     x = np.sort([*near, *rng.uniform(least - 1, greatest + 1, 5000), least, greatest])
     if ends[1] > 1e300:
         x = np.clip(x, least, greatest)
-    y = MinMax(ends).transform(Numbers(x[None]), column(least, greatest)).values
+    y = MinMax(ends).mapping(column(least, greatest)).values(Numbers(x[None])).values
     assert (np.diff(y) >= 0).all()
     assert (y[x == least] == ends[0]).all()
     assert (y[x == greatest] == ends[1]).all()
@@ -164,9 +166,8 @@ def batch_term(numbers):
 
 def batch_error(numbers):
     x, mean, var, eps, gamma, beta = numbers
-    method = Batch(gamma, beta, eps, mode="predict", running=True)
-    fitted = Fitted("x", column(0.0, 1.0).statistics, Running(mean, var, 1))
-    y = method.transform(Numbers(np.array([[x]])), fitted).values[0]
+    method = Batch(gamma, beta, eps, mode="predict")
+    y = mapped(method, ColumnStatistics(given={"mean": mean, "var": var}), x)
     term = batch_term(numbers)
     size = max(abs(term), abs(Fraction(beta)))
     return abs(Fraction(y) - term - Fraction(beta)) / ulp(size)

@@ -14,25 +14,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "normcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The reading order: a module imports from those before it, and from its own group.
-ORDER = [
-    ("words",),
-    ("errors",),
-    ("numerics",),
-    ("statistics",),
-    ("methods",),
-    ("storage",),
-    ("sidecar",),
-    ("formats",),
-    ("engines",),
-    ("pipeline",),
-    ("views",),
-    ("batchnorm",),
-    ("api",),
-    ("cli",),
-    ("__main__",),
-]
-RANK = {name: rank for rank, group in enumerate(ORDER) for name in group}
+# The rooms, in the order of docs/architecture.md: a room imports from those before it.
+PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text("utf-8")
+ORDER = re.findall(r"^\d+\. `(\w+)`", PAGE.split("<!-- order -->")[1], re.MULTILINE)
+RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 
 def unit(module: Path) -> str:
@@ -86,6 +71,16 @@ def test_a_new_method_or_format_is_one_file(package: str) -> None:
         for module in MODULES:
             if f"normcli/{package}/" not in module.as_posix():
                 assert not pattern.search(module.read_text()), module
+
+
+def test_no_format_imports_from_the_folder_of_another() -> None:
+    folders = [module.parent for module in PACKAGE.glob("formats/*/format.py")]
+    assert len(folders) >= 4
+    for folder in folders:
+        others = "|".join(each.name for each in folders if each != folder)
+        pattern = re.compile(rf"^\s*(from|import) normcli\.formats\.({others})\b", re.MULTILINE)
+        for module in folder.glob("*.py"):
+            assert not pattern.search(module.read_text()), module
 
 
 def test_reading_the_package_imports_nothing_heavy() -> None:

@@ -67,7 +67,7 @@ def _commands() -> Iterator[str]:
 def _context(
     command: click.Command, name: str, parent: click.Context | None = None
 ) -> click.Context:
-    settings = {"help_option_names": ["-h", "--help"], "terminal_width": WIDTH}
+    settings = {"help_option_names": ["--help"], "terminal_width": WIDTH}
     return click.Context(command, parent, name, **settings)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.column import ColumnStatistics
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,8 @@ class Drift:
 def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift:
     """How far a column has moved; both standard deviations have `ddof`.
 
-    >>> from dataclasses import replace
-    >>> then = ColumnStatistics()
-    >>> drift(then, replace(then, missing=3))
+    >>> nothing = ColumnStatistics()
+    >>> drift(nothing, nothing)
     Drift(mean_shift=None, spread_ratio=None, missing_change=None)
     """
     return Drift(_mean_shift(then, now, ddof), _spread_ratio(then, now, ddof), _change(then, now))
