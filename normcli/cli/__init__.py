@@ -20,6 +20,7 @@ COMMANDS = {
     "merge": "Combine the statistics of parts into those of the whole.",
     "show": "Show statistics as a table, or compare two of them.",
     "check": "Check whether data fit saved statistics.",
+    "methods": "List the methods, or describe one of them.",
     "completion": "Print a completion script for bash, zsh or fish.",
 }
 # The options that -h shows; other commands have so few that it shows all of them.

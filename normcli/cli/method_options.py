@@ -41,17 +41,19 @@ def method_options(
     options = [
         option_of(
             "--method",
-            metavar="METHOD",
+            metavar="METHOD[:ARGS]",
             shell_complete=completion.methods,
-            help=f"How to scale: {', '.join(methods())}.  [default: {default}]",
+            help="How to scale, such as minmax:-1,1 or log1p+zscore; normcli methods lists all.  "
+            f"[default: {default}]",
         ),
         option_of(
             "--column",
             "column",
             multiple=True,
-            metavar="NAME=METHOD[:ARGS]",
+            metavar="NAMES=METHOD[:ARGS]",
             shell_complete=completion.column_methods,
-            help="Another method for one column, such as age=minmax:-1,1.",
+            help="Another method for some columns: a name, or names and globs separated by "
+            "commas, such as age,q*=minmax:-1,1.",
         ),
     ]
     options += [_method_option(owners) for owners in found.values()]

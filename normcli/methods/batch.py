@@ -283,7 +283,7 @@ class Batch(Method):
     }
     edges: ClassVar[Sequence[str]] = (
         "A batch in which a column has one number, or equal ones, becomes beta.",
-        "Only prediction has an inverse.",
+        "Training needs no fit. Only prediction has an inverse.",
     )
     examples: ClassVar[Sequence[str]] = (
         *("batch:mode=predict", "batch:mode=predict,gamma=2.5,beta=-0.5"),

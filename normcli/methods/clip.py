@@ -60,9 +60,12 @@ class Clip(Method):
 
     name: ClassVar[str] = "clip"
     options: ClassVar[tuple[Option, ...]] = (
-        Option("range", "range", "LOW and HIGH.", "range", fits=True, spelled=True),
+        Option("range", "range", "The two ends.", "range", fits=True, spelled=True),
     )
-    edges: ClassVar[Sequence[str]] = ("Numbers that are clipped are counted.", "No inverse.")
+    edges: ClassVar[Sequence[str]] = (
+        "Numbers that are clipped are counted.",
+        "There is no inverse.",
+    )
     examples: ClassVar[Sequence[str]] = ("clip:0,10", "clip:0,10+zscore")
 
     range: tuple[float, float] | None = None

@@ -7,7 +7,7 @@ last digit may differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -154,10 +154,9 @@ class Map(Method):
 
 def _map(name: str, back: str, doc: str) -> type[Map]:
     """The method of one function."""
-    edges: Sequence[str] = ()
-    f = FUNCTIONS[name]
+    f, edges = FUNCTIONS[name], [f"Its inverse is {back}."]
     if math.isfinite(f.low):
-        edges = ("A number outside the domain is an error that says where it is.",)
+        edges.append("A number outside the domain is an error that says where it is.")
     kind = type(
         name.capitalize(),
         (Map,),
