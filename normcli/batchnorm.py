@@ -14,21 +14,28 @@ array([0.25, 1.  ])
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from normcli import sidecar
 from normcli.errors import DataError, UsageError
 from normcli.methods.base import finite_number, whole_number
+from normcli.methods.spelling import method_with
 from normcli.numerics.numbers import Numbers
 from normcli.statistics.base import Rows
+from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.moments import Moments, MomentsState
+from normcli.statistics.running import Running
+from normcli.storage.outputs import write_atomic
 from normcli.words import did_you_mean, listed, printable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from normcli.methods.base import Method
     from normcli.numerics.numbers import Floats
 
     Array = NDArray[np.floating[Any]]  # float64 or float32
@@ -57,24 +64,29 @@ class BatchNorm:
     The arithmetic is float64. An array of float32 is computed in float64 and the result is
     rounded once to float32, which is at least as accurate as PyTorch's float32.
 
-    features: m. eps: added to the variance, greater than 0.
+    features: m, or the names of the m features, under which `save` writes them; without names
+        these are x0, x1 and so on.
+    eps: added to the variance, greater than 0.
     momentum: the weight of a new batch, or "cumulative" for the plain average of all batches.
 
     gamma, beta, dgamma, dbeta, running_mean, running_var: float64, shape (m,). An optimizer
         changes gamma and beta in place, by the gradients that `backward` leaves.
+    columns: the names of the features.
     batches: how many training batches the layer has seen.
     """
 
-    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float | str = 0.1) -> None:
-        if whole_number(features, "features") < 1:
-            raise UsageError(f"features must be at least 1, not {features}.")
+    def __init__(
+        self, features: int | Iterable[str], *, eps: float = 1e-5, momentum: float | str = 0.1
+    ) -> None:
+        self.columns = _names(features)
         self.eps = finite_number(eps, "eps")
         if self.eps <= 0:
             raise UsageError(f"eps must be greater than 0, not {eps}.")
         self.momentum = _momentum(momentum)
-        self.gamma, self.beta = np.ones(features), np.zeros(features)
-        self.dgamma, self.dbeta = np.zeros(features), np.zeros(features)
-        self.running_mean, self.running_var = np.zeros(features), np.ones(features)
+        m = len(self.columns)
+        self.gamma, self.beta = np.ones(m), np.zeros(m)
+        self.dgamma, self.dbeta = np.zeros(m), np.zeros(m)
+        self.running_mean, self.running_var = np.zeros(m), np.ones(m)
         self.batches = 0
         self._forward: _Forward | None = None
 
@@ -192,6 +204,51 @@ class BatchNorm:
         self.gamma, self.beta, self.running_mean = arrays
         self.running_var, self.batches = var, count.item()
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the layer to a sidecar: `normcli transform --stats` predicts with it.
+
+        Raises: UsageError where a number of the layer is not finite, or a variance is negative.
+        """
+        type(self)(self.columns).load_state_dict(self.state_dict())  # refuses such numbers
+        arrays = (self.gamma, self.beta, self.running_mean, self.running_var)
+        gamma, beta, means, variances = (
+            dict(zip(self.columns, array.tolist(), strict=True)) for array in arrays
+        )
+        columns = {
+            name: ColumnStatistics(
+                {"running": Running(means[name], variances[name], self.batches)},
+                {"mean": means[name], "var": variances[name]},
+            )
+            for name in self.columns
+        }
+        settings = {"gamma": gamma, "beta": beta, "eps": self.eps, "momentum": self.momentum}
+        method = method_with("batch", settings)
+        write_atomic(path, sidecar.dumps(sidecar.Statistics(columns=columns, method=method)))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, running: bool = False) -> Self:
+        """The layer in a sidecar, which `save` wrote or `normcli` made for the method batch.
+
+        running: take the running mean and variance of training on the command line, and not
+            those of the whole data set; like the option ``--running``.
+
+        Raises: SidecarError where the file is not a sidecar, DataError where it is not one of
+            batch normalization with the same eps and momentum for all columns, or where a
+            column has no mean and variance.
+        """
+        statistics = sidecar.load(path)
+        found = [_parameters(statistics.method_for(name), name) for name in statistics.columns]
+        settings = {(each["eps"], each["momentum"]) for each in found}
+        if len(settings) != 1:
+            raise DataError("the columns of a layer must have the same eps and momentum.")
+        eps, momentum = settings.pop()
+        layer = cls(statistics.columns, eps=eps, momentum=momentum)
+        known = [_known(column, name, running) for name, column in statistics.columns.items()]
+        layer.gamma, layer.beta = np.array([[f["gamma"], f["beta"]] for f in found]).T.copy()
+        layer.running_mean, layer.running_var = np.array([[k.mean, k.var] for k in known]).T.copy()
+        layer.batches = max(k.batches for k in known)
+        return layer
+
     def _loaded(self, name: str, values: ArrayLike) -> Floats:
         array = np.array(values, np.float64)
         if array.shape != self.gamma.shape:
@@ -265,13 +322,56 @@ def _exact(moments: Moments, rows: int, feature: int) -> tuple[float, float]:
 
 def _not_finite(feature: int, numbers: bool) -> DataError:
     if numbers:
-        return DataError(
-            f"feature {feature}: the variance is larger than the largest float64 (1.8e308). "
-            "Scale the numbers down."
-        )
+        return _too_large(f"feature {feature}")
     return DataError(
         f"feature {feature}: the batch holds NaN or an infinity, so it has no mean and no variance."
     )
+
+
+def _too_large(where: str) -> DataError:
+    return DataError(
+        f"{where}: the variance is larger than the largest float64 (1.8e308). "
+        "Scale the numbers down."
+    )
+
+
+def _names(features: int | Iterable[str]) -> tuple[str, ...]:
+    """The names of features; raises UsageError where there is none, or two are the same."""
+    if isinstance(features, Iterable) and not isinstance(features, str):
+        names = tuple(features)
+    else:
+        names = tuple(f"x{i}" for i in range(whole_number(features, "features")))
+    if not names:
+        raise UsageError(f"features must be at least 1, not {features}.")
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise UsageError("the names of features must be texts, each different from the others.")
+    return names
+
+
+def _parameters(method: Method, column: str) -> dict[str, Any]:
+    """Those of the method of a column; raises DataError where that is not batch."""
+    if method.spelling != "batch":
+        raise DataError(
+            f"column {printable(column)} was fitted for the method {method.spelling}, not batch."
+        )
+    return method.parameters()
+
+
+def _known(column: ColumnStatistics, name: str, running: bool) -> Running:
+    """Mean and variance of a column of a sidecar, and how many training batches it had."""
+    found = column.values.get("running")
+    if running and not found:
+        raise DataError(f"column {printable(name)} has no running mean and variance.")
+    trained = found if isinstance(found, Running) else Running()
+    if running:
+        return trained
+    try:
+        mean, var = column.mean, column.variance()
+    except OverflowError as error:
+        raise _too_large(f"column {printable(name)}") from error
+    if mean is None or var is None:
+        raise DataError(f"column {printable(name)} has no numbers, so it has no mean.")
+    return Running(mean, var, trained.batches)
 
 
 def _momentum(value: float | str) -> float | str:

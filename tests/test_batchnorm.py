@@ -7,9 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from normcli import BatchNorm, DataError, UsageError
+from normcli import BatchNorm, DataError, UsageError, fit
 
 RECORDED = json.loads((Path(__file__).parent / "torch_batchnorm.json").read_text())
 RUNS = [name for name in RECORDED if name.startswith("float")]
@@ -153,18 +154,12 @@ def test_calibrated_statistics_are_exact_and_do_not_depend_on_the_order_of_rows(
 
 
 def test_a_layer_predicts_what_the_command_line_predicts():
-    import pandas as pd
-
-    import normcli
-
     x = np.random.default_rng(1).normal(5, 3, (100, 2))
     layer = BatchNorm(2)
     layer.calibrate(x)
     layer.gamma[:], layer.beta[:] = [2, -1], [0.5, 0]
     frame = pd.DataFrame(x, columns=["a", "b"])
-    statistics = normcli.fit(
-        frame, method="batch", gamma={"a": 2, "b": -1}, beta={"a": 0.5}, eps=layer.eps
-    )
+    statistics = fit(frame, method="batch", gamma={"a": 2, "b": -1}, beta={"a": 0.5}, eps=layer.eps)
     expected = statistics.transform(frame).to_numpy()
     assert layer.forward(x, training=False) == pytest.approx(expected, rel=1e-13, abs=1e-14)
 
@@ -181,6 +176,80 @@ def test_the_state_goes_from_layer_to_layer_under_the_names_of_pytorch():
     for training in (False, True, False):
         results = [each.forward(x, training).tolist() for each in (layer, other)]
         assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--method", "batch", "--mode", "predict"]])
+@pytest.mark.parametrize("name", RUNS)
+def test_the_command_line_predicts_with_a_saved_layer_what_pytorch_predicted(
+    name, arguments, tmp_path, normcli
+):
+    run = RECORDED[name]
+    layer = BatchNorm(["a", "b", "c"], eps=run["eps"])
+    layer.load_state_dict(run["steps"][-1]["after"])
+    layer.save(tmp_path / "layer.json")
+    table, result = tmp_path / "x.csv", tmp_path / "y.csv"
+    pd.DataFrame(run["predicted"]["x"], columns=layer.columns).to_csv(table, index=False)
+    stats = ["--stats", tmp_path / "layer.json"]
+    assert normcli("transform", table, *stats, "-o", result, *arguments).code == 0
+    assert_near(pd.read_csv(result).to_numpy(), run["predicted"]["y"], run["dtype"])
+
+
+def test_a_saved_layer_is_loaded_with_everything_that_training_needs(tmp_path):
+    rng = np.random.default_rng(1)
+    layer = BatchNorm(["b", "a"], eps=1e-3, momentum="cumulative")
+    layer.gamma[:], layer.beta[:] = [3, 4], [0.1, -1]
+    for _ in range(3):
+        layer.forward(rng.normal(5, 3, (6, 2)), training=True)
+    layer.save(tmp_path / "layer.json")
+    loaded = BatchNorm.load(tmp_path / "layer.json")
+    assert (loaded.columns, repr(loaded)) == (("b", "a"), repr(layer))
+    x = rng.normal(5, 3, (6, 2))
+    for each in (layer, loaded):
+        each.forward(x, training=True)
+    for name, value in layer.state_dict().items():
+        assert (loaded.state_dict()[name] == value).all()
+
+
+def test_a_layer_takes_the_statistics_of_a_fit_or_the_running_ones(tmp_path, normcli):
+    x = np.random.default_rng(1).normal(5, 3, (40, 2))
+    table, stats = tmp_path / "x.csv", tmp_path / "stats.json"
+    pd.DataFrame(x, columns=["a", "b"]).to_csv(table, index=False)
+    options = ["--method", "batch", "--batch-size", 10, "--gamma", "b=2", "--save-stats", stats]
+    assert normcli("transform", table, *options, "-o", tmp_path / "y.csv").code == 0
+    calibrated, trained = BatchNorm(2), BatchNorm(2)
+    calibrated.calibrate(x)
+    for start in range(0, 40, 10):
+        trained.forward(x[start : start + 10], training=True)
+    for running, layer in ((False, calibrated), (True, trained)):
+        loaded = BatchNorm.load(stats, running=running)
+        assert loaded.columns == ("a", "b")
+        assert loaded.gamma.tolist() == [1, 2]
+        assert loaded.running_mean == pytest.approx(layer.running_mean, rel=1e-14)
+        assert loaded.running_var == pytest.approx(layer.running_var, rel=1e-14)
+        assert loaded.batches == 4
+
+
+@pytest.mark.parametrize(
+    ("data", "method", "running", "message"),
+    [
+        ([1.0, 2], {"method": "zscore"}, False, "'a' was fitted for the method zscore, not batch"),
+        ([1.0, 2], {"method": "batch"}, True, "'a' has no running mean and variance"),
+        ([NAN, NAN], {"method": "batch"}, False, "'a' has no numbers, so it has no mean"),
+        ([1e308, -1e308], {"method": "batch"}, False, "'a': the variance is larger than"),
+    ],
+)
+def test_a_sidecar_that_makes_no_layer_is_refused(data, method, running, message, tmp_path):
+    fit(pd.DataFrame({"a": data}), **method).save(tmp_path / "stats.json")
+    with pytest.raises(DataError, match=message):
+        BatchNorm.load(tmp_path / "stats.json", running=running)
+
+
+def test_a_layer_with_a_number_that_is_not_finite_is_not_saved(tmp_path):
+    layer = BatchNorm(2)
+    layer.gamma[1] = NAN
+    with pytest.raises(UsageError, match="weight holds NaN or an infinity"):
+        layer.save(tmp_path / "layer.json")
+    assert not list(tmp_path.iterdir())
 
 
 GOOD = {"weight": [1.0], "bias": [0], "running_mean": [0], "running_var": [1]}
@@ -254,6 +323,10 @@ def test_a_training_batch_without_a_finite_variance_is_an_error_that_names_the_f
     ("arguments", "message"),
     [
         ({"features": 0}, "features must be at least 1, not 0"),
+        ({"features": []}, r"features must be at least 1, not \[\]"),
+        ({"features": ["a", "a"]}, "names of features must be texts, each different"),
+        ({"features": [1, 2]}, "names of features must be texts"),
+        ({"features": "ab"}, "features must be a whole number, not 'ab'"),
         ({"eps": 0}, "eps must be greater than 0, not 0"),
         ({"momentum": 0}, "momentum must be above 0 and at most 1, not 0"),
         ({"momentum": "none"}, "momentum must be a number or 'cumulative', not 'none'"),
