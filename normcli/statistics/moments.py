@@ -287,9 +287,9 @@ class MomentsState(State):
 
     @property
     def inf(self) -> list[int]:
-        """How many infinities every column has."""
-        counts: list[int] = self.counts[3].tolist()
-        return counts
+        """How many infinities every column has in all rows."""
+        counts = zip(self.keys, self.counts[3].tolist(), strict=True)
+        return [count for (group, _), count in counts if not group]
 
     def alike(self, other: MomentsState) -> bool:
         """Has it the same columns and groups, of the same scales?"""
