@@ -386,7 +386,8 @@ def _are_whole(x: Numbers) -> bool:
 
 def _is_whole(parts: Floats, scale: int) -> bool:
     if not scale and len(parts) == 1:
-        fraction = parts != np.rint(parts)
+        with np.errstate(invalid="ignore"):  # of a signaling NaN
+            fraction = parts != np.rint(parts)
         return not (fraction.any() and np.isfinite(parts[fraction]).any())
     finite = np.compress(np.isfinite(parts[0]), parts, axis=1)
     if len(parts) * 10**scale < 1 << 53:
