@@ -57,7 +57,7 @@ def test_a_method_is_read_from_its_spelling(text: str, method: Method) -> None:
         ("zscore:max=1", "zscore has no option 'max'"),
         ("minmax:min=2,max=1", "min must not be greater than max"),
         ("zscore+minmax", "a chain has one method that is fitted, not zscore and minmax"),
-        ("log+batch:batch_size=4", "batch is not part of a chain"),
+        ("log+batch:mode=train,batch_size=4", "batch in training mode cannot be part of"),
         ("clip", "clip takes two numbers"),
         ("clip:2,1", "LOW must be less than HIGH"),
         ("minmax:range=0", "takes two numbers, LOW,HIGH"),

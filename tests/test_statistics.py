@@ -166,6 +166,15 @@ def test_long_columns_are_as_exact_as_short_ones(n):
 # ------------------------------------------------------------------ what is counted
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("place", range(9))
+def test_a_signaling_nan_is_counted_without_a_warning(place):
+    numbers = np.ones(9)
+    numbers.view(np.uint64)[place] = 0x7FF0000000000001
+    x = Moments.of(Numbers(numbers[None]))
+    assert (x.count, x.nan, x.mean) == (8, 1, 1.0)
+
+
 def test_missing_nan_and_infinite_cells_are_counted_and_left_out():
     x = of([1.0, None, math.nan, math.inf, 3.0, -math.inf, None])
     assert (x.count, x.missing, x.nan, x.inf) == (2, 2, 1, 2)

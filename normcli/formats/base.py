@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from normcli.numerics.numbers import Numbers, Scaled
+    from normcli.statistics.base import Labels
     from normcli.storage.sources import Source
 
 Value = TypeVar("Value")
@@ -132,6 +133,14 @@ class Chunk(Contract, abstract=True):
     @abstractmethod
     def numbers(self, positions: Sequence[int]) -> list[Numbers]:
         """The columns as numbers; raises BadRowError for a cell or a row that is not."""
+
+    def labels(self) -> Labels | None:
+        """The groups of the rows, which the statistics are kept for too; None: there are none."""
+        return None
+
+    def weights(self) -> Numbers | None:
+        """The weights of the rows; None where each counts once."""
+        return None
 
     @abstractmethod
     def place(self, row: int, position: int) -> str:

@@ -142,6 +142,11 @@ class Method(ABC):
         """The method with its defaults decided, which may depend on statistics being given."""
         return self
 
+    @property
+    def trains(self) -> bool:
+        """Is every batch of rows scaled by its own statistics?"""
+        return False
+
     def batching(self) -> Batching | None:
         """The rows that have to be scaled together; None where each is scaled by itself."""
         return None

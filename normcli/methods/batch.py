@@ -336,18 +336,19 @@ class Batch(Method):
         return replace(self, mode="predict") if given and self.mode is None else self
 
     @property
-    def _trains(self) -> bool:
+    def trains(self) -> bool:
+        """In training mode, which is the default where nothing is fitted."""
         return self.mode == "train" or (self.mode is None and not (self.running or self.given))
 
     def needs(self, column: str) -> tuple[Recipe, ...]:
         """Nothing in training; in prediction moments, or running statistics."""
-        if self._trains:
+        if self.trains:
             return ()
         return (self._recipe(None),) if self.running else super().needs(column)
 
     def leaves(self, column: str) -> tuple[Recipe, ...]:
         """Running statistics, in training."""
-        return (self._recipe(self.batching()),) if self._trains else ()
+        return (self._recipe(self.batching()),) if self.trains else ()
 
     def _recipe(self, batching: Batching | None) -> Recipe:
         from normcli.statistics.running import RunningRecipe
@@ -356,7 +357,7 @@ class Batch(Method):
 
     def batching(self) -> Batching | None:
         """Whole batches in training; raises UsageError where their size is not given."""
-        if not self._trains:
+        if not self.trains:
             return None
         if self.batch_size is None:
             raise UsageError("--method batch in training mode needs --batch-size.")

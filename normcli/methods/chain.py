@@ -25,8 +25,14 @@ class Chain(Method):
     name: ClassVar[str] = "chain"
 
     def __post_init__(self) -> None:
-        if any(step.batching() or step.leaves("") for step in self.steps):
-            raise UsageError("batch is not part of a chain: its rows are scaled batch by batch.")
+        steps = tuple(step.with_statistics(True) for step in self.steps)
+        object.__setattr__(self, "steps", steps)
+        for step in steps:
+            if step.trains:
+                raise UsageError(
+                    f"{step.name} in training mode cannot be part of a chain, because every batch "
+                    f"is scaled by its own statistics. Use {step.name}:mode=predict"
+                )
         fitted = [step.name for step in self.steps if not _is_map(step)]
         if len(fitted) > 1:
             raise UsageError(

@@ -106,7 +106,8 @@ class Look:
         read = read_chunk if self.strict else partial(_observed, self._bounded(task))
         cells = dict(zip(task.columns, read(chunk, positions, self.choice), strict=True))
         numbers = {i: x for i, x in cells.items() if isinstance(x, Numbers)}
-        found = Found.of(Rows(numbers), self.needs, chunk, task.columns)
+        rows = Rows(numbers, chunk.labels(), chunk.weights())
+        found = Found.of(rows, self.needs, chunk, task.columns)
         self._note_infinite(found, chunk, task, numbers)
         found.rows, found.bad_rows = chunk.rows, bad_rows
         found.others = {i: x for i, x in cells.items() if isinstance(x, NotNumbers)}

@@ -141,7 +141,7 @@ class Recipe(ABC):
         """The error that statistics do not have what `method` takes, of what `maps` make."""
         of = f" of {maps}" if maps else ""
         return UsageError(
-            f"the statistics have no {self.name}{of}, which {method} takes. "
+            f"the statistics have no {self.name}{of}, which {method} needs. "
             f"Fit them: normcli fit TABLE --method {method}"
         )
 

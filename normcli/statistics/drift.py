@@ -13,8 +13,8 @@ class Drift:
     """The distance of a column from what it was; None where one side has too few numbers.
 
     mean_shift: (mean now - mean then) / std then; infinite where a constant column moved.
-    spread_ratio: std now / std then, of at least two numbers each; infinite where a column
-        is no longer constant.
+    spread_ratio: std now / std then, which is given or of at least two numbers; infinite
+        where a column is no longer constant.
     missing_change: share of cells without a number (missing or NaN) now, minus that of then.
     """
 
@@ -57,7 +57,7 @@ def _mean_shift(then: ColumnStatistics, now: ColumnStatistics, ddof: int) -> flo
 
 def _spread_ratio(then: ColumnStatistics, now: ColumnStatistics, ddof: int) -> float | None:
     before, after = _std(then, ddof), _std(now, ddof)
-    if before is None or after is None or min(then.count, now.count) < 2:
+    if before is None or after is None or now.count < 2 or (then.count < 2 and not then.given):
         return None
     return 1.0 if before == after else _ratio(after, before)
 

@@ -287,9 +287,9 @@ class MomentsState(State):
 
     @property
     def inf(self) -> list[int]:
-        """How many infinities every column has."""
-        counts: list[int] = self.counts[3].tolist()
-        return counts
+        """How many infinities every column has in all rows."""
+        counts = zip(self.keys, self.counts[3].tolist(), strict=True)
+        return [count for (group, _), count in counts if not group]
 
     def alike(self, other: MomentsState) -> bool:
         """Has it the same columns and groups, of the same scales?"""
@@ -386,7 +386,8 @@ def _are_whole(x: Numbers) -> bool:
 
 def _is_whole(parts: Floats, scale: int) -> bool:
     if not scale and len(parts) == 1:
-        fraction = parts != np.rint(parts)
+        with np.errstate(invalid="ignore"):  # of a signaling NaN
+            fraction = parts != np.rint(parts)
         return not (fraction.any() and np.isfinite(parts[fraction]).any())
     finite = np.compress(np.isfinite(parts[0]), parts, axis=1)
     if len(parts) * 10**scale < 1 << 53:

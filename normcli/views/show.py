@@ -71,7 +71,8 @@ def _figures(
     if c is None:
         return ["-", *["-"] * len(rare), "-", "-", "-", "-", "", "-"]
     std = statistics.std(n)
-    counts = [str(c.count), missing(c), *(str(getattr(c, field)) for field in rare)]
+    known = [str(c.count), missing(c)] if not c.given else ["-", "-"]
+    counts = [*known, *(str(getattr(c, field)) for field in rare)]
     numbers = [number(c.mean, std), number(std), number(c.min, std)]
     return [*counts, *numbers, drawing(c, std, ends), number(c.max, std)]
 
