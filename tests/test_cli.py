@@ -23,6 +23,7 @@ from normcli import formats
 from normcli.cli import COMMANDS, COMMON
 from normcli.formats import format_of
 from normcli.formats.base import Format
+from normcli.storage.compression import SUFFIXES
 from normcli.storage.sources import Source
 from tests.conftest import Cli
 from tests.corpora import corpus
@@ -167,7 +168,8 @@ def test_a_batch_size_of_one_is_a_usage_error(normcli: Cli) -> None:
     assert "--batch-size must be at least 2" in result.err
 
 
-CONVERSIONS = ["csv", "tsv", "csv.gz", "csv.zst", "csv.bz2", "csv.xz", "parquet", "arrow", "jsonl"]
+CONVERSIONS = [each.suffixes[0].removeprefix(".") for each in formats.formats().values()]
+CONVERSIONS += [f"csv{suffix}" for suffix in SUFFIXES]
 
 
 @pytest.mark.parametrize("source", CONVERSIONS)
