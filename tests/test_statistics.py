@@ -622,7 +622,7 @@ def test_real_tables_give_what_exact_arithmetic_on_their_text_gives():
 
 
 def assert_close(x, truth):
-    """The truth is of the decimal text, ours of the float64 nearest to it."""
+    """The expected values are those of the decimal text, ours those of the nearest float64."""
     assert (x.count, x.missing) == (truth["count"], truth["missing"])
     assert (x.min, x.max) == (float(truth["min"]), float(truth["max"]))
     scale = max(abs(x.min), abs(x.max))
@@ -655,7 +655,7 @@ def test_facts_of_other_test_suites_hold():
 
 
 def assert_truth(x, truth):
-    """The truth is rounded to 20 digits: enough to tell any float64 from its neighbours."""
+    """The expected value has 20 digits: enough to tell any float64 from its neighbours."""
     assert x.count == truth["count"]
     assert x.mean == float(truth["mean"])
     assert (x.min, x.max) == (float(truth["min"]), float(truth["max"]))
