@@ -43,6 +43,14 @@ def test_a_chain_keeps_the_statistics_of_what_it_scales_apart_from_those_of_the_
     assert (mapped["min"], mapped["max"]) == (float(min(logarithms)), float(max(logarithms)))
 
 
+def test_a_chain_scales_by_the_statistics_of_the_mapped_numbers(normcli: Cli, data: Path) -> None:
+    stats = fitted(normcli, data, "log1p+zscore")
+    lines = normcli("transform", data, "-q", "--stats", stats).text.splitlines()[1:]
+    y = np.log1p(X)
+    found = [float(line.partition(",")[2]) for line in lines]
+    np.testing.assert_allclose(found, (y - y.mean()) / y.std(), rtol=1e-12)
+
+
 @pytest.mark.parametrize("method", ["zscore", "minmax", "log1p+minmax", "minmax+sqrt"])
 def test_a_sidecar_of_a_chain_gives_other_methods_the_statistics_that_they_need(
     normcli: Cli, data: Path, method: str

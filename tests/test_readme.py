@@ -106,7 +106,7 @@ CHECKED = {
     ("sidecar.md", "csv"): 1,  # test_sidecar.py
     ("sidecar.md", "json"): 1,  # test_sidecar.py
     ("stores.md", "sh"): 2,  # test_examples.py
-    ("stores.md", "text"): 1,  # test_stores.py
+    ("stores.md", "text"): 1,  # test_storage_stores.py
     ("tutorial.md", "yaml"): 1,  # test_examples.py
 }
 
