@@ -1,4 +1,4 @@
-"""JSON Lines: read exactly, written back byte for byte, refused in words."""
+"""JSON Lines are read exactly and come back byte for byte; bad ones are refused with a message."""
 
 import io
 import json
@@ -654,7 +654,7 @@ def test_nan_becomes_null_and_is_counted_and_infinity_reads_back_as_infinity():
 
 
 def test_a_column_of_the_statistics_that_no_line_has_is_told(tmp_path, normcli):
-    """It is no error, as the keys are not read ahead: a field that a row lacks is missing."""
+    """It is not an error, as the keys are not read ahead: a field that a row lacks is missing."""
     table, statistics = tmp_path / "t.jsonl", tmp_path / "s.json"
     table.write_bytes(b'{"x":1,"y":2}\n{"x":3,"y":5}\n')
     assert normcli("fit", "-q", table, "-o", statistics).code == 0
