@@ -15,11 +15,11 @@ from normcli.methods.base import Method
 from normcli.methods.spelling import method_with
 from normcli.numerics.total import LARGEST
 from normcli.sidecar.model import GroupStatistics, Statistics
-from normcli.sidecar.schema import FIRST, VERSION
+from normcli.sidecar.schema import FIRST, VERSION, schema
 from normcli.statistics.base import Facts, FieldError, Group, Recipe, recipes
 from normcli.statistics.column import ColumnStatistics
 from normcli.storage.sources import source
-from normcli.words import printable, shown
+from normcli.words import printable, short, shown
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
@@ -113,8 +113,6 @@ def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 def _validator(version: int) -> Draft202012Validator:
     import jsonschema_rs
 
-    from normcli.sidecar.schema import schema
-
     return jsonschema_rs.Draft202012Validator(schema(version))
 
 
@@ -200,11 +198,7 @@ def _shown(value: Any) -> str:
         return printable(value)
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
-    return _cut(json.dumps(value), 60)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return short(json.dumps(value))
 
 
 def _statistics(document: Entry) -> Statistics:
@@ -249,7 +243,7 @@ def _method(entry: Entry, place: Place) -> Method:
     try:
         return method_with(name, parameters)
     except UsageError as error:
-        raise SidecarError(f"{_where([*place, 'method'])}{_cut(str(error), 300)}") from error
+        raise SidecarError(f"{_where([*place, 'method'])}{short(error, 300)}") from error
 
 
 def _columns(

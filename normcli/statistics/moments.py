@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -24,8 +24,6 @@ from normcli.numerics.sums import MIN_EXPONENT, integers, sums_and_squares
 from normcli.numerics.tally import Tally, blocks
 from normcli.numerics.total import (
     LARGEST,
-    MAX_FLOATS,
-    MAX_SCALE,
     Exact,
     Total,
     divide,
@@ -46,28 +44,6 @@ ZERO = Total()
 MANY = 16  # blocks whose sums are added up at once
 FEW = 64  # numbers that are looked at before all of them
 COUNTS = ("count", "missing", "nan", "inf")
-COUNT = {"type": "integer", "minimum": 0}
-EXACT = {
-    "description": "A JSON number, or the decimal digits of a number that no float64 equals.",
-    "type": ["number", "string", "null"],
-    "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$",
-    "maxLength": 400,
-}
-TOTAL = {
-    "description": "Floats whose exact sum is the total; in hexadecimal beyond float64.",
-    "type": "array",
-    "maxItems": MAX_FLOATS,
-    "items": {
-        "type": ["number", "string"],
-        "pattern": r"^-?0x1(\.[0-9a-f]{0,12}[1-9a-f])?p[+-][1-9][0-9]{0,3}$",
-    },
-}
-SCALE = {
-    "description": "The total is that of the list, times 10^-scale; absent where 0.",
-    "type": "integer",
-    "minimum": 1,
-    "maximum": MAX_SCALE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,43 +172,12 @@ def _as_ratio(f: Fraction) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class MomentsRecipe(Recipe):
-    """Moments and extremes: what every fit collects of every column."""
+    """Moments and extremes: what every fit collects of every column.
+
+    Its fields are those of the column itself in `normcli/sidecar/schema.json`.
+    """
 
     name: ClassVar[str] = "moments"
-    required: ClassVar[Sequence[str]] = (
-        *(*COUNTS, "mean", "std", "min", "max", "sum", "sum_of_squares"),
-    )
-    fields: ClassVar[Mapping[str, Any]] = {
-        "count": {
-            "description": "Finite numbers: the ones that the other fields describe.",
-            **COUNT,
-        },
-        "missing": {"description": "Cells without a number.", **COUNT},
-        "nan": {"description": "NaN in the data.", **COUNT},
-        "inf": {"description": "Infinities that were left out.", **COUNT},
-        "mean": {
-            "description": "sum / count, rounded once; null where count is 0.",
-            "type": ["number", "null"],
-        },
-        "std": {
-            "description": "Standard deviation, rounded once; null where count <= ddof.",
-            "type": ["number", "null"],
-            "minimum": 0,
-        },
-        "min": {"description": "Exact; null where count is 0.", "$ref": "#/$defs/exact"},
-        "max": {"description": "Exact; null where count is 0.", "$ref": "#/$defs/exact"},
-        "whole": {"description": "Are all numbers whole?", "type": "boolean"},
-        "sum": {"description": "The exact sum of the numbers.", "$ref": "#/$defs/total"},
-        "sum_scale": {"description": "Its decimal places.", "$ref": "#/$defs/scale"},
-        "sum_of_squares": {
-            "description": "The exact sum of their squares.",
-            "$ref": "#/$defs/total",
-        },
-        "sum_of_squares_scale": {
-            "description": "Its decimal places.",
-            "$ref": "#/$defs/scale",
-        },
-    }
 
     def of(self, rows: Rows) -> MomentsState:
         """The moments of every column and group."""
