@@ -9,14 +9,14 @@ from itertools import chain
 from typing import Any
 
 from normcli.engines.local import Engine
-from normcli.errors import DataError
 from normcli.formats.base import NotNumbers, Table
-from normcli.pipeline import Bounds, Choice, count_statistics, observe, why
+from normcli.pipeline.choice import Choice, refuse_repeated
+from normcli.pipeline.fitting import Bounds, Wanted, count_statistics, observe, why
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, as_json, drift, missing_share
-from normcli.words import did_you_mean, number, percent, points, printable
+from normcli.words import did_you_mean, number, percent, points
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,10 @@ def check(
     names = wanted(first.columns, statistics, choice)
     every = replace(choice, select=(), exclude=_unwanted(first, names), ignore_infinite=True)
     bounds = {name: _bounds(c) for name, c in statistics.columns.items()}
-    looked, seen = observe(chain([first], waiting), every, summary, engine, bounds)
-    _refuse_repeated(first.name, looked.names, [n for n in names if n in statistics.columns])
+    looked = Wanted.of(first, every)
+    seen = observe(chain([first], waiting), looked, every, summary, engine, bounds)
+    compared = statistics.columns.keys() & names
+    refuse_repeated(first.name, looked.names, [n for n in looked.names if n in compared])
     numbers = seen.columns(len(looked.names), looked.needs)[()]
     found = {n: numbers.get(i) or seen.others[i] for i, n in enumerate(looked.names)}
     outside = summary.cells.get("out_of_range", Counter())
@@ -177,14 +179,6 @@ def _certainly_outside(then: ColumnStatistics | None, now: ColumnStatistics | No
     if then.min is None or then.max is None or now.min is None or now.max is None:
         return 0
     return now.inf + (now.min < then.min) + (now.max > then.max)
-
-
-def _refuse_repeated(table: str, names: Sequence[str], compared: Sequence[str]) -> None:
-    for n, count in Counter(names).items():
-        if count > 1 and n in compared:
-            raise DataError(
-                f"{table}: {count} columns are named {printable(n)}; rename them, or --exclude them"
-            )
 
 
 def _check_column(

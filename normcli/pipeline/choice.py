@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from normcli.engines.local import Engine, Overlapped, Serial
+from normcli.errors import DataError
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numerics.numbers import Numbers
 from normcli.pipeline.select import are_names, select
+from normcli.words import printable
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,17 @@ class Choice:
     def excluded(self, names: Sequence[str]) -> set[int]:
         """The positions of the columns that are excluded."""
         return set(select(self.exclude, names)) if self.exclude else set()
+
+
+def refuse_repeated(table: str, names: Sequence[str], chosen: Iterable[str]) -> None:
+    """Raise DataError where several columns have the name of a chosen one."""
+    count = Counter(names)
+    for name in chosen:
+        if count[name] > 1:
+            raise DataError(
+                f"{table}: {count[name]} columns are named {printable(name)}; "
+                "rename them, or --exclude them"
+            )
 
 
 def engine_for(engine: Engine | None, table: Table) -> Engine:

@@ -35,7 +35,7 @@ class Observe:
     def __call__(self, fragment: Fragment) -> tuple[Found, Summary]:
         """Observe one fragment."""
         table, summary = _opened(fragment)
-        return observe([table], self.choice, summary, wanted=self.wanted)[1], summary
+        return observe([table], self.wanted, self.choice, summary), summary
 
 
 def fit_fragments(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,14 @@ from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.spelling import Asked, Methods
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.batches import batched
-from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk, refuse_infinite
+from normcli.pipeline.choice import (
+    Choice,
+    engine_for,
+    good_rows,
+    read_chunk,
+    refuse_infinite,
+    refuse_repeated,
+)
 from normcli.pipeline.collect import MOMENTS, Found, Need
 from normcli.pipeline.select import in_words
 from normcli.pipeline.summary import Summary
@@ -159,7 +165,7 @@ class Job:
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
         positions, methods = self._positions(table), self.methods(table.columns)
-        _refuse_repeated(table, positions)
+        refuse_repeated(table.name, table.columns, [table.columns[i] for i in positions])
         return tuple(self._plan(table, position, methods) for position in positions)
 
     def methods(self, columns: Sequence[str]) -> Methods:
@@ -255,17 +261,6 @@ def _why_foreign(table: Table) -> str:
 def _first(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     return listed([printable(name, 30) for name in names], 5)
-
-
-def _refuse_repeated(table: Table, positions: Sequence[int]) -> None:
-    """Raise DataError where two columns of the table have the name of a chosen one."""
-    count = Counter(table.columns)
-    for i in positions:
-        if count[table.columns[i]] > 1:
-            raise DataError(
-                f"{table.name}: {count[table.columns[i]]} columns are named "
-                f"{printable(table.columns[i])}; rename them, or --exclude them"
-            )
 
 
 @dataclass
