@@ -45,7 +45,7 @@ def scale(request: Request, *, inverse: bool = False) -> None:
 
 def fit_and_scale(request: Request) -> None:
     """Scale the input by its own statistics."""
-    asked = mo.methods_of(request.methods).with_statistics(False)
+    asked = mo.methods_of(request.methods)
     job, run = _job_of(request, asked), _begun(request)
     if request.is_cut:
         from normcli.cli import fragments
@@ -68,9 +68,9 @@ def fitted(job: Job, statistics: Statistics) -> Job:
 def _job(request: Request, *, inverse: bool) -> Job:
     """The job with the methods and statistics that are asked for; raises UsageError."""
     kept = request.statistics()
-    asked = mo.methods_of(request.methods, kept).with_statistics(kept is not None)
+    asked = mo.methods_of(request.methods, kept)
     if kept is not None:
-        return _job_of(request, asked, kept)
+        return _job_of(request, asked.with_statistics(), kept)
     asked = replace(asked, only=bool(asked.columns) and not request.methods["method"])
     if inverse or any(method.needs_fit() for method in asked.all()):
         verb = "inverse" if inverse else "transform"

@@ -88,9 +88,9 @@ class Method(ABC):
         """The statistics that a run in training leaves for later runs; none by default."""
         return ()
 
-    def needs_fit(self, column: str = "") -> bool:
+    def needs_fit(self) -> bool:
         """Does it need anything that has to be fitted?"""
-        return not self.given and bool(self.needs(column))
+        return not self.given and bool(self.needs(""))
 
     @property
     def before(self) -> tuple[Method, ...]:
@@ -138,8 +138,8 @@ class Method(ABC):
         """The method with the parameters of one column."""
         return self
 
-    def with_statistics(self, given: bool) -> Self:
-        """The method with its defaults decided, which may depend on statistics being given."""
+    def with_statistics(self) -> Self:
+        """The method with its defaults decided, for a run in which statistics are given."""
         return self
 
     def batching(self) -> Batching | None:

@@ -111,4 +111,4 @@ def _argument(value: Any) -> str:
 
 
 def _is_map(method: Method) -> bool:
-    return not method.given and not method.needs("")
+    return not method.given and not method.needs_fit()

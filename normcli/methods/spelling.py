@@ -178,15 +178,6 @@ class Methods:
         """The method of a column, with the parameters of that column."""
         return self.own.get(name, self.default).for_column(name)
 
-    def all(self) -> list[Method]:
-        """All of them."""
-        return [self.default, *self.own.values()]
-
-    def with_statistics(self, given: bool) -> Methods:
-        """The same with their defaults decided."""
-        own = {name: method.with_statistics(given) for name, method in self.own.items()}
-        return replace(self, default=self.default.with_statistics(given), own=own)
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -207,11 +198,11 @@ class Asked:
         named = [*(method for _, method in self.columns), *self.kept.values()]
         return named if self.only else [self.method, *named]
 
-    def with_statistics(self, given: bool) -> Asked:
-        """The same with the defaults of the methods decided."""
-        columns = [(names, method.with_statistics(given)) for names, method in self.columns]
-        kept = {name: method.with_statistics(given) for name, method in self.kept.items()}
-        return replace(self, method=self.method.with_statistics(given), columns=columns, kept=kept)
+    def with_statistics(self) -> Asked:
+        """The same, decided for a run in which statistics are given."""
+        columns = [(names, method.with_statistics()) for names, method in self.columns]
+        kept = {name: method.with_statistics() for name, method in self.kept.items()}
+        return replace(self, method=self.method.with_statistics(), columns=columns, kept=kept)
 
     @property
     def passes(self) -> int:

@@ -103,7 +103,7 @@ class Moments(Value):
         """
         if self.count <= ddof:
             return None
-        return divide(*_as_ratio(self._squared_deviations() / (self.count - ddof)))
+        return divide(*(self._squared_deviations() / (self.count - ddof)).as_integer_ratio())
 
     def std(self, ddof: int = 0) -> float | None:
         """The standard deviation, correctly rounded; None where count <= ddof.
@@ -112,7 +112,7 @@ class Moments(Value):
         """
         if self.count <= ddof:
             return None
-        return divide_sqrt(*_as_ratio(self._squared_deviations() / (self.count - ddof)))
+        return divide_sqrt(*(self._squared_deviations() / (self.count - ddof)).as_integer_ratio())
 
     @property
     def constant(self) -> bool:
@@ -164,10 +164,6 @@ def _both_whole(a: bool | None, b: bool | None) -> bool | None:
 def _total_fields(field: str, total: Total) -> dict[str, Any]:
     scale = {f"{field}_scale": total.scale} if total.scale else {}
     return {field: total.to_floats(), **scale}
-
-
-def _as_ratio(f: Fraction) -> tuple[int, int]:
-    return f.numerator, f.denominator
 
 
 @dataclass(frozen=True)
