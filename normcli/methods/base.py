@@ -185,7 +185,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def given_numbers(method: Method, *wanted: str) -> Mapping[str, float]:
-    """The numbers that were given by hand; raises UsageError where they are not the `wanted`."""
+    """The numbers that were given by hand; raises UsageError unless they are the `wanted` ones."""
     if set(method.given) != set(wanted):
         has, needs = (" and ".join(names) or "none" for names in (method.given, wanted))
         raise UsageError(f"{method.name}: {has} given by hand, but it takes {needs} together.")
