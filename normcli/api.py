@@ -26,7 +26,7 @@ from normcli.formats import memory
 from normcli.formats.base import ReadOptions, Table
 from normcli.methods.base import one_of
 from normcli.methods.spelling import Asked, method_with
-from normcli.pipeline import Choice, Job, files, frames
+from normcli.pipeline import Choice, Job, Scaling, files, frames
 from normcli.pipeline import fit as fit_tables
 from normcli.pipeline.summary import Summary
 from normcli.sidecar import model
@@ -111,7 +111,7 @@ def _scale_file(path: str, target: str, job: Job) -> None:
     (source,) = sources([path])
     reading, writing = _reading(job.choice), files.Writing(target)
     table = files.open_for(job, source, reading, writing)
-    scaling = files.prepare(table, job, reading, writing)
+    scaling = Scaling.prepare(table, job, writing.format_for(table.format), reading.options)
     files.write(scaling, source, writing)
     _warn_of_skipped(scaling.summary, 5)
 

@@ -149,7 +149,8 @@ def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = No
     Raises: NormcliError where it has changed since then.
     """
     request, (source,) = run.request, run.sources
-    scaling = files.prepare(table, job, request.reading, request.writing)
+    format_ = request.writing.format_for(table.format)
+    scaling = Scaling.prepare(table, job, format_, request.reading.options)
     if run.explains(scaling, left or {}):
         return
     with run.bar("restoring" if job.inverse else "scaling") as bar:

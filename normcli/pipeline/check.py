@@ -44,10 +44,10 @@ class ColumnCheck:
     """What was found out about one column.
 
     state: "same", "missing" (only the statistics have it), "extra" (a column of numbers that
-        they do not have) or "retyped" (holds what is no number now).
+        they do not have) or "retyped" (has cells now that are not numbers).
     out_of_range: share of numbers beyond the fitted ones; where only statistics are
         compared, the least share that it can be. None where there are none to compare.
-    remark: what is to be known of a column that is not "same".
+    remark: an explanation, where the state is not "same".
     faults: what of it does not fit ("mean_shift", ..., or its state) -> why, in words.
     """
 
@@ -66,7 +66,7 @@ class ColumnCheck:
 
     @property
     def is_ignored(self) -> bool:
-        """Is it none of the statistics' columns, and nobody minds?"""
+        """Is it a column that the statistics do not have, where that is allowed?"""
         return self.state == "extra" and self.fits
 
     def as_json(self) -> dict[str, Any]:
@@ -107,8 +107,8 @@ def check(
     statistics: Statistics,
     choice: Choice,
     limits: Limits,
-    engine: Engine | None = None,
-    summary: Summary | None = None,
+    engine: Engine,
+    summary: Summary,
 ) -> Verdict:
     """How the tables, taken as one, fit the statistics: one pass, in constant memory.
 
@@ -117,7 +117,6 @@ def check(
 
     Raises: DataError where the tables cannot be read, or repeat the name of such a column.
     """
-    summary = Summary() if summary is None else summary
     waiting = iter(tables)
     first = next(waiting)
     names = wanted(first.columns, statistics, choice)
@@ -152,7 +151,7 @@ def compare(now: Statistics, statistics: Statistics, choice: Choice, limits: Lim
 
 
 def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> list[str]:
-    """Which are to be compared of the columns of a table and the statistics: these first."""
+    """The columns to compare, of the statistics and then of a table, by name."""
     present = set(columns)
     absent = [n for n in statistics.columns if n not in present]
     names = [*columns, *absent]  # so that positions are those of the table
@@ -161,7 +160,7 @@ def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> li
 
 
 def _unwanted(table: Table, names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of the table that are not to be looked at."""
+    """The columns of the table that need not be read."""
     wanted = set(names)
     unwanted = tuple(dict.fromkeys(n for n in table.columns if n not in wanted))
     # With all columns excluded there would be nothing to count the rows by.
@@ -174,11 +173,10 @@ def _bounds(c: ColumnStatistics) -> Bounds:
 
 def _certainly_outside(then: ColumnStatistics | None, now: ColumnStatistics | None) -> int:
     """How many numbers are out of the fitted range at least, as the extremes tell."""
-    if then is None or now is None:
+    before, after = (_bounds(c) if c else None for c in (then, now))
+    if now is None or before is None or after is None:
         return 0
-    if then.min is None or then.max is None or now.min is None or now.max is None:
-        return 0
-    return now.inf + (now.min < then.min) + (now.max > then.max)
+    return now.inf + (after[0] < before[0]) + (after[1] > before[1])
 
 
 def _check_column(
@@ -190,7 +188,7 @@ def _check_column(
     *,
     infinite_is_fault: bool = True,
 ) -> ColumnCheck | None:
-    """What there is to say about a column; None for one of text that was none of numbers."""
+    """The check of a column; None for a column of text that the statistics do not have."""
     then, now = statistics.columns.get(n), found.get(n)
     if then is None:
         words, fits = "not in the statistics", limits.extra_column

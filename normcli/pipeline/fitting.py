@@ -17,7 +17,7 @@ from normcli.methods.spelling import Asked, Methods, refuse_unknown_names
 from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
-from normcli.pipeline.choice import Choice, engine_for, good_rows, infinite, read_chunk
+from normcli.pipeline.choice import Choice, engine_for, good_rows, infinite, read_chunk, refuse_type
 from normcli.pipeline.collect import MOMENTS, Found, Need, needs_of
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import GroupStatistics, Statistics
@@ -32,7 +32,7 @@ Task = tuple[Chunk, dict[int, int]]  # a chunk; the number of a wanted column ->
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be found out about which columns, in one pass.
+    """What one pass collects, and of which columns.
 
     names: of the columns, which all tables need; their places are the numbers of the columns.
     only: the numbers of those that are read; None: all.
@@ -78,7 +78,7 @@ class Wanted:
 class Look:
     """Work: a `Task` -> what was `Found`.
 
-    bounds: the number of a column that is one of numbers -> numbers outside of these are
+    bounds: the number of a column that must hold numbers -> numbers outside of these are
         counted (None: there are no bounds). Its cells are read as `Scale` would read them.
     """
 
@@ -160,7 +160,7 @@ def fit(
 
     tables: are gone through once, or as often as the methods ask for (`Asked.passes`): see
         `Tables`.
-    summary: what is to be filled; None: a new one.
+    summary: is filled; None: a new one.
     """
     summary = Summary() if summary is None else summary
     waiting = iter(tables)
@@ -204,17 +204,16 @@ def fitted(
         {name: _given(methods, name) or columns[()][i] for name, i in chosen.items()},
         replace(methods.default, given={}),
         _own(methods, chosen),
-        {
-            group: GroupStatistics(
-                next(iter(each.values())).cells, {name: each[i] for name, i in chosen.items()}
-            )
-            for group, each in sorted(columns.items())
-            if group
-        },
+        {group: _group(each, chosen) for group, each in sorted(columns.items()) if group},
     )
     refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)
     return statistics
+
+
+def _group(columns: Mapping[int, ColumnStatistics], chosen: Mapping[str, int]) -> GroupStatistics:
+    rows = next(iter(columns.values())).moments.cells
+    return GroupStatistics(rows, {name: columns[i] for name, i in chosen.items()})
 
 
 def _given(methods: Methods, name: str) -> ColumnStatistics | None:
@@ -244,7 +243,7 @@ def observe(
 ) -> Found:
     """What the wanted columns of all tables hold, in one pass.
 
-    bounds: columns that are known to be of numbers -> numbers outside of these are counted
+    bounds: columns that must hold numbers -> numbers outside of these are counted
         as "out_of_range" in `summary` (None: there are no bounds).
     """
     found, bounds = Found.nothing(wanted.needs), bounds or {}
@@ -264,7 +263,7 @@ def observe(
 def _tasks(
     table: Table, wanted: Wanted, choice: Choice, found: Found, summary: Summary
 ) -> Iterator[Task]:
-    """The chunks of a table, each with the columns that are numbers as far as is `found`."""
+    """The chunks of a table, each with the columns that hold only numbers so far."""
     summary.inputs.append((table.name, table.format))
     chosen = choice.wanted(table.columns)
     summary.left.update(dict.fromkeys(table.partition, "partition"))
@@ -289,15 +288,14 @@ def _positions(
     if here != list(names):
         found.sorted = True
         _refuse_other_columns(table, here, names)
-    places = {key: place for place, key in enumerate(_numbered(here))}
-    positions = {i: chosen[places[key]] for i, key in enumerate(_numbered(names))}
+    places: dict[str, list[int]] = {}  # several where columns have one name
+    for position in reversed(chosen):
+        places.setdefault(table.columns[position], []).append(position)
+    positions = {i: places[name].pop() for i, name in enumerate(names)}
     for i, position in positions.items():
+        if choice.select:
+            refuse_type(table, position)
         if position in table.others:
-            if choice.select:
-                raise DataError(
-                    f"{table.name}: column {printable(names[i])} is of type "
-                    f"{table.others[position]}, not numbers"
-                )
             found.others[i] = NotNumbers(table.others[position])
     return positions
 
@@ -310,16 +308,6 @@ def _refuse_other_columns(table: Table, here: Sequence[str], names: Sequence[str
             f"{table.name}: this table {has} column {printable(name)}; all inputs of one fit need "
             "the same columns\nTo leave it alone, --exclude it; or fit each by itself"
         )
-
-
-def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
-    """The names with a number, so that equal names are told apart."""
-    seen: Counter[str] = Counter()
-    keys = []
-    for name in names:
-        keys.append((name, seen[name]))
-        seen[name] += 1
-    return keys
 
 
 def _chosen(names: Sequence[str], found: Found, summary: Summary) -> dict[str, int]:
