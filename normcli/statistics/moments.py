@@ -56,7 +56,7 @@ class Moments(Value):
     missing, nan, inf: cells without a number, NaN in the data, infinities left out.
     min, max: exact (see `exact_value`), None where count is 0.
     sum, sum_of_squares: exact.
-    whole: are all of them whole numbers? None where nobody knows (sidecars of version 1).
+    whole: are all of them whole numbers? None where that is not known (sidecars of version 1).
     """
 
     count: int = 0
@@ -192,7 +192,7 @@ class MomentsRecipe(Recipe):
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class MomentsState(State):
     """The `Moments` of m columns (and groups) as arrays: made, sent and merged at little cost.
 
@@ -218,13 +218,22 @@ class MomentsState(State):
     def of(cls, rows: Rows) -> MomentsState:
         """The moments of some rows; columns of the same kind are worked on together."""
         keys, columns = zip(*rows.cells(), strict=True) if rows.columns else ((), ())
-        adder = _Adder(tuple(keys))
+        m = len(keys)
+        state = cls(
+            keys,
+            counts=np.zeros((4, m), np.int64),
+            low=np.full(m, np.inf),
+            high=np.full(m, -np.inf),
+            whole=np.ones(m, np.bool_),
+            sums=FixedPoint(np.zeros((0, 2 * m), np.int64)),
+            scales={},
+        )
         kinds = [(len(x.parts), x.scale, len(x)) for x in columns]
         for kind in sorted(set(kinds)):
             if kind[2]:
                 places = [i for i, this in enumerate(kinds) if this == kind]
-                adder.add([columns[i] for i in places], np.array(places))
-        return adder.state()
+                state._add([columns[i] for i in places], np.array(places))
+        return state
 
     @property
     def inf(self) -> list[int]:
@@ -267,24 +276,14 @@ class MomentsState(State):
             found.append(Moments(count, missing, nan, inf, low, high, total, squares, whole))
         return found
 
-
-class _Adder:
-    """A `MomentsState` in the making."""
-
-    def __init__(self, keys: tuple[Key, ...]) -> None:
-        self.keys, m = keys, len(keys)
-        self.counts = np.zeros((4, m), np.int64)
-        self.low, self.high = np.full(m, np.inf), np.full(m, -np.inf)
-        self.whole = np.ones(m, np.bool_)
-        self.sums = FixedPoint(np.zeros((0, 2 * m), np.int64))
-        self.scales: dict[int, int] = {}
-
-    def add(self, columns: list[Numbers], places: Ints) -> None:
+    def _add(self, columns: list[Numbers], places: Ints) -> None:
         """Add columns of the same parts, length and scale at these places."""
         p, scale = len(columns[0].parts), columns[0].scale
         tallies = ((Tally.of(x), places[some]) for some, x in blocks([c.parts for c in columns]))
         while pairs := list(islice(tallies, MANY)):
-            self._add(Tally.joined([t for t, _ in pairs]), np.concatenate([at for _, at in pairs]))
+            self._tally(
+                Tally.joined([t for t, _ in pairs]), np.concatenate([at for _, at in pairs])
+            )
         if scale:
             self.scales.update(dict.fromkeys(places.tolist(), scale))
         if scale or p > 1:
@@ -292,7 +291,7 @@ class _Adder:
         self._count_missing(columns, places)
         self.whole[places] = [_are_whole(x) for x in columns]
 
-    def _add(self, tally: Tally, places: Ints) -> None:
+    def _tally(self, tally: Tally, places: Ints) -> None:
         for i, count in ((0, tally.count), (2, tally.nan), (3, tally.inf)):
             np.add.at(self.counts[i], places, count)
         np.fmin.at(self.low, places, tally.low + 0.0)  # -0.0 + 0.0 is 0.0
@@ -313,15 +312,9 @@ class _Adder:
                 finite = np.compress(np.isfinite(x.parts[0]), x.parts, axis=1)
                 self.low[i], self.high[i] = _extremes(finite, x.scale)
 
-    def state(self) -> MomentsState:
-        """What has been added."""
-        return MomentsState(
-            self.keys, self.counts, self.low, self.high, self.whole, self.sums, self.scales
-        )
-
 
 def _are_whole(x: Numbers) -> bool:
-    """Are all finite numbers whole? A look at the first few mostly tells that they are not."""
+    """Are all finite numbers whole? The first few usually show where they are not."""
     return _is_whole(x.parts[:, :FEW], x.scale) and _is_whole(x.parts, x.scale)
 
 
@@ -403,7 +396,7 @@ def _faults(c: Moments, entry: Mapping[str, Any], facts: Facts) -> Iterator[tupl
 
 
 def _impossible(c: Moments, low: Fraction, high: Fraction) -> Iterator[tuple[str, str]]:
-    """What no numbers from low to high, both among them, can have.
+    """What cannot be true of numbers whose minimum is low and whose maximum is high.
 
     The bounds on the variance are those of Szokefalvi Nagy (1918) and of Bhatia and Davis, "A
     better bound on the variance", American Mathematical Monthly 107(4), 2000.
