@@ -1,4 +1,4 @@
-"""The bytes of a sidecar as statistics, believed only as far as they are consistent."""
+"""The bytes of a sidecar as statistics; what is not consistent is refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def loads(data: bytes, name: str = "sidecar", limit: int = MAX_BYTES) -> Statist
 
 # Each step below raises SidecarError with the place in the file, `loads` says which file.
 def _parse(data: bytes) -> Any:
-    """The JSON document, strictly; numbers that are none of ours come as text."""
+    """The JSON document, read strictly; a number that no sidecar can have becomes text."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -253,7 +253,7 @@ def _columns(
 
 
 def _column(entry: Entry, facts: Facts, place: Place, known: bool) -> ColumnStatistics:
-    """What is known of one column, or the first reason not to believe it."""
+    """What is known of one column; raises SidecarError for the first fault."""
     values = {}
     for name, recipe in recipes().items():
         here = name == "moments"  # whose section is the entry itself
