@@ -469,7 +469,7 @@ def test_batch_trains_unless_statistics_are_given_or_the_mode_is():
         (Batch(mode="predict"), False, False),
         (Batch(running=True), False, False),
     ]:
-        chosen = method.with_statistics(has_statistics)
+        chosen = method.with_statistics() if has_statistics else method
         assert chosen.needs_fit() is not trains
         assert chosen.batching() == (Batching(8, "keep") if trains else None)
 

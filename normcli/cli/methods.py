@@ -98,5 +98,5 @@ def _definition(method: type[Method]) -> str:
 
 def _needs(method: type[Method]) -> str:
     """The statistics that a method uses by default."""
-    recipes = method_of(method.examples[0]).with_statistics(True).needs("")
+    recipes = method_of(method.examples[0]).with_statistics().needs("")
     return " and ".join(recipe.name for recipe in recipes) or NO_FIT

@@ -42,7 +42,7 @@ def scale(request: Request, *, inverse: bool = False) -> None:
 
 def fit_and_scale(request: Request) -> None:
     """Scale the input by its own statistics."""
-    asked = mo.methods_of(request.methods).with_statistics(False)
+    asked = mo.methods_of(request.methods)
     job, run = _job_of(request, asked), _begun(request)
     if request.is_cut:
         from normcli.cli import fragments
@@ -87,9 +87,9 @@ def fitted(job: Job, statistics: Statistics) -> Job:
 def _job(request: Request, *, inverse: bool) -> Job:
     """The job with the methods and statistics that are asked for; raises UsageError."""
     kept = request.statistics()
-    asked = mo.methods_of(request.methods, kept).with_statistics(kept is not None)
+    asked = mo.methods_of(request.methods, kept)
     if kept is not None:
-        return _job_of(request, asked, kept)
+        return _job_of(request, asked.with_statistics(), kept)
     asked = replace(asked, only=bool(asked.columns) and not request.methods["method"])
     if any(method.needs_fit() for method in asked.all()):
         verb = "inverse" if inverse else "transform"
@@ -162,7 +162,8 @@ def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = No
     Raises: NormcliError where it has changed since then.
     """
     request, (source,) = run.request, run.sources
-    scaling = files.prepare(table, job, request.reading, request.writing)
+    format_ = request.writing.format_for(table.format)
+    scaling = Scaling.prepare(table, job, format_, request.reading.options)
     if run.explains(scaling, left or {}):
         return
     with run.bar("restoring" if job.inverse else "scaling") as bar:

@@ -331,9 +331,9 @@ class Batch(Method):
             self, gamma=_of_column(self.gamma, name, 1.0), beta=_of_column(self.beta, name, 0.0)
         )
 
-    def with_statistics(self, given: bool) -> Self:
-        """The method in prediction mode if statistics are given and no mode was asked for."""
-        return replace(self, mode="predict") if given and self.mode is None else self
+    def with_statistics(self) -> Self:
+        """The method in prediction mode, if no mode was asked for."""
+        return replace(self, mode=self.mode or "predict")
 
     @property
     def trains(self) -> bool:
