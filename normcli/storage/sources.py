@@ -27,13 +27,12 @@ from normcli.errors import DataError, NormcliError, UsageError
 from normcli.storage import compression as codecs
 from normcli.storage import stores
 from normcli.storage.compression import MAGIC_BYTES, decompressed, detect
+from normcli.storage.faults import system_errors
 from normcli.words import did_you_mean, shown
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from pyarrow import NativeFile
-
-from normcli.storage.faults import system_errors
 
 _BUFFER = 1 << 18
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -59,18 +58,14 @@ class Source:
         self,
         name: str,
         file: Path | stores.Object | None,
-        promised: str | None = None,
         part: str = "",
     ) -> None:
-        """A source of the bytes in `file`, or of stdin if that is None.
-
-        promised: the compression that the file's name promises.
-        """
+        """A source of the bytes in `file`, or of stdin if that is None."""
         self.name, self.location = shown(name), name
-        self.suffix, _ = split_suffix(name)  # of the format: ".csv" of "a.csv.gz"
+        # of the format, ".csv" of "a.csv.gz"; and the compression that the name promises
+        self.suffix, self._promised = split_suffix(name)
         self.part = part or os.path.basename(name)
         self._file = file
-        self._promised = promised
         self._status: os.stat_result | None = None
         self.size: int | None
         self.written: int | None = None
@@ -286,7 +281,7 @@ def source(name: str) -> Source:
     file = stores.one(name) if stores.is_uri(name) else Path(name)
     if isinstance(file, Path) and not os.path.lexists(file):
         raise _no_such_file(name)
-    return Source(name, file, split_suffix(name)[1])
+    return Source(name, file)
 
 
 def _sources(name: str) -> Iterator[Source]:
@@ -295,11 +290,11 @@ def _sources(name: str) -> Iterator[Source]:
         yield _stdin()
     elif stores.is_uri(name):
         for found, part in stores.find(name):
-            yield Source(found.uri, found, split_suffix(found.uri)[1], part)
+            yield Source(found.uri, found, part)
     else:
         root = _root(name)
         for path in _files(name):
-            yield Source(path, Path(path), split_suffix(path)[1], os.path.relpath(path, root))
+            yield Source(path, Path(path), os.path.relpath(path, root))
 
 
 def _version(status: os.stat_result) -> tuple[int, ...]:
