@@ -136,14 +136,12 @@ class CsvChunk(Chunk):
         return csv_index.line_ends(self.block)
 
     def place(self, row: int, position: int) -> str:
-        """Where a cell stands, and its text."""
         start, end = (int(side[row]) for side in self.index.cells(position))
         text = printable(self.block[start:end].decode())
         name = printable(self.layout.names[position])
         return f"{self.layout.name}: line {self._line_of(start)}, column {name}: {text}"
 
     def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
-        """The columns as numbers, or why they are not."""
         self._refuse_problem()
         return self._read(positions, codes=False)
 
@@ -193,7 +191,6 @@ class CsvChunk(Chunk):
 
     @classmethod
     def concat(cls, chunks: Sequence[CsvChunk]) -> CsvChunk:
-        """Consecutive chunks as one."""
         first = chunks[0]
         if len(chunks) == 1:
             return first
@@ -387,7 +384,6 @@ class CsvWriter(Writer):
         self.write(encoder.head)
 
     def write(self, payload: bytes | memoryview) -> None:
-        """Write some rows."""
         self.stream.write(payload if self.encoding == "utf-8" else self._encoded(bytes(payload)))
 
     def _encoded(self, payload: bytes, final: bool = False) -> bytes:

@@ -201,7 +201,6 @@ class JsonLinesChunk(Chunk):
         return Numbers(parts, missing)
 
     def place(self, row: int, position: int) -> str:
-        """Where a field stands, and what, for messages."""
         where = f"{self.layout.name}: line {self._line_of(row)}"
         cells = self._cells(position)
         texts = [
@@ -224,7 +223,6 @@ class JsonLinesChunk(Chunk):
 
     @classmethod
     def concat(cls, chunks: Sequence[JsonLinesChunk]) -> JsonLinesChunk:
-        """Consecutive chunks as one."""
         first = chunks[0]
         if len(chunks) == 1:
             return first
