@@ -12,22 +12,20 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from normcli.engines.local import Item, Result, Results
 from normcli.engines.memory import keep_freed_memory
 from normcli.errors import NormcliError, UsageError
 from normcli.words import shown
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster, Security
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 ANSWER = 10  # seconds within which a scheduler must answer
 PATIENCE = 60  # seconds to wait if there is no worker: a cluster may still be growing
@@ -49,9 +47,7 @@ class Dask:
     client: Client
     idle: Callable[[], None] | None = None
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item, as `Engine.map`.
 
         Raises: NormcliError also if the scheduler is lost, no worker is left, or one item has

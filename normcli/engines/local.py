@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Results = Generator[Result, None, None]
 
 MOST_JOBS = 256  # more would produce results faster than they can be written
 SLOT = 32 << 20  # bytes of shared memory for the payload of one result; allocated as needed
@@ -33,9 +34,7 @@ AHEAD = 2  # items of a worker: one in progress, and one that waits or is done
 class Engine(Protocol):
     """An ordered map: results come in the order of the items, whichever worker made them."""
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item; close the generator to end early.
 
         The first item whose work fails raises its error, after the results before it. The
@@ -48,9 +47,7 @@ class Engine(Protocol):
 class Serial:
     """One after the other, in this process."""
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item."""
         yield from map(work, items)
 
@@ -62,15 +59,13 @@ class Overlapped:
     For work that mostly runs without Python's lock.
     """
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item."""
         with contextlib.closing(_ahead(items)) as ready:
             yield from _ahead(map(work, ready))
 
 
-def _ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+def _ahead(items: Iterable[Item]) -> Results[Item]:
     """The items; while one is used, a thread prepares the next."""
     ready: queue.Queue[Iterator[Item]] = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -118,9 +113,7 @@ class Processes:
 
     jobs: int
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item; for a few items no process is started.
 
         The first is done here before the next is requested: the workers inherit what it
@@ -131,9 +124,7 @@ class Processes:
         if failed:
             raise failed[0]
 
-    def _map(
-        self, work: Callable[[Item], Result], waiting: Iterator[Item]
-    ) -> Generator[Result, None, None]:
+    def _map(self, work: Callable[[Item], Result], waiting: Iterator[Item]) -> Results[Result]:
         yield from map(work, islice(waiting, 1))
         first = list(islice(waiting, self.jobs + 1))
         if len(first) <= self.jobs or not can_fork():
