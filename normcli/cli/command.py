@@ -104,20 +104,11 @@ def _in_words(error: click.UsageError, ctx: click.Context) -> str:
 
 
 class Grouped(click.Option):
-    """An option that is listed under a heading.
-
-    help: the text for --help, or a function that returns it.
-    """
+    """An option that is listed under a heading."""
 
     def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
         self.group = group
-        self._help: str | Callable[[], str] = kwargs.pop("help")
         super().__init__(*args, **kwargs)
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Names and help."""
-        self.help = self._help if isinstance(self._help, str) else self._help()
-        return super().get_help_record(ctx)
 
 
 class Described(click.Argument):

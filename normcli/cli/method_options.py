@@ -42,7 +42,7 @@ def method_options(
         option_of(
             "--method",
             metavar="METHOD",
-            shell_complete=completion.methods,
+            shell_complete=completion.among(methods),
             help=f"How to scale: {', '.join(methods())}.  [default: {default}]",
         ),
         option_of(
