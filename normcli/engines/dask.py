@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 import traceback
 from collections import deque
@@ -19,7 +18,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from normcli.engines.local import Item, Result, Results
+from normcli.engines.local import Item, Result, Results, signals_held
 from normcli.engines.memory import keep_freed_memory
 from normcli.errors import NormcliError, UsageError
 from normcli.words import shown
@@ -204,10 +203,15 @@ def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
 
     security: has its own keys; otherwise other users of the machine could send work too.
     """
+    from multiprocessing import resource_tracker
+
     from distributed import LocalCluster
 
     try:
-        with _undisturbed():
+        # A terminal sends Ctrl-C to all processes, but this one must end the others, and must
+        # know all of them: what is started here inherits what is blocked.
+        resource_tracker.ensure_running()  # else the first worker starts it, which unblocks Ctrl-C
+        with signals_held():
             cluster = LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
@@ -227,24 +231,6 @@ def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
         yield cluster
     finally:
         cluster.close(timeout=ANSWER)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM until the end; processes started in between never see them.
-
-    A terminal sends Ctrl-C to all processes, but this one must end the others, and must know
-    all of them. Threads and processes that are started here inherit what is blocked.
-    """
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # else the first worker starts it, which unblocks Ctrl-C
-    waiting = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
 
 
 async def _greet(address: str, security: dict[str, Any]) -> None:

@@ -66,41 +66,23 @@ class Overlapped:
 
 
 def _ahead(items: Iterable[Item]) -> Results[Item]:
-    """The items; while one is used, a thread prepares the next."""
-    ready: queue.Queue[Iterator[Item]] = queue.Queue(maxsize=1)
-    stopped = threading.Event()
-    thread = threading.Thread(target=_make, args=(items, ready, stopped), daemon=True)
-    thread.start()
-    try:
-        while found := list(ready.get()):
-            yield found[0]
-    finally:
-        stopped.set()
-        while thread.is_alive():
-            with contextlib.suppress(queue.Empty):  # it may be waiting for space
-                ready.get_nowait()
-            thread.join(0.01)
+    """The items; while one is used, a thread prepares the next ones: one is ready, one is made."""
+    from concurrent.futures import ThreadPoolExecutor
 
-
-def _make(
-    items: Iterable[Item], ready: queue.Queue[Iterator[Item]], stopped: threading.Event
-) -> None:
-    """Put each item in `ready` as an iterator: of one item, empty at the end, or raising."""
     waiting = iter(items)
-    more = True
-    while more and not stopped.is_set():
+
+    def make() -> list[Item]:
+        return list(islice(waiting, 1))
+
+    with ThreadPoolExecutor(1) as pool:
+        ready = deque(pool.submit(make) for _ in range(2))
         try:
-            found = list(islice(waiting, 1))
-            more = bool(found)
-            ready.put(iter(found))
-        except BaseException as error:  # raised by whoever takes it
-            more = False
-            ready.put(_raising(error))
-
-
-def _raising(error: BaseException) -> Iterator[Any]:
-    raise error
-    yield
+            while found := ready.popleft().result():
+                ready.append(pool.submit(make))
+                yield found[0]
+        finally:
+            for each in ready:
+                each.cancel()
 
 
 @dataclass(frozen=True)
@@ -194,7 +176,7 @@ class _Worker:
             inherited = [self.pipe, *(other.pipe for other in others)]
             arguments = (work, theirs, self.memory, inherited)
             self.process: ForkProcess = context.Process(target=_work, args=arguments, daemon=True)
-            with _signals_held():
+            with signals_held():
                 self.process.start()
         except OSError as error:
             raise NormcliError(
@@ -237,8 +219,8 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let no signal reach a new process before it has set its signal handlers."""
+def signals_held() -> Iterator[None]:
+    """Let no Ctrl-C or SIGTERM reach a new process before it has set its signal handlers."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         yield
