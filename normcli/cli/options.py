@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from normcli.cli.command import F, Whole, argument, entry, group, option
+from normcli.cli.command import Entry, F, Whole, argument, entry, group
 from normcli.cli.completion import among, columns
 from normcli.errors import UsageError
 from normcli.formats import formats, options
@@ -84,7 +84,7 @@ def read_options(function: F) -> F:
     )(function)
 
 
-def _declared(declared: Option[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _declared(declared: Option[Any]) -> Entry:
     """An option that a format declares, for `group`."""
     names = [f"-{declared.letter}"] if declared.letter else []
     settings: dict[str, Any] = {"default": declared.default}
@@ -96,7 +96,7 @@ def _declared(declared: Option[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
         case tuple():
             settings["multiple"] = True
     settings |= {"help": declared.help, "metavar": declared.metavar}
-    return option(*names, f"--{declared.name}", **settings)
+    return (*names, f"--{declared.name}"), settings
 
 
 _max_sidecar = entry(
@@ -240,16 +240,11 @@ def either(one: str, other: str) -> str:
 
 
 def read_options_of(values: Values) -> ReadOptions:
-    """The options of the input."""
+    """The options of the input; of those of formats, the ones that are not the default."""
+    declared = [(each, values[each.name.replace("-", "_")]) for each in options()]
     return ReadOptions(
-        _given(values),
+        {each.name: value for each, value in declared if value != each.default},
         skip_bad_rows=values["on_bad_row"] == "skip",
         chunk_rows=values["chunk_rows"],
         max_columns=values["max_columns"],
     )
-
-
-def _given(values: Values) -> dict[str, Any]:
-    """The values of the options of formats that are not the default, by name."""
-    values_of = {each: values[each.name.replace("-", "_")] for each in options()}
-    return {each.name: value for each, value in values_of.items() if value != each.default}
