@@ -113,11 +113,6 @@ class IpcTable(GroupTable, abstract=True):
     compression: str | None = None
     footer: Mapping[bytes, bytes] | None = None
 
-    @classmethod
-    @abstractmethod
-    def opened(cls, source: Source, options: ReadOptions) -> Self:
-        """The table in `source`, whose schema has been read."""
-
     @abstractmethod
     def batches(self, positions: tuple[int, ...] | None) -> Iterator[Batch]:
         """The record batches with their metadata, `positions` (None: all) only."""
@@ -321,7 +316,7 @@ def body_compression(messages: BinaryIO | pa.BufferedInputStream) -> str | None:
     """
     with suppress(struct.error):
         while header := _message(messages):
-            message = _Table(header, _uint32(header, 0))
+            message = _Table(header, _number("<I", header, 0))
             kind, body = message.byte(1), message.table(2)  # MessageHeader
             if kind == DICTIONARY_BATCH and body:
                 body = body.table(1)
@@ -336,7 +331,7 @@ def _message(stream: BinaryIO | pa.BufferedInputStream) -> bytes:
     length = stream.read(4)
     if length == CONTINUATION:
         length = stream.read(4)
-    return stream.read(max(0, min(_int32(length, 0), HEADER)))
+    return stream.read(max(0, min(_number("<i", length, 0), HEADER)))
 
 
 class _Table:
@@ -344,33 +339,28 @@ class _Table:
 
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
-        self._fields = at - _int32(data, at)
+        self._fields = at - _number("<i", data, at)
 
     def byte(self, field: int) -> int:
         """A field of one byte; 0 where it is absent."""
         at = self._place(field)
-        return int(struct.unpack_from("<B", self._data, at)[0]) if at else 0
+        return _number("<B", self._data, at) if at else 0
 
     def table(self, field: int) -> _Table | None:
         """A field that is a table itself."""
         at = self._place(field)
-        return _Table(self._data, at + _uint32(self._data, at)) if at else None
+        return _Table(self._data, at + _number("<I", self._data, at)) if at else None
 
     def _place(self, field: int) -> int:
         slot = 4 + 2 * field
-        (size,) = struct.unpack_from("<H", self._data, self._fields)
-        if slot >= size:
+        if slot >= _number("<H", self._data, self._fields):
             return 0
-        (offset,) = struct.unpack_from("<H", self._data, self._fields + slot)
-        return self._at + int(offset) if offset else 0
+        offset = _number("<H", self._data, self._fields + slot)
+        return self._at + offset if offset else 0
 
 
-def _int32(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<i", data, at)[0])
-
-
-def _uint32(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<I", data, at)[0])
+def _number(format_: str, data: bytes, at: int) -> int:
+    return int(struct.unpack_from(format_, data, at)[0])
 
 
 FORMATS = (ArrowFormat(), ArrowStreamFormat())

@@ -160,7 +160,6 @@ class ArrowChunk(Chunk):
         return replace(chunks[0], segments=segments)
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
-        """The rows as an Arrow table; the `replaced` columns become float32 or float64."""
         import pyarrow as pa
 
         table = pa.concat_tables([s.table for s in self.segments])
@@ -236,7 +235,6 @@ class ArrowTable(Table, abstract=True):
         )
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
-        """The Arrow schema that `ArrowChunk.to_arrow` will have."""
         return scaled_schema(self.arrow_schema, replaced, style)
 
 
@@ -255,7 +253,6 @@ class GroupTable(ArrowTable, abstract=True):
     groups: Groups | None = field(default=None, kw_only=True)
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
-        """The rows, in order."""
         wanted = None if positions is None else tuple(sorted(set(positions)))
         rows = self.chunk_rows or self.rows_of_a_chunk(wanted)
         segments = self.segments(wanted, rows)

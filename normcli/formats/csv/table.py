@@ -147,19 +147,15 @@ class CsvChunk(Chunk):
 
     def numbers(self, positions: Sequence[int]) -> list[Numbers]:
         """The columns as numbers; raises DataError for the first thing wrong in the block."""
-        numbers: list[Numbers] = []
-        bad: list[tuple[int, int, NotNumbers]] = []
-        for position, found in zip(positions, self._read(positions, codes=True), strict=True):
-            if isinstance(found, NotNumbers):
-                bad.append((found.order, position, found))
-            else:
-                numbers.append(found)
+        found = self._read(positions, codes=True)
+        cells = zip(positions, found, strict=True)
+        bad = [(cell.order, i, cell) for i, cell in cells if isinstance(cell, NotNumbers)]
         if bad:
             line, position, cell = min(bad, key=lambda each: each[:2])
             message = not_a_number(self.layout.name, self.layout.names[position], cell)
             raise BadRowError.at(self._row_at(line), message)
         self._refuse_problem()
-        return numbers
+        return [x for x in found if not isinstance(x, NotNumbers)]
 
     def _read(self, positions: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
         """Some columns; with `codes`, what looks like a code (007) is a number too."""

@@ -215,25 +215,18 @@ def _type(seen: Sequence[bool]) -> str:
 
 
 @dataclass(frozen=True)
-class Payload:
-    """Lines, and how many NaN were written as null in them."""
-
-    lines: bytes
-    nan: int = 0
-
-
-@dataclass(frozen=True)
 class JsonLinesEncoder(Encoder):
     """Keeps the bytes of JSON Lines but for new numbers; of other rows it makes objects."""
 
     style: Style
 
-    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Payload:
+    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> tuple[bytes, int]:
+        """The rows as lines, and how many NaN were written as null in them."""
         if isinstance(chunk, JsonLinesChunk):
-            return Payload(chunk.splice(replaced, self.style))
+            return chunk.splice(replaced, self.style), 0
         from normcli.formats.jsonl.text import rows  # slow to import
 
-        return Payload(*rows(chunk.to_arrow(replaced, self.style), replaced, self.style))
+        return rows(chunk.to_arrow(replaced, self.style), replaced, self.style)
 
 
 class JsonLinesWriter(Writer):
@@ -242,9 +235,10 @@ class JsonLinesWriter(Writer):
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
 
-    def write(self, payload: Payload) -> None:
-        self.stream.write(payload.lines)
-        self.nan_as_null += payload.nan
+    def write(self, payload: tuple[bytes, int]) -> None:
+        lines, nan = payload
+        self.stream.write(lines)
+        self.nan_as_null += nan
 
 
 @dataclass(frozen=True)

@@ -368,6 +368,10 @@ def _writer_options(
 
     if not layout:  # no row group
         return {"compression": CODEC}
+
+    def is_short_decimal(type_: pa.DataType) -> bool:
+        return bool(t.is_decimal(type_) and type_.precision <= 18)
+
     columns = list(zip(paths, layout, strict=True))
     leaves = [leaf for field in schema for leaf in _leaf_types(field.type)]
     return {
@@ -383,7 +387,7 @@ def _writer_options(
         "use_compliant_nested_type": False,
         # Arrow has one choice for all timestamps of a file, and one for all decimals.
         "use_deprecated_int96_timestamps": _all(leaves, layout, t.is_timestamp, "int96"),
-        "store_decimal_as_integer": _all(leaves, layout, _is_short_decimal, "integer"),
+        "store_decimal_as_integer": _all(leaves, layout, is_short_decimal, "integer"),
     }
 
 
@@ -396,12 +400,6 @@ def _all(
     """Are there leaf columns of this kind, and is each stored so?"""
     stored = [getattr(c, property_) for t, c in zip(leaves, layout, strict=True) if kind(t)]
     return bool(stored) and all(stored)
-
-
-def _is_short_decimal(type_: pa.DataType) -> bool:
-    import pyarrow.types as t
-
-    return bool(t.is_decimal(type_) and type_.precision <= 18)
 
 
 FORMATS = (ParquetFormat(),)
