@@ -82,9 +82,6 @@ class Source:
         self._taken = False  # has `open` returned the pipe?
         self._is_spooled = False
 
-    def __repr__(self) -> str:
-        return f"Source({self.name!r})"
-
     @property
     def partition(self) -> list[str]:
         """The columns in the directories of `part`, as in ``year=2026/month=11/a.csv``."""
@@ -359,8 +356,6 @@ def _files(name: str) -> list[str]:
         try:
             mode = os.stat(name).st_mode
         except (FileNotFoundError, NotADirectoryError):
-            mode = None
-        if mode is None:
             return _matches(name)
         return _parts(name) if stat.S_ISDIR(mode) else [name]
 
@@ -368,7 +363,7 @@ def _files(name: str) -> list[str]:
 def _matches(pattern: str) -> list[str]:
     if not glob.has_magic(pattern):
         raise _no_such_file(pattern)
-    found = [path for path in glob.glob(pattern, recursive=True) if not _is_sidecar(path)]
+    found = [path for path in glob.glob(pattern, recursive=True) if not stores.is_sidecar(path)]
     if not found:
         raise NormcliError(f"no file matches {shown(pattern)}")
     nested = (_parts(path) if os.path.isdir(path) else [path] for path in found)
@@ -383,7 +378,7 @@ def _parts(directory: str) -> list[str]:
     parts = []
     for folder, folders, files in os.walk(directory, onerror=fail):
         folders[:] = [f for f in folders if not f.startswith((".", "_"))]
-        wanted = (f for f in files if not f.startswith((".", "_")) and not _is_sidecar(f))
+        wanted = (f for f in files if not f.startswith((".", "_")) and not stores.is_sidecar(f))
         parts += [path for f in wanted if os.path.isfile(path := os.path.join(folder, f))]
     if not parts:
         raise NormcliError(f"there is no file to read in the directory {shown(directory)}")
@@ -394,20 +389,12 @@ def _components(path: str) -> list[str]:
     return path.split(os.sep)
 
 
-def _is_sidecar(path: str) -> bool:
-    return path.endswith(".stats.json")
-
-
 def _no_such_file(path: str) -> NormcliError:
-    return NormcliError(f"no such file: {shown(path)}.{_similar(path)}")
-
-
-def _similar(path: str) -> str:
-    """A sentence that suggests a similar name in the same directory, or nothing."""
-    folder, name = os.path.split(path)
+    """The error, which suggests a similar name in the same directory if there is one."""
+    (folder, name), near = os.path.split(path), ""
     with suppress(OSError), os.scandir(folder or ".") as entries:
-        return did_you_mean(name, [entry.name for entry in islice(entries, 1000)])
-    return ""
+        near = did_you_mean(name, [entry.name for entry in islice(entries, 1000)])
+    return NormcliError(f"no such file: {shown(path)}.{near}")
 
 
 class _Reader(io.RawIOBase):

@@ -254,7 +254,7 @@ def _parts(place: _Place, directory: str) -> list[FileInfo]:
         each
         for each in found
         if each.is_file
-        and not _is_sidecar(each)
+        and not is_sidecar(each.path)
         and not any(name.startswith((".", "_")) for name in _under(directory, each).split("/"))
     ]
 
@@ -271,7 +271,7 @@ def _glob(place: _Place) -> tuple[str, list[FileInfo]]:
     if wild == len(names):
         return "", []
     root = "/".join(names[:wild])
-    found = [info for info in _matches(place, root, names[wild:]) if not _is_sidecar(info)]
+    found = [info for info in _matches(place, root, names[wild:]) if not is_sidecar(info.path)]
     nested = ([each] if each.is_file else _parts(place, each.path) for each in found)
     return root, list({each.path: each for group in nested for each in group}.values())
 
@@ -305,8 +305,9 @@ def _base(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _is_sidecar(info: FileInfo) -> bool:
-    return str(info.path).endswith(".stats.json")
+def is_sidecar(path: str) -> bool:
+    """Is this the path of saved statistics, which are no input?"""
+    return path.endswith(".stats.json")
 
 
 # -- reading -------------------------------------------------------------------------------
@@ -516,13 +517,10 @@ def _keep_for_ever(streams: list[NativeFile]) -> None:
 @contextmanager
 def _committed(place: _Place) -> Iterator[Writer]:
     """An upload by fsspec: a file that is not committed is discarded, if the store supports it."""
-    from fsspec.core import url_to_fs
-
-    with store_errors("write", place.uri):
-        filesystem, path = url_to_fs(place.uri)
-        with filesystem.transaction as transaction:
-            stream = filesystem.open(path, "wb")
-            transaction.files.clear()  # each file is committed on its own: several are open
+    filesystem = place.filesystem.handler.fs
+    with store_errors("write", place.uri), filesystem.transaction as transaction:
+        stream = filesystem.open(place.path, "wb")
+        transaction.files.clear()  # each file is committed on its own: several are open
     try:
         yield _upload(stream, place.uri)
         with store_errors("write", place.uri):
