@@ -85,6 +85,9 @@ class Bar:
         if now < self._next:
             return
         self._next = now + INTERVAL
+        self._draw(now)
+
+    def _draw(self, now: float) -> None:
         self._is_drawn = True
         _write(CLEAR + self.line(now - self._started, stderr_width()))
 
