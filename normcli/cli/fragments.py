@@ -52,13 +52,14 @@ def fit_and_scale(run: Run, asked: Asked, job: Job) -> None:
 def _cluster(run: Run) -> Iterator[Engine | None]:
     """The Dask cluster that was asked for, or None."""
     work = run.request.work
-    with ExitStack() as stack:
-        engine = None
-        if work.dask:
-            from normcli.engines.dask import dask
+    if not work.dask:
+        yield None
+        return
+    from normcli.engines.dask import dask
 
-            with run.note("waiting for Dask"):
-                engine = stack.enter_context(dask(work.scheduler, work.jobs, run.tick))
+    with ExitStack() as stack:
+        with run.note("waiting for Dask"):
+            engine = stack.enter_context(dask(work.scheduler, work.jobs, run.tick))
         yield engine
 
 

@@ -27,7 +27,7 @@ FIELD = re.compile(r"\w+(, \w+)*: ")  # opens the part of a docstring about para
     "[NAME]",
     "The method to describe. Without it, all methods are listed.",
     required=False,
-    shell_complete=completion.methods,
+    shell_complete=completion.among(methods),
 )
 def command(name: str | None) -> None:
     """List the methods, or describe one of them.
