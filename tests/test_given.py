@@ -69,6 +69,12 @@ def test_show_says_given_and_counts_no_cells(normcli: Cli, table: Path) -> None:
     assert x["given"] == {"mean": 50000, "std": 8000}
 
 
+def test_the_report_of_fit_counts_no_cells(normcli: Cli, table: Path) -> None:
+    done = normcli("fit", table, "-o", table.with_suffix(".json"), *GIVEN)
+    (line,) = (each for each in done.err.splitlines() if each[:2] == "x ")
+    assert line.split() == ["x", "-", "-", "50000", "8000", "-", "-"]
+
+
 def test_check_compares_what_they_tell(normcli: Cli, table: Path) -> None:
     stats = fitted(normcli, table, *GIVEN)
     done = normcli("check", table, "--stats", stats, "--json")

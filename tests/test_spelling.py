@@ -54,6 +54,8 @@ def test_a_method_is_read_from_its_spelling(text: str, method: Method) -> None:
         ("log1p:2", "log1p takes no arguments, not '2'"),
         ("zscore:mean=5", "zscore: mean given by hand, but it takes mean and std together"),
         ("zscore:std=0,mean=1", "std must be greater than 0"),
+        ("zscore:no-centre", "Did you mean 'no-center'?"),
+        ("zscore:mean=1,std=2,ddof=1", "--ddof has no effect on a std that is given by hand"),
         ("zscore:max=1", "zscore has no option 'max'"),
         ("minmax:min=2,max=1", "min must not be greater than max"),
         ("zscore+minmax", "a chain has one method that is fitted, not zscore and minmax"),
@@ -109,6 +111,7 @@ def test_every_example_has_a_formula_and_the_inverse_leads_back(text: str) -> No
     [
         ("age=minmax", "age", MinMax()),
         ("age=minmax:-1,1", "age", MinMax((-1, 1))),
+        ("a=minmax:out-of-range=clip", "a", MinMax(out_of_range="clip")),
         ("a=b=zscore:mean=5,std=2", "a=b", ZScore(given={"mean": 5.0, "std": 2.0})),
         ("*_mm,age=log1p+zscore", "*_mm,age", Chain((method_of("log1p"), ZScore()))),
     ],

@@ -27,10 +27,10 @@ def command(**values: Any) -> None:
     zcat new.csv.gz | normcli transform --stats train.stats.json > scaled.csv
     normcli transform new.csv --method batch --batch-size 256 --gamma 1.5
 
-    Reads the input once, and writes while it reads. Only batch normalization in training mode
-    works without --stats: it uses the statistics of each batch. Unless --select names the
-    columns, it then reads the input twice, to find the numeric ones; a pipe is copied to a
-    temporary file for that.
+    Reads the input once, and writes while it reads. Methods that need no fit work without
+    --stats: maps such as log1p, numbers given by hand, and batch normalization in training
+    mode. Unless --select or --column names the columns, the input is then read twice, to find
+    the numeric ones; a pipe is copied to a temporary file for that.
     """
     from normcli.cli.request import request_of
     from normcli.cli.scale import scale

@@ -84,7 +84,7 @@ class _Arguments:
             elif self._kind(name.replace("_", "-")) in ("flag", "off"):
                 self._new(name)
             else:
-                key = key if self._kind(key) == "range" else self._list()
+                key = key if self._kind(key) == "range" else self._list(name)
                 self.values.setdefault(key, []).append(_value(name))
         found = {key: values for key, values in self.values.items() if key in self.options}
         parameters = {self.options[key].field: self._parameter(key) for key in found}
@@ -107,12 +107,14 @@ class _Arguments:
         self.values[key] = []
         return key
 
-    def _list(self) -> str:
+    def _list(self, first: str) -> str:
         """The one option that takes a list; raises UsageError where there is none."""
         for name in self.options:
             if self._kind(name) == "range":
                 return name
         known = self.known
+        if known and isinstance(_value(first), str):
+            self._new(first)  # which says what there is, and what is near
         takes = f"takes KEY=VALUE pairs such as {known[0]}=..." if known else "takes no arguments"
         raise UsageError(f"{self.kind.name} {takes}, not {printable(self.text)}.")
 
@@ -241,10 +243,13 @@ def refuse_unknown_names(method: Method, columns: Collection[str]) -> None:
 
 
 def column_method(text: str) -> tuple[str, Method]:
-    """``NAMES=METHOD[:ARGS]``; names may have equals signs: a method follows the one meant."""
+    """``NAMES=METHOD[:ARGS]``; names may have equals signs: a method follows the one meant.
+
+    Of several such, the first is meant: a method may have the name of another as an argument.
+    """
     names = "|".join(map(re.escape, methods()))
     marks = [match.start() for match in re.finditer(rf"=(?=(?:{names})(?:[:+]|$))", text)]
-    mark = marks[-1] if marks else text.rfind("=") if ":" not in text else text.find("=")
+    mark = marks[0] if marks else text.rfind("=") if ":" not in text else text.find("=")
     if mark <= 0 or mark == len(text) - 1:
         raise UsageError(f"--column takes NAMES=METHOD[:ARGS], not {printable(text)}")
     return text[:mark], method_of(text[mark + 1 :])

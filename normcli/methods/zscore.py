@@ -43,8 +43,12 @@ class Standardized(AffineMapping):
 
     def formula(self, x: str = "x") -> str:
         """``(x - 3.5) / 1.25``."""
-        difference = f"{x}{minus(self.mean)}"
-        return difference if self.std == 1 else f"({difference}) / {spelled(self.std)}"
+        difference = f"{x}{minus(self.mean)}" if self.mean else x
+        if self.std == 1:
+            return difference
+        return (
+            f"({difference}) / {spelled(self.std)}" if self.mean else f"{x} / {spelled(self.std)}"
+        )
 
     def inverse_formula(self) -> str:
         """``y * 1.25 + 3.5``."""
@@ -94,6 +98,8 @@ class ZScore(Method):
         if whole_number(self.ddof, "--ddof") not in (0, 1):
             raise UsageError(f"--ddof must be 0 (population) or 1 (sample), not {self.ddof}.")
         if self.given:
+            if self.ddof:
+                raise UsageError("--ddof has no effect on a std that is given by hand.")
             known = given_numbers(self, *(["mean"] * self.center + ["std"] * self.scale))
             if known.get("std", 1.0) <= 0:
                 raise UsageError(f"zscore: std must be greater than 0, not {known['std']:g}.")

@@ -118,7 +118,8 @@ def table(statistics: Statistics, *, verbose: bool = False) -> Iterable[str]:
     for n, c in list(statistics.columns.items())[:most]:
         std = statistics.std(n)
         mean, low, high = (number(value, std) for value in (c.mean, c.min, c.max))
-        row = [name(n), str(c.count), str(c.missing), mean, number(std), low, high]
+        counts = ["-", "-"] if c.given else [str(c.count), str(c.missing)]
+        row = [name(n), *counts, mean, number(std), low, high]
         grid.rows.append([*row])
     yield from text(grid)
     if most is not None and len(statistics.columns) > most:
