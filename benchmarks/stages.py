@@ -27,7 +27,9 @@ from normcli.formats.csv.table import CsvChunk
 from normcli.formats.texts.write import format_rows
 from normcli.methods import methods
 from normcli.methods.spelling import Asked
-from normcli.pipeline import Choice, Job, Scaling, fit
+from normcli.pipeline.choice import Choice
+from normcli.pipeline.fitting import fit
+from normcli.pipeline.scaling import Job, Scaling
 from normcli.statistics.base import Rows
 from normcli.statistics.moments import MomentsState
 from normcli.storage.sources import sources

@@ -26,8 +26,10 @@ from normcli.formats import memory
 from normcli.formats.base import ReadOptions, Table
 from normcli.methods.base import one_of
 from normcli.methods.spelling import Asked, method_with
-from normcli.pipeline import Choice, Job, Scaling, files, frames
-from normcli.pipeline import fit as fit_tables
+from normcli.pipeline import files, frames
+from normcli.pipeline.choice import Choice
+from normcli.pipeline.fitting import fit as fit_tables
+from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.summary import Summary
 from normcli.sidecar import model
 from normcli.storage.outputs import write_atomic

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -29,6 +28,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     >>> did_you_mean("heigth", ["height", "weight"])
     " Did you mean 'height'?"
     """
+    import difflib  # for errors only
+
     near = difflib.get_close_matches(name, list(names), n=1)
     return f" Did you mean {printable(near[0])}?" if near else ""
 

@@ -21,7 +21,7 @@ from normcli.errors import NormcliError
 from normcli.formats.base import ReadOptions
 from normcli.methods import methods
 from normcli.methods.spelling import Asked
-from normcli.pipeline import Choice
+from normcli.pipeline.choice import Choice
 from normcli.pipeline.fragmented import fit_fragments
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.write import dumps

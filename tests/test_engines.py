@@ -12,7 +12,8 @@ from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
 from normcli.methods import methods
 from normcli.methods.spelling import Asked
-from normcli.pipeline import Choice, fit
+from normcli.pipeline.choice import Choice
+from normcli.pipeline.fitting import fit
 from normcli.storage.sources import sources
 
 ENGINES = [Serial(), Overlapped(), Processes(2)]

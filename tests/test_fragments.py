@@ -27,8 +27,9 @@ from normcli.formats.csv.records import Dialect, records
 from normcli.formats.texts.cuts import Span, cut, even, look
 from normcli.methods import methods
 from normcli.methods.spelling import Asked
-from normcli.pipeline import Choice, Job
+from normcli.pipeline.choice import Choice
 from normcli.pipeline.fragmented import ScaleToPart, fit_fragments, scale_fragments
+from normcli.pipeline.scaling import Job
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.write import dumps
 from normcli.storage.parts import parts

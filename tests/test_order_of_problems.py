@@ -24,8 +24,10 @@ from normcli.formats.base import ReadOptions
 from normcli.formats.jsonl import table as jsonl
 from normcli.methods import methods
 from normcli.methods.spelling import Asked
-from normcli.pipeline import Choice, Job, fit
+from normcli.pipeline.choice import Choice
+from normcli.pipeline.fitting import fit
 from normcli.pipeline.fragmented import ScaleToPart, fit_fragments
+from normcli.pipeline.scaling import Job
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import dumps

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from normcli import pipeline
 from normcli.cli import method_options as mo
 from normcli.cli.request import Request
 from normcli.cli.run import Run
 from normcli.formats.base import Table
 from normcli.methods.spelling import Asked
+from normcli.pipeline import fitting
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import dumps
@@ -59,4 +59,4 @@ def fit_tables(run: Run, asked: Asked, first: Table | None = None) -> tuple[Stat
             source.spooled()
     with run.bar("fitting") as bar:
         engine = request.work.engine()
-        return pipeline.fit(pipeline.Tables(opened), request.choice, asked, engine, bar.summary)
+        return fitting.fit(fitting.Tables(opened), request.choice, asked, engine, bar.summary)

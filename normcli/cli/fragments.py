@@ -14,9 +14,9 @@ from normcli.engines.local import Engine, Serial
 from normcli.formats import format_named
 from normcli.formats.base import ReadOptions
 from normcli.methods.spelling import Asked
-from normcli.pipeline import Job
 from normcli.pipeline.files import options_for_parts
 from normcli.pipeline.fragmented import ScaleToPart, fit_fragments, scale_fragments
+from normcli.pipeline.scaling import Job
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import dumps

@@ -12,10 +12,9 @@ from normcli.cli.options import Values, either, read_options_of
 from normcli.engines.local import Engine, engine
 from normcli.errors import UsageError
 from normcli.formats.base import Style
-from normcli.pipeline import Choice
+from normcli.pipeline.choice import Choice
 from normcli.pipeline.files import Reading, Writing
 from normcli.sidecar.model import Statistics
-from normcli.sidecar.read import load
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,11 @@ class Request:
         """The statistics in --stats, if that is given."""
         if self.stats == "-" and "-" in self.inputs:
             raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
-        return load(self.stats, self.max_sidecar) if self.stats else None
+        if not self.stats:
+            return None
+        from normcli.sidecar.read import load
+
+        return load(self.stats, self.max_sidecar)
 
 
 def request_of(values: Values) -> Request:

@@ -11,7 +11,7 @@ from normcli.cli.request import Request
 from normcli.engines.memory import keep_freed_memory
 from normcli.formats import format_named, format_of_suffix, refuse_unused_options
 from normcli.methods.spelling import refuse_unknown_names
-from normcli.pipeline import Scaling
+from normcli.pipeline.scaling import Scaling
 from normcli.pipeline.summary import Summary
 from normcli.storage.outputs import refuse_replacing, refuse_targets, write_atomic
 from normcli.storage.sources import Source

@@ -17,7 +17,9 @@ from normcli.formats import format_of_suffix, formats
 from normcli.formats.base import Table
 from normcli.methods import DEFAULT
 from normcli.methods.spelling import Asked, method_of
-from normcli.pipeline import Job, Scaling, files, fit, refuse_absent
+from normcli.pipeline import files
+from normcli.pipeline.fitting import fit, refuse_absent
+from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.storage.sources import Source, sources

@@ -156,13 +156,12 @@ def _map(name: str, back: str, doc: str) -> type[Map]:
     f, edges = FUNCTIONS[name], [f"Its inverse is {back}."]
     if math.isfinite(f.low):
         edges.append("A number outside the domain is an error that says where it is.")
-    kind = type(
+    return type(
         name.capitalize(),
         (Map,),
         {"name": name, "back": back, "__doc__": doc, "__module__": __name__}
         | {"edges": edges, "examples": (name, f"{name}+zscore")},
     )
-    return dataclass(frozen=True)(kind)
 
 
 Log = _map("log", "exp", "y = ln(x), for x > 0.")

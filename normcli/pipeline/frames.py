@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from normcli.formats.base import ReadOptions
 from normcli.formats.memory import Memory, table
-from normcli.pipeline import Job, Scaling
+from normcli.pipeline.scaling import Job, Scaling
 
 
 def scale(data: Any, job: Job) -> Any:

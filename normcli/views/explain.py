@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from normcli.pipeline import Choice, Scaling
 from normcli.pipeline.check import Limits, wanted
+from normcli.pipeline.choice import Choice
+from normcli.pipeline.scaling import Scaling
 from normcli.sidecar.model import Statistics
 from normcli.statistics.drift import missing_share
 from normcli.views.screen import NAMES, Cell, Column, Grid
