@@ -44,6 +44,7 @@ class Style:
     float32: bool = False
     precision: int | None = None  # significant digits, text formats only
     nulls: bool = False  # scaled columns may gain nulls (out of range), even if declared without
+    drops: bool = False  # the last rows may be left out
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,11 @@ class Encoder:
     Made once per run, before anything is read or written: whatever cannot be carried is
     refused here. Picklable: `encode` runs wherever the chunk is worked on.
     """
+
+    @property
+    def needs(self) -> Sequence[int] | None:
+        """The columns that chunks have to carry; None: all."""
+        return None
 
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Any:
         """The payload for `Writer.write`."""

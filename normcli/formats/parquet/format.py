@@ -23,8 +23,10 @@ from normcli.formats.arrow.chunk import (
     rows_of_a_chunk,
 )
 from normcli.formats.arrow.schema import scaled_schema
-from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
+from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table, Writer
 from normcli.formats.parquet.footer import MAGIC, ColumnChunkLayout, first_row_group
+from normcli.formats.parquet.original import Original
+from normcli.formats.parquet.stitch import StitchedEncoder, StitchedWriter, stitched
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class ParquetFormat(Format):
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
     ) -> ArrowEncoder:
         """The encoder; a column whose type Parquet does not have is a DataError."""
+        if isinstance(table, ParquetTable) and (encoder := table.stitched(replaced, style)):
+            return encoder
         schema = table.schema(replaced, style)
         written = _written_schema(table.name, schema)
         paths = [leaf.path for leaf in written]
@@ -97,8 +101,10 @@ class ParquetFormat(Format):
         kept = _writer_options(schema, paths, table.layout(), scaled)
         return ArrowEncoder(schema, style, regroup=False, options=kept)
 
-    def writer(self, stream: IO[bytes], encoder: Encoder) -> ParquetWriter:
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> Writer:
         """The writer of what the encoder makes."""
+        if isinstance(encoder, StitchedEncoder):
+            return StitchedWriter(stream, encoder)
         return ParquetWriter(stream, cast("ArrowEncoder", encoder))
 
 
@@ -142,6 +148,20 @@ class ParquetTable(ArrowTable):
     def _group_numbers(self) -> range:
         groups = self.groups or Groups(0, self.metadata.num_row_groups)
         return range(groups.start, groups.stop)
+
+    def stitched(self, replaced: Sequence[int], style: Style) -> StitchedEncoder | None:
+        """The encoder that scales columns and copies others; None where all are to be written.
+
+        That is so for files in which something is odd, and where rows may be left out.
+        """
+        original = Original.of(self.source, self.metadata) if replaced else None
+        if original is None or style.drops:
+            return None
+        leaves = {i: self.leaves[i] for i in replaced}
+        with arrow_errors(self.name):
+            return stitched(
+                self.name, original, self.arrow_schema, leaves, self._group_numbers, style
+            )
 
     def refuse_lost_types(
         self, replaced: Sequence[int], written: Sequence[pq.ColumnSchema]

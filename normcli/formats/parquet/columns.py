@@ -1,0 +1,297 @@
+"""Columns of numbers as Parquet column chunks: encoded in parts, in threads, by Arrow.
+
+Each part of a column is encoded as a file in memory. The pages of all parts, one after the
+other, are the column chunk, for a page does not know where it is; how many bytes and values
+there are, and between which bounds, is added up from the files' footers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import struct
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from normcli.formats.arrow.chunk import rows_of_a_chunk
+from normcli.formats.parquet.footer import ColumnChunkLayout, read_footer
+from normcli.formats.parquet.original import place_of
+from normcli.formats.parquet.thrift import I32, I64, LIST, STRUCT, List, Struct
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    import pyarrow as pa
+
+ROWS = 1 << 17  # of a part, at most, and of a page: 1 MiB of float64
+BUNCH = 1 << 16  # numbers that are worth a file of their own
+HELD = 32 << 20  # bytes of a row group's pages that are held in memory; more go to a file
+DICTIONARY_ROWS = 1 << 22  # of a row group: more are not encoded in one go
+FIRST = 4  # byte of a file, behind its magic
+FAST = ("NONE", "SNAPPY", "LZ4")  # codecs that take less time than a dictionary
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a column chunk is encoded.
+
+    whole: not in parts, which could not share a dictionary.
+    """
+
+    codec: str
+    dictionary: bool
+    byte_stream_split: bool
+    data_page_v2: bool
+    whole: bool
+
+    @classmethod
+    def of(cls, old: ColumnChunkLayout, dictionary_bytes: int, rows: int, parts: bool) -> Recipe:
+        """The recipe for what was stored as `old`.
+
+        A dictionary stays where all values were in it and it pays: it takes more time than
+        fast codecs do, unless values repeat so often that it is small.
+        """
+        pays = old.codec not in FAST or 2 * dictionary_bytes <= rows
+        dictionary = old.dictionary and not old.falls_back and pays and rows <= DICTIONARY_ROWS
+        return cls(
+            old.codec,
+            dictionary,
+            old.byte_stream_split and not dictionary,
+            old.data_page_v2,
+            whole=dictionary and parts,
+        )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Pages of a column, and the ColumnMetaData of them; or values that wait to be encoded."""
+
+    data: pa.Buffer
+    meta: Struct | None
+
+
+def encoded(table: pa.Table, recipes: Sequence[Recipe]) -> list[Piece]:
+    """Every column encoded; `recipes` have the same version of pages."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = table.rename_columns([str(i) for i in range(len(recipes))]).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, **_options(recipes)) as writer:
+        writer.write_table(table, max(table.num_rows, 1))
+    file = sink.getvalue()
+    footer, _ = read_footer(pa.BufferReader(file))
+    metas = [chunk[3] for chunk in footer[4][0][1]]
+    return [Piece(file.slice(*place_of(meta)), meta) for meta in metas]
+
+
+def _options(recipes: Sequence[Recipe]) -> dict[str, Any]:
+    named = [(str(i), recipe) for i, recipe in enumerate(recipes)]
+    return {
+        "compression": {name: recipe.codec for name, recipe in named},
+        "use_dictionary": [name for name, recipe in named if recipe.dictionary],
+        "use_byte_stream_split": [name for name, recipe in named if recipe.byte_stream_split],
+        "data_page_version": "2.0" if recipes[0].data_page_v2 else "1.0",
+        "write_page_checksum": True,
+        "store_schema": False,
+        "write_batch_size": ROWS,
+        **_page_rows(),
+    }
+
+
+def _page_rows() -> dict[str, int]:
+    """Arrow before version 22 has no bound on the rows of a page but its bytes."""
+    import pyarrow.parquet as pq
+
+    known = "max_rows_per_page" in inspect.signature(pq.ParquetWriter).parameters
+    return {"max_rows_per_page": ROWS} if known else {}
+
+
+class ScaledGroup:
+    """The scaled columns of a row group, while its rows come.
+
+    The parts are the same however the rows come. While one is encoded, the next is collected.
+    """
+
+    def __init__(self, rows: int, recipes: Sequence[Recipe], pool: ThreadPoolExecutor) -> None:
+        import tempfile
+
+        self._missing, self._recipes, self._pool = rows, recipes, pool
+        self._part_rows = part_rows(len(recipes))
+        self._bunches = list(_bunches(recipes, min(rows, self._part_rows)))
+        self._tables: list[pa.Table] = []
+        self._collected = 0
+        self._encoding: list[Future[list[Piece]]] = []
+        self._begun = False  # to encode
+        self._store = tempfile.SpooledTemporaryFile(HELD)  # noqa: SIM115  # closed at the end
+        self._pieces: list[list[tuple[int, int, Struct | None]]] = [[] for _ in recipes]
+
+    def add(self, table: pa.Table) -> None:
+        """Add rows."""
+        self._missing -= table.num_rows
+        while table.num_rows:
+            some = table.slice(0, self._part_rows - self._collected)
+            self._tables.append(some)
+            self._collected += some.num_rows
+            table = table.slice(some.num_rows)
+            if self._collected == self._part_rows:
+                self._encode()
+
+    def finish(self, schema: pa.Schema) -> Iterator[tuple[Struct, Iterable[Any]]]:
+        """The ColumnMetaData of each column, as if it began at byte FIRST, and its bytes.
+
+        Raises: ValueError where rows are missing.
+        """
+        if self._missing:
+            raise ValueError(f"it lacks {self._missing} of its rows")
+        if self._tables or not self._begun:
+            self._tables = self._tables or [schema.empty_table()]
+            self._encode()
+        self._keep()
+        with self._store:
+            whole = (i for i, recipe in enumerate(self._recipes) if recipe.whole)
+            made = in_order(self._pool, self._encode_whole, map(self._loaded, whole))
+            for recipe, pieces in zip(self._recipes, self._pieces, strict=True):
+                if recipe.whole:
+                    piece = next(made)
+                    yield joined([piece.meta]), [piece.data]
+                else:
+                    yield joined([meta for *_, meta in pieces]), map(self._load, pieces)
+
+    def _encode(self) -> None:
+        """Begin to encode a part."""
+        import pyarrow as pa
+
+        self._keep()
+        table = pa.concat_tables(self._tables)
+        self._tables, self._collected, self._begun = [], 0, True
+        self._encoding = [
+            self._pool.submit(_encode_bunch, table.select(bunch), [self._recipes[i] for i in bunch])
+            for bunch in self._bunches
+        ]
+
+    def _keep(self) -> None:
+        """Keep what has been encoded."""
+        for bunch, future in zip(self._bunches, self._encoding, strict=False):
+            for column, piece in zip(bunch, future.result(), strict=True):
+                place = self._store.tell(), piece.data.size, piece.meta
+                self._pieces[column].append(place)
+                self._store.write(piece.data)
+        self._encoding = []
+
+    def _load(self, piece: tuple[int, int, Struct | None]) -> bytes:
+        at, size, _ = piece
+        self._store.seek(at)
+        return self._store.read(size)
+
+    def _loaded(self, column: int) -> tuple[Recipe, list[bytes]]:
+        return self._recipes[column], [self._load(piece) for piece in self._pieces[column]]
+
+    @staticmethod
+    def _encode_whole(column: tuple[Recipe, list[bytes]]) -> Piece:
+        import pyarrow as pa
+
+        recipe, parts = column
+        table = pa.concat_tables(pa.ipc.open_stream(part).read_all() for part in parts)
+        return encoded(table, [recipe])[0]
+
+
+def part_rows(columns: int) -> int:
+    """How many rows are encoded together."""
+    return rows_of_a_chunk(columns, most=ROWS)
+
+
+def _bunches(recipes: Sequence[Recipe], rows: int) -> Iterator[list[int]]:
+    """Columns that are encoded together: few columns are, but for very short ones."""
+    width = max(1, BUNCH // max(1, rows))
+    kinds = sorted(range(len(recipes)), key=lambda i: (recipes[i].whole, recipes[i].data_page_v2))
+    for (whole, _), alike in groupby(
+        kinds, key=lambda i: (recipes[i].whole, recipes[i].data_page_v2)
+    ):
+        columns = list(alike)
+        step = 1 if whole else width
+        yield from (columns[i : i + step] for i in range(0, len(columns), step))
+
+
+def _encode_bunch(table: pa.Table, recipes: Sequence[Recipe]) -> list[Piece]:
+    """The columns encoded; or as they are, where that is to be done with other parts."""
+    import pyarrow as pa
+
+    if not recipes[0].whole:
+        return encoded(table, recipes)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return [Piece(sink.getvalue(), None)]
+
+
+def in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """`work` of every item, in threads: two are at work or wait while one is used."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > 2:
+            yield waiting.popleft().result()
+    for future in waiting:
+        yield future.result()
+
+
+def joined(metas: Sequence[Any]) -> Struct:
+    """The ColumnMetaData of pages one after the other, the first at byte FIRST."""
+    first = metas[0]
+    start, _ = place_of(first)
+    for field in (9, 11):
+        if field in first:
+            first.put(field, I64, first[field] - start + FIRST)
+    first.put(2, LIST, List(I32, sorted({encoding for meta in metas for encoding in meta[2]})))
+    for field in (5, 6, 7):  # values, uncompressed and compressed bytes
+        first.put(field, I64, sum(meta[field] for meta in metas))
+    _join_statistics(first, metas)
+    _join_page_counts(first, metas)
+    _join_sizes(first, metas)
+    return first  # type: ignore[no-any-return]
+
+
+def _join_statistics(first: Struct, metas: Sequence[Struct]) -> None:
+    """Put bounds and number of nulls of all pages into the first one's Statistics."""
+    found = [meta[12] for meta in metas if 12 in meta]
+    if len(found) < len(metas):
+        return first.drop(12)
+    result, kind = Struct(), "<f" if first[1] == 4 else "<d"
+    for field, choose in ((1, max), (2, min), (5, max), (6, min)):
+        bounds = [each for each in found if field in each]
+        if bounds:
+            result.take(choose(bounds, key=lambda s: struct.unpack(kind, s[field])), field)
+    result.put(3, I64, sum(each.get(3, 0) for each in found))
+    bounded = next((each for each in found if 5 in each), found[0])
+    result.take(bounded, 7, 8)
+    return first.put(12, STRUCT, result)
+
+
+def _join_page_counts(first: Struct, metas: Sequence[Struct]) -> None:
+    """Add up the PageEncodingStats."""
+    pages: Counter[tuple[int, int]] = Counter()
+    for meta in metas:
+        for each in meta.get(13, ()):
+            pages[each[1], each[2]] += each[3]
+    found = [
+        Struct.of({1: (I32, page), 2: (I32, encoding), 3: (I32, count)})
+        for (page, encoding), count in pages.items()
+    ]
+    first.put(13, LIST, List(STRUCT, found))
+
+
+def _join_sizes(first: Struct, metas: Sequence[Struct]) -> None:
+    """Add up how many values have each definition level, in the SizeStatistics."""
+    levels = [meta[16].get(3) for meta in metas if 16 in meta]
+    if len(levels) == len(metas) and all(levels):
+        first[16].put(3, LIST, List(I64, map(sum, zip(*levels, strict=True))))
+    else:
+        first.drop(16)
