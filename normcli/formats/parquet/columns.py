@@ -11,9 +11,10 @@ import inspect
 import struct
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from normcli.formats.arrow.chunk import rows_of_a_chunk
 from normcli.formats.parquet.footer import ColumnChunkLayout, read_footer
@@ -71,7 +72,7 @@ class Recipe:
 class Piece:
     """Pages of a column, and the ColumnMetaData of them; or values that wait to be encoded."""
 
-    data: pa.Buffer
+    data: Any  # a buffer, or what `_Store.put` gave for it
     meta: Struct | None
 
 
@@ -119,8 +120,6 @@ class ScaledGroup:
     """
 
     def __init__(self, rows: int, recipes: Sequence[Recipe], pool: ThreadPoolExecutor) -> None:
-        import tempfile
-
         self._missing, self._recipes, self._pool = rows, recipes, pool
         self._part_rows = part_rows(len(recipes))
         self._bunches = list(_bunches(recipes, min(rows, self._part_rows)))
@@ -128,8 +127,8 @@ class ScaledGroup:
         self._collected = 0
         self._encoding: list[Future[list[Piece]]] = []
         self._begun = False  # to encode
-        self._store = tempfile.SpooledTemporaryFile(HELD)  # noqa: SIM115  # closed at the end
-        self._pieces: list[list[tuple[int, int, Struct | None]]] = [[] for _ in recipes]
+        self._pieces: list[list[Piece]] = [[] for _ in recipes]
+        self._store = _Store()
 
     def add(self, table: pa.Table) -> None:
         """Add rows."""
@@ -153,7 +152,7 @@ class ScaledGroup:
             self._tables = self._tables or [schema.empty_table()]
             self._encode()
         self._keep()
-        with self._store:
+        with closing(self._store):
             whole = (i for i, recipe in enumerate(self._recipes) if recipe.whole)
             made = in_order(self._pool, self._encode_whole, map(self._loaded, whole))
             for recipe, pieces in zip(self._recipes, self._pieces, strict=True):
@@ -161,7 +160,8 @@ class ScaledGroup:
                     piece = next(made)
                     yield joined([piece.meta]), [piece.data]
                 else:
-                    yield joined([meta for *_, meta in pieces]), map(self._load, pieces)
+                    data = (self._store.get(piece.data) for piece in pieces)
+                    yield joined([piece.meta for piece in pieces]), data
 
     def _encode(self) -> None:
         """Begin to encode a part."""
@@ -179,26 +179,54 @@ class ScaledGroup:
         """Keep what has been encoded."""
         for bunch, future in zip(self._bunches, self._encoding, strict=False):
             for column, piece in zip(bunch, future.result(), strict=True):
-                place = self._store.tell(), piece.data.size, piece.meta
-                self._pieces[column].append(place)
-                self._store.write(piece.data)
+                self._pieces[column].append(replace(piece, data=self._store.put(piece.data)))
         self._encoding = []
 
-    def _load(self, piece: tuple[int, int, Struct | None]) -> bytes:
-        at, size, _ = piece
-        self._store.seek(at)
-        return self._store.read(size)
-
-    def _loaded(self, column: int) -> tuple[Recipe, list[bytes]]:
-        return self._recipes[column], [self._load(piece) for piece in self._pieces[column]]
+    def _loaded(self, column: int) -> tuple[Recipe, list[Any]]:
+        parts = [self._store.get(piece.data) for piece in self._pieces[column]]
+        return self._recipes[column], parts
 
     @staticmethod
-    def _encode_whole(column: tuple[Recipe, list[bytes]]) -> Piece:
+    def _encode_whole(column: tuple[Recipe, list[Any]]) -> Piece:
         import pyarrow as pa
 
         recipe, parts = column
         table = pa.concat_tables(pa.ipc.open_stream(part).read_all() for part in parts)
         return encoded(table, [recipe])[0]
+
+
+class _Store:
+    """Buffers: some in memory, the others in a temporary file."""
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._file: IO[bytes] | None = None
+
+    def put(self, data: pa.Buffer) -> Any:
+        """Keep a buffer; `get` gives it for what is returned."""
+        import tempfile
+
+        if self._held + data.size <= HELD:
+            self._held += data.size
+            return data
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with this object
+        place = self._file.tell(), data.size
+        self._file.write(data)
+        return place
+
+    def get(self, place: Any) -> Any:
+        """The buffer that was put there; no other is put after that."""
+        if not isinstance(place, tuple):
+            return place
+        assert self._file is not None
+        self._file.seek(place[0])
+        return self._file.read(place[1])
+
+    def close(self) -> None:
+        """Remove the file."""
+        if self._file is not None:
+            self._file.close()
 
 
 def part_rows(columns: int) -> int:
@@ -248,7 +276,7 @@ def joined(metas: Sequence[Any]) -> Struct:
     first = metas[0]
     start, _ = place_of(first)
     for field in (9, 11):
-        if field in first:
+        if first.get(field, 0) > 0:
             first.put(field, I64, first[field] - start + FIRST)
     first.put(2, LIST, List(I32, sorted({encoding for meta in metas for encoding in meta[2]})))
     for field in (5, 6, 7):  # values, uncompressed and compressed bytes

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError
 from normcli.formats.arrow.chunk import (
+    GROUP_ROWS,
     ROWS,
     ArrowChunk,
     ArrowEncoder,
@@ -138,6 +139,7 @@ class ParquetTable(ArrowTable):
         for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
             yield ArrowChunk(self.name, tuple(chunk), wanted)
         self.source.refuse_changed()
+        self.source.refuse_changed_file()  # it is opened more than once
 
     @cached_property
     def total_rows(self) -> int:
@@ -192,7 +194,7 @@ class ParquetTable(ArrowTable):
     def _rows_of_a_chunk(self, file: pq.ParquetFile, wanted: tuple[int, ...] | None) -> int:
         """Rows of all columns are as large as the footer says, numbers eight bytes a cell."""
         if wanted is not None:
-            return rows_of_a_chunk(len(wanted))
+            return rows_of_a_chunk(len(wanted), most=GROUP_ROWS)
         groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
         row_bytes = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=0)
         return rows_of_a_chunk(len(self.columns), row_bytes)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 20  # bytes read at a time
 HEAD = 1 << 12  # bytes, in which nearly every page header ends
-# They count too few bytes in chunks with a dictionary (PARQUET-816).
-MISCOUNTING = re.compile(rb"parquet-mr( version)? 1\.[012]\.")
+# Before version 1.3 it counted too few bytes in chunks with a dictionary (PARQUET-816).
+MISCOUNTING = re.compile(rb"parquet-mr(?! version (1\.([3-9]|\d\d)|[2-9]))")
 # Where and how long the indexes of a ColumnChunk are: fields of offset and length.
 OFFSET_INDEX, COLUMN_INDEX, BLOOM_FILTER = (4, 5), (6, 7), (14, 15)
 INDEXES = (BLOOM_FILTER, COLUMN_INDEX, OFFSET_INDEX)  # as they usually come, one kind at a time
@@ -65,14 +65,22 @@ class Original:
 def _is_plain(footer: Struct, end: int) -> bool:
     """Is nothing encrypted, miscounted or elsewhere, and each chunk before byte `end`?"""
     chunks = [chunk for group in footer[4] for chunk in group[1]]
-    places = [place_of(chunk[3]) for chunk in chunks]
+    metas = [chunk[3] for chunk in chunks]
     return (
         8 not in footer
         and not any(field in chunk for chunk in chunks for field in (1, 8, 9))
         and not MISCOUNTING.match(footer.get(6, b""))
-        and all(start >= len(MAGIC) and size >= 0 and start + size <= end for start, size in places)
-        and sum(size for _, size in places) <= end
+        and all(_is_before(end, meta) for meta in metas)
+        and sum(meta[7] for meta in metas) <= end
         and all(chunk[3][4] < len(CODECS) and layout_of(chunk) for chunk in chunks)
+    )
+
+
+def _is_before(end: int, meta: Struct) -> bool:
+    """Does the column chunk, if it is not empty, end there, with its data pages in it?"""
+    start, size = place_of(meta)
+    return size == 0 or (
+        len(MAGIC) <= start <= start + size <= end and 0 <= meta[9] <= start + size
     )
 
 
@@ -101,9 +109,12 @@ def leaf_elements(footer: Struct) -> list[Struct]:
 
 
 def place_of(meta: Struct) -> tuple[int, int]:
-    """Where the column chunk of a ColumnMetaData begins, and how many bytes it has."""
-    start = meta[9]
-    return (meta[11] if 0 < meta.get(11, 0) < start else start), meta[7]
+    """Where the column chunk of a ColumnMetaData begins, and how many bytes it has.
+
+    Where it has no data page Arrow says that this is at byte 0.
+    """
+    known = [at for at in (meta[9], meta.get(11, 0)) if at > 0]
+    return min(known, default=0), meta[7]
 
 
 def move(chunk: Struct, start: int) -> None:
