@@ -8,8 +8,7 @@ there are, and between which bounds, is added up from the files' footers.
 from __future__ import annotations
 
 import inspect
-import struct
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,19 +17,19 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from normcli.formats.arrow.chunk import rows_of_a_chunk
 from normcli.formats.parquet.footer import ColumnChunkLayout, read_footer
+from normcli.formats.parquet.joined import joined
 from normcli.formats.parquet.original import place_of
-from normcli.formats.parquet.thrift import I32, I64, LIST, STRUCT, List, Struct
+from normcli.formats.parquet.thrift import Struct
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
     import pyarrow as pa
 
-ROWS = 1 << 17  # of a part, at most, and of a page: 1 MiB of float64
+ROWS = 1 << 16  # of a part, at most, and of a page: half a MiB of float64
 BUNCH = 1 << 16  # numbers that are worth a file of their own
 HELD = 32 << 20  # bytes of a row group's pages that are held in memory; more go to a file
 DICTIONARY_ROWS = 1 << 22  # of a row group: more are not encoded in one go
-FIRST = 4  # byte of a file, behind its magic
 FAST = ("NONE", "SNAPPY", "LZ4")  # codecs that take less time than a dictionary
 
 Item = TypeVar("Item")
@@ -70,10 +69,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Piece:
-    """Pages of a column, and the ColumnMetaData of them; or values that wait to be encoded."""
+    """Pages of a column, and the ColumnMetaData of them; or values that wait to be encoded.
 
-    data: Any  # a buffer, or what `_Store.put` gave for it
-    meta: Struct | None
+    data: a buffer, or what `_Store.put` gave for it.
+    """
+
+    data: Any
+    meta: Struct
 
 
 def encoded(table: pa.Table, recipes: Sequence[Recipe]) -> list[Piece]:
@@ -235,14 +237,14 @@ def part_rows(columns: int) -> int:
 
 
 def _bunches(recipes: Sequence[Recipe], rows: int) -> Iterator[list[int]]:
-    """Columns that are encoded together: few columns are, but for very short ones."""
+    """Columns that are encoded together: one by one, but for short ones of the same kind."""
     width = max(1, BUNCH // max(1, rows))
-    kinds = sorted(range(len(recipes)), key=lambda i: (recipes[i].whole, recipes[i].data_page_v2))
-    for (whole, _), alike in groupby(
-        kinds, key=lambda i: (recipes[i].whole, recipes[i].data_page_v2)
-    ):
-        columns = list(alike)
-        step = 1 if whole else width
+
+    def kind(column: int) -> tuple[bool, bool]:
+        return recipes[column].whole, recipes[column].data_page_v2
+
+    for (whole, _), alike in groupby(sorted(range(len(recipes)), key=kind), key=kind):
+        columns, step = list(alike), 1 if whole else width
         yield from (columns[i : i + step] for i in range(0, len(columns), step))
 
 
@@ -255,7 +257,7 @@ def _encode_bunch(table: pa.Table, recipes: Sequence[Recipe]) -> list[Piece]:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return [Piece(sink.getvalue(), None)]
+    return [Piece(sink.getvalue(), Struct())]
 
 
 def in_order(
@@ -269,57 +271,3 @@ def in_order(
             yield waiting.popleft().result()
     for future in waiting:
         yield future.result()
-
-
-def joined(metas: Sequence[Any]) -> Struct:
-    """The ColumnMetaData of pages one after the other, the first at byte FIRST."""
-    first = metas[0]
-    start, _ = place_of(first)
-    for field in (9, 11):
-        if first.get(field, 0) > 0:
-            first.put(field, I64, first[field] - start + FIRST)
-    first.put(2, LIST, List(I32, sorted({encoding for meta in metas for encoding in meta[2]})))
-    for field in (5, 6, 7):  # values, uncompressed and compressed bytes
-        first.put(field, I64, sum(meta[field] for meta in metas))
-    _join_statistics(first, metas)
-    _join_page_counts(first, metas)
-    _join_sizes(first, metas)
-    return first  # type: ignore[no-any-return]
-
-
-def _join_statistics(first: Struct, metas: Sequence[Struct]) -> None:
-    """Put bounds and number of nulls of all pages into the first one's Statistics."""
-    found = [meta[12] for meta in metas if 12 in meta]
-    if len(found) < len(metas):
-        return first.drop(12)
-    result, kind = Struct(), "<f" if first[1] == 4 else "<d"
-    for field, choose in ((1, max), (2, min), (5, max), (6, min)):
-        bounds = [each for each in found if field in each]
-        if bounds:
-            result.take(choose(bounds, key=lambda s: struct.unpack(kind, s[field])), field)
-    result.put(3, I64, sum(each.get(3, 0) for each in found))
-    bounded = next((each for each in found if 5 in each), found[0])
-    result.take(bounded, 7, 8)
-    return first.put(12, STRUCT, result)
-
-
-def _join_page_counts(first: Struct, metas: Sequence[Struct]) -> None:
-    """Add up the PageEncodingStats."""
-    pages: Counter[tuple[int, int]] = Counter()
-    for meta in metas:
-        for each in meta.get(13, ()):
-            pages[each[1], each[2]] += each[3]
-    found = [
-        Struct.of({1: (I32, page), 2: (I32, encoding), 3: (I32, count)})
-        for (page, encoding), count in pages.items()
-    ]
-    first.put(13, LIST, List(STRUCT, found))
-
-
-def _join_sizes(first: Struct, metas: Sequence[Struct]) -> None:
-    """Add up how many values have each definition level, in the SizeStatistics."""
-    levels = [meta[16].get(3) for meta in metas if 16 in meta]
-    if len(levels) == len(metas) and all(levels):
-        first[16].put(3, LIST, List(I64, map(sum, zip(*levels, strict=True))))
-    else:
-        first.drop(16)

@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError
 from normcli.formats.arrow.chunk import (
-    GROUP_ROWS,
     ROWS,
     ArrowChunk,
     ArrowEncoder,
@@ -25,6 +24,7 @@ from normcli.formats.arrow.chunk import (
 )
 from normcli.formats.arrow.schema import scaled_schema
 from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table, Writer
+from normcli.formats.parquet.columns import ROWS as PART_ROWS
 from normcli.formats.parquet.footer import MAGIC, ColumnChunkLayout, first_row_group
 from normcli.formats.parquet.original import Original
 from normcli.formats.parquet.stitch import StitchedEncoder, StitchedWriter, stitched
@@ -194,7 +194,7 @@ class ParquetTable(ArrowTable):
     def _rows_of_a_chunk(self, file: pq.ParquetFile, wanted: tuple[int, ...] | None) -> int:
         """Rows of all columns are as large as the footer says, numbers eight bytes a cell."""
         if wanted is not None:
-            return rows_of_a_chunk(len(wanted), most=GROUP_ROWS)
+            return rows_of_a_chunk(len(wanted), most=PART_ROWS)
         groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
         row_bytes = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=0)
         return rows_of_a_chunk(len(self.columns), row_bytes)

@@ -92,24 +92,21 @@ def stitched(
 
     schema: of the file. scaled: column -> its leaf columns, of which there has to be one.
     """
-    columns, leaves = sorted(scaled), [leaf for i in sorted(scaled) for leaf in scaled[i]]
-    footer = _copy(original.footer)
-    elements = leaf_elements(footer)
-    flat = all(elements[leaf].get(3) in (REQUIRED, OPTIONAL) for leaf in leaves)
-    if (
-        len(leaves) != len(columns)
-        or not flat
-        or not _scale_metadata(footer, schema, columns, style)
-    ):
-        return None
-    new, fields = scaled_schema(schema, columns, style), []
-    for i, leaf in zip(columns, leaves, strict=True):
-        single = str(new.field(i).type) == "float"
-        _scale_element(elements[leaf], single=single, nulls=style.nulls)
-        fields.append(new.field(i).with_nullable(elements[leaf][3] == OPTIONAL))
-    _scale_order(footer, leaves)
     import pyarrow as pa
 
+    columns, leaves = sorted(scaled), [leaf for i in sorted(scaled) for leaf in scaled[i]]
+    footer, new = _copy(original.footer), scaled_schema(schema, columns, style)
+    elements = [leaf_elements(footer)[leaf] for leaf in leaves]
+    flat = all(element.get(3) in (REQUIRED, OPTIONAL) for element in elements)
+    if len(leaves) != len(columns) or not flat:
+        return None
+    if not _scale_metadata(footer, schema, columns, style):
+        return None
+    _scale_order(footer, leaves)
+    fields = []
+    for i, element in zip(columns, elements, strict=True):
+        _scale_element(element, single=new.field(i).type == pa.float32(), nulls=style.nulls)
+        fields.append(new.field(i).with_nullable(element[3] == OPTIONAL))
     return StitchedEncoder(
         pa.schema(fields),
         style,
