@@ -245,7 +245,7 @@ def numbers(rows: int) -> pa.Table:
 
 
 @pytest.mark.parametrize("held", [0, 1 << 25])
-@pytest.mark.parametrize("options", [{}, {"data_page_version": "2.0", "compression": "ZSTD"}])
+@pytest.mark.parametrize("options", [{}, {"data_page_version": "2.0"}])
 def test_parts_of_a_row_group_are_joined_as_arrow_writes_it_in_one_go(
     tmp_path, monkeypatch, held, options
 ):
@@ -253,7 +253,13 @@ def test_parts_of_a_row_group_are_joined_as_arrow_writes_it_in_one_go(
     monkeypatch.setattr(parquet_columns, "HELD", held)
     table = numbers(5500)
     path = written(tmp_path / "a.parquet", table, write_page_checksum=True, **options)
+    parts = []
+    encode = parquet_columns.encoded
+    monkeypatch.setattr(
+        parquet_columns, "encoded", lambda t, r: parts.append(t.num_rows) or encode(t, r)
+    )
     data = rewritten(PARQUET, opened(PARQUET, path), scaled=[0, 1, 2, 3, 4])
+    assert set(parts) == {1000, 500, 5500}  # whole where there is a dictionary
     whole = pq.ParquetFile(path).metadata.row_group(0)
     file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
     joined = file.metadata.row_group(0)
@@ -270,7 +276,7 @@ def test_parts_of_a_row_group_are_joined_as_arrow_writes_it_in_one_go(
             pages(data, chunks(data)[0, b"%b" % table.column_names[i].encode()])
         )
     assert joined.column(1).has_dictionary_page  # values repeat
-    assert joined.column(0).has_dictionary_page == ("compression" in options)  # they do not
+    assert not joined.column(0).has_dictionary_page  # they do not
     for chunk in chunks(data).values():
         assert_pages_add_up(data, chunk)
 
@@ -567,6 +573,18 @@ def test_damage_in_a_copied_column_is_told_and_the_output_is_left_alone(tmp_path
     said = run("fit-transform", str(path), "-o", str(out), "-s", "x", code=1)
     assert "row group 1, column 'text'" in said
     assert out.read_text() == "as it was"
+
+
+@pytest.mark.parametrize(("values", "said"), [(3, "more values"), (5, "cut short")])
+def test_a_copied_column_with_another_number_of_values_is_refused(tmp_path, values, said):
+    table = pa.table({"x": [1.5, 2.5], "list": [[1, 2], [3, 4]]})
+    path = with_footer(
+        written(tmp_path / "a.parquet", table),
+        lambda meta: meta[4][0][1][1][3].put(5, I64, values),
+    )
+    table = opened(PARQUET, path)
+    with pytest.raises(DataError, match=rf"row group 1, column 'list.list.element': .*{said}"):
+        rewritten_columns(table, [0])
 
 
 def test_a_file_that_is_cut_short_is_refused(tmp_path):

@@ -83,6 +83,7 @@ def encoded(table: pa.Table, recipes: Sequence[Recipe]) -> list[Piece]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    # In one piece, or pages might end where the chunks of the run did.
     table = table.rename_columns([str(i) for i in range(len(recipes))]).combine_chunks()
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, table.schema, **_options(recipes)) as writer:
