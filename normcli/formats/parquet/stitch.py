@@ -29,7 +29,7 @@ from normcli.formats.parquet.original import (
     place_of,
     put_index,
 )
-from normcli.formats.parquet.thrift import BINARY, I16, I32, I64, LIST, STRUCT, List, Struct, read
+from normcli.formats.parquet.thrift import BINARY, I16, I32, I64, LIST, STRUCT, List, Struct
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def stitched(
     import pyarrow as pa
 
     columns, leaves = sorted(scaled), [leaf for i in sorted(scaled) for leaf in scaled[i]]
-    footer, new = _copy(original.footer), scaled_schema(schema, columns, style)
+    footer, new = original.footer.copy(), scaled_schema(schema, columns, style)
     elements = [leaf_elements(footer)[leaf] for leaf in leaves]
     flat = all(element.get(3) in (REQUIRED, OPTIONAL) for element in elements)
     if len(leaves) != len(columns) or not flat:
@@ -119,10 +119,6 @@ def stitched(
         columns=tuple(columns),
         leaves=tuple(leaves),
     )
-
-
-def _copy(footer: Struct) -> Struct:
-    return read(bytes(footer))[0]
 
 
 def _scale_metadata(
@@ -180,7 +176,7 @@ class StitchedWriter(Writer):
         self._stream, self._position, self._encoder = stream, 0, encoder
         with arrow_errors(encoder.name):
             self._file = encoder.original.open()
-        self._footer, self._old = _copy(encoder.footer), encoder.original.footer
+        self._footer, self._old = encoder.footer.copy(), encoder.original.footer
         self._pool = ThreadPoolExecutor(pa.cpu_count())
         self._waiting = list(encoder.groups)
         self._group: ScaledGroup | None = None

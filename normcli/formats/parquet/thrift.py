@@ -64,6 +64,10 @@ class Struct:
         for field in fields:
             self._fields.pop(field, None)
 
+    def copy(self) -> Struct:
+        """The same, to be changed without changing this one."""
+        return Struct.of({f: (kind, _copy(kind, v)) for f, (kind, v) in self._fields.items()})
+
     def __bytes__(self) -> bytes:
         out = bytearray()
         _write(out, STRUCT, self)
@@ -76,6 +80,14 @@ class List(list[Any]):
     def __init__(self, kind: int, values: Any = ()) -> None:
         super().__init__(values)
         self.kind = kind
+
+
+def _copy(kind: int, value: Any) -> Any:
+    if kind == STRUCT:
+        return value.copy()
+    if kind in (LIST, SET):
+        return List(value.kind, [_copy(value.kind, each) for each in value])
+    return value
 
 
 def read(data: bytes | memoryview, at: int = 0) -> tuple[Struct, int]:
