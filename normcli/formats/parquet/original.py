@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from normcli.storage.stores import Object
 
 BLOCK = 1 << 20  # bytes read at a time
+REQUEST = 8 << 20  # bytes of an object in a store, fetched at a time
 HEAD = 1 << 12  # bytes, in which nearly every page header ends
 # Before version 1.3 it counted too few bytes in chunks with a dictionary (PARQUET-816).
 MISCOUNTING = re.compile(rb"parquet-mr(?! version (1\.([3-9]|\d\d)|[2-9]))")
@@ -128,44 +129,55 @@ def move(chunk: Struct, start: int) -> None:
     chunk.put(2, I64, at + start - old if old <= at <= old + size else 0)
 
 
-def copy_pages(file: NativeFile, chunk: Struct, write: Callable[[Any], object]) -> None:
-    """Write the bytes of a column chunk.
+class Copier:
+    """Copies column chunks of a file, one after the other.
 
-    Raises: ValueError where its pages are damaged, as far as that shows from outside: by
-    their headers, checksums, and how many values they have.
+    Those that follow each other in the file are read together, in large blocks: of an object
+    in a store, each block is a request.
     """
-    values = chunk[3][5]
-    ahead = _Ahead(file, *place_of(chunk[3]))
-    while values > 0:
-        head, size = ahead.page_header()
-        page = ahead.take(size + head[3])
-        if 4 in head and zlib.crc32(page[size:]) != head[4] & 0xFFFFFFFF:
-            raise ValueError("a page does not have its checksum (CRC)")
-        write(page)
-        data = head.get(5) or head.get(8)
-        values -= data[1] if data else 0
-    if values < 0:
-        raise ValueError("its pages have more values than it says")
-    while rest := ahead.take(BLOCK, at_most=True):
-        write(rest)
 
-
-class _Ahead:
-    """Some bytes of a file, read in blocks."""
-
-    def __init__(self, file: NativeFile, start: int, size: int) -> None:
-        self._stream, self._left = file.get_stream(start, size), size
+    def __init__(self, original: Original, chunks: Iterable[Struct]) -> None:
+        """`chunks`: those that will be copied, in this order."""
+        self.file = original.open()
+        self._block = BLOCK if isinstance(original.file, Path) else REQUEST
+        self._runs = _runs([place_of(chunk[3]) for chunk in chunks])
         self._data, self._at = memoryview(b""), 0
+        self._position = self._stop = 0  # in the file: of `_at`, and of the end of the run
 
-    def page_header(self) -> tuple[Struct, int]:
+    def copy(self, chunk: Struct, write: Callable[[Any], object]) -> None:
+        """Write the bytes of a column chunk.
+
+        Raises: ValueError where its pages are damaged, as far as that shows from outside: by
+        their headers, checksums, and how many values they have.
+        """
+        values, (start, size) = chunk[3][5], place_of(chunk[3])
+        if start != self._position or start >= self._stop:
+            self._position, self._stop = start, self._runs[start]
+            self._stream = self.file.get_stream(start, self._stop - start)
+            self._data, self._at = memoryview(b""), 0
+        end = start + size
+        while values > 0:
+            head, length = self._page_header(end)
+            page = self._take(length + head[3], end)
+            if 4 in head and zlib.crc32(page[length:]) != head[4] & 0xFFFFFFFF:
+                raise ValueError("a page does not have its checksum (CRC)")
+            write(page)
+            data = head.get(5) or head.get(8)
+            values -= data[1] if data else 0
+        if values < 0:
+            raise ValueError("its pages have more values than it says")
+        while self._position < end:
+            write(self._take(min(BLOCK, end - self._position), end))
+
+    def _page_header(self, end: int) -> tuple[Struct, int]:
         """The page header that comes next, and its size; it has yet to be taken."""
         wanted = HEAD
         while True:
-            self._fill(wanted)
+            self._fill(min(wanted, end - self._position))
             try:
                 head, stop = read(self._data, self._at)
             except EOFError as e:
-                if not self._left:
+                if wanted >= end - self._position:
                     raise ValueError("its pages are cut short") from e
                 wanted *= 8
                 continue
@@ -173,23 +185,37 @@ class _Ahead:
                 raise ValueError("a page header is damaged")
             return head, stop - self._at
 
-    def take(self, size: int, *, at_most: bool = False) -> memoryview:
-        """The next `size` bytes; `at_most`: fewer at the end."""
-        self._fill(size)
-        taken = self._data[self._at : self._at + size]
-        if len(taken) < size and not at_most:
-            raise ValueError("its pages are cut short")
-        self._at += len(taken)
-        return taken
+    def _take(self, size: int, end: int) -> memoryview:
+        """The next `size` bytes, which come before byte `end` of the file."""
+        if self._position + size <= end:
+            self._fill(size)
+            taken = self._data[self._at : self._at + size]
+            self._at += size
+            self._position += size
+            if len(taken) == size:
+                return taken
+        raise ValueError("its pages are cut short")
 
     def _fill(self, size: int) -> None:
-        """Have `size` bytes ready, or all that are left."""
-        missing = size - (len(self._data) - self._at)
-        if missing <= 0 or not self._left:
-            return
-        more = self._stream.read(min(self._left, max(missing, BLOCK)))
-        self._left = self._left - len(more) if more else 0
-        self._data, self._at = memoryview(b"".join((self._data[self._at :], more))), 0
+        """Have `size` bytes ready, if the file has them."""
+        ready = len(self._data) - self._at
+        if ready < size:
+            left = self._stop - self._position - ready
+            more = self._stream.read(min(left, max(size - ready, self._block)))
+            self._data, self._at = memoryview(b"".join((self._data[self._at :], more))), 0
+
+
+def _runs(places: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Where each column chunk begins -> where the bytes end that are copied in one go."""
+    runs: dict[int, int] = {}
+    following = (-1, -1)  # start and end of what is copied next
+    for start, size in reversed(places):
+        if size:
+            stop = following[1] if start + size == following[0] else start + size
+            runs[start], following = stop, (start, stop)
+        else:
+            runs.setdefault(start, start)
+    return runs
 
 
 def copied_index(file: NativeFile, chunk: Struct, kind: tuple[int, int], moved: int) -> bytes:

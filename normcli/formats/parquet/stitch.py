@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -21,9 +21,9 @@ from normcli.formats.parquet.columns import Recipe, ScaledGroup, part_rows
 from normcli.formats.parquet.footer import MAGIC, layout_of
 from normcli.formats.parquet.original import (
     INDEXES,
+    Copier,
     Original,
     copied_index,
-    copy_pages,
     leaf_elements,
     move,
     place_of,
@@ -71,10 +71,11 @@ class StitchedEncoder(ArrowEncoder):
         import pyarrow as pa
 
         assert isinstance(chunk, ArrowChunk)
-        places = [i if chunk.columns is None else chunk.columns.index(i) for i in self.columns]
+        carried = range(len(chunk.segments[0].table.schema))
+        place = dict(zip(chunk.columns or carried, carried, strict=True))
         segments = []
         for s in super().encode(chunk, replaced):
-            columns = [s.table.column(place) for place in places]
+            columns = [s.table.column(place[i]) for i in self.columns]
             table = pa.Table.from_arrays(columns, schema=self.schema)
             segments.append(Segment(s.group, table, s.metadata, s.first))
         return segments
@@ -174,9 +175,10 @@ class StitchedWriter(Writer):
         import pyarrow as pa
 
         self._stream, self._position, self._encoder = stream, 0, encoder
-        with arrow_errors(encoder.name):
-            self._file = encoder.original.open()
         self._footer, self._old = encoder.footer.copy(), encoder.original.footer
+        self._scaled = frozenset(encoder.leaves)
+        with arrow_errors(encoder.name):
+            self._copier = Copier(encoder.original, self._copied())
         self._pool = ThreadPoolExecutor(pa.cpu_count())
         self._waiting = list(encoder.groups)
         self._group: ScaledGroup | None = None
@@ -196,7 +198,7 @@ class StitchedWriter(Writer):
         while self._waiting:
             self._finish_group()
         self._pool.shutdown()
-        with closing(self._file):
+        with closing(self._copier.file):
             for kind in INDEXES:
                 self._copy_indexes(kind)
         groups = [self._footer[4][number] for number in self._encoder.groups]
@@ -208,6 +210,13 @@ class StitchedWriter(Writer):
     def _write(self, data: Any) -> None:
         self._stream.write(data)
         self._position += len(data)
+
+    def _copied(self) -> Iterator[Struct]:
+        """The column chunks that will be copied, in their order."""
+        for number in self._encoder.groups:
+            for leaf, chunk in enumerate(self._footer[4][number][1]):
+                if leaf not in self._scaled:
+                    yield chunk
 
     def _begun_group(self) -> ScaledGroup:
         if self._group is None:
@@ -226,7 +235,7 @@ class StitchedWriter(Writer):
             scaled = self._begun_group().finish(self._encoder.schema)
             group = self._footer[4][number]
             for leaf, chunk in enumerate(group[1]):
-                if leaf in self._encoder.leaves:
+                if leaf in self._scaled:
                     self._put_scaled(chunk, *next(scaled))
                 else:
                     self._put_copied(chunk, where)
@@ -247,14 +256,14 @@ class StitchedWriter(Writer):
         column = printable(b".".join(chunk[3][3]).decode(errors="replace"))
         start = self._position
         with arrow_errors(f"{where}, column {column}"):
-            copy_pages(self._file, chunk, self._write)
+            self._copier.copy(chunk, self._write)
         self._moved.append((chunk, start - place_of(chunk[3])[0]))
         move(chunk, start)
 
     def _copy_indexes(self, kind: tuple[int, int]) -> None:
         """Copy the bloom filters, or page indexes, of the copied columns."""
         for chunk, moved in self._moved:
-            found = copied_index(self._file, chunk, kind, moved)
+            found = copied_index(self._copier.file, chunk, kind, moved)
             put_index(chunk, kind, self._position, len(found))
             self._write(found)
 
