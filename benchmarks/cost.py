@@ -18,8 +18,9 @@ from functools import reduce
 import numpy as np
 
 from normcli.numerics.numbers import Numbers
+from normcli.statistics.base import Rows
 from normcli.statistics.batches import batch_statistics
-from normcli.statistics.moments import TableStatistics
+from normcli.statistics.moments import MomentsState
 
 N = 1 << 20
 BLOCK = 1 << 14  # values: 128 KiB, which stay in a core's cache between the passes
@@ -57,8 +58,8 @@ def chunks(x: np.ndarray, rows: int, columns: int) -> Work:
     """The statistics of a table of so many columns, in chunks of so many rows."""
     size = rows * columns
     tables = x[: len(x) // size * size].reshape(-1, columns, rows)
-    found = [[_column(column) for column in table] for table in tables]
-    return lambda: reduce(TableStatistics.merge, map(TableStatistics.of, found))
+    found = [Rows(dict(enumerate(map(_column, table)))) for table in tables]
+    return lambda: reduce(MomentsState.merge, map(MomentsState.of, found))
 
 
 def _column(x: np.ndarray) -> Numbers:

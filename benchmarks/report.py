@@ -236,6 +236,6 @@ def statistics_section(results: Results) -> str:
     head, *body = cost_of.table(results.costs)
     about = (
         "Nanoseconds a value, and how many times that of NumPy's mean and variance in blocks of "
-        "16,384 values: `TableStatistics.of` (exact sum, sum of squares, minimum, maximum, counts)."
+        "16,384 values: `MomentsState.of` (exact sum, sum of squares, minimum, maximum, counts)."
     )
     return f"## Statistics\n\n{about}\n\n" + table(head, body)

@@ -23,11 +23,13 @@ from benchmarks.tables import TABLES, options
 from normcli.engines.memory import keep_freed_memory
 from normcli.formats import format_named, open_table
 from normcli.formats.base import Chunk, ReadOptions, Style, Table
-from normcli.formats.csv.format import CsvChunk
-from normcli.formats.texts import format_rows
+from normcli.formats.csv.table import CsvChunk
+from normcli.formats.texts.write import format_rows
 from normcli.methods import methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice, Job, Scaling, fit
-from normcli.statistics.moments import TableStatistics
+from normcli.statistics.base import Rows
+from normcli.statistics.moments import MomentsState
 from normcli.storage.sources import sources
 
 READ = {".csv": "read the file, cut it into blocks", ".parquet": "read the file, decode it"}
@@ -58,8 +60,8 @@ def opened(path: Path) -> Table:
 def prepared(path: Path) -> Scaling:
     """What `transform` prepares: z-scores by the table's own statistics."""
     table, zscore = opened(path), methods()["zscore"].from_parameters({})
-    found, _ = fit([opened(path)], Choice(), zscore, {})
-    job = Job(zscore, statistics=found)
+    found, _ = fit([opened(path)], Choice(), Asked(zscore))
+    job = Job(Asked(zscore), found)
     return Scaling.prepare(table, job, format_named(table.format), ReadOptions())
 
 
@@ -83,7 +85,7 @@ def time_fit(path: Path) -> Counter[str]:
         with clock(NUMBERS):
             found = chunk.observe(numbers)
         with clock(STATISTICS):
-            TableStatistics.of(found)
+            MomentsState.of(Rows(dict(enumerate(found))))
     return clock.spent
 
 
@@ -97,7 +99,7 @@ def time_transform(path: Path) -> Counter[str]:
                 numbers = chunk.numbers(positions)
             with clock(SCALE):
                 plans = zip(numbers, scaling.plans, strict=True)
-                scaled = [plan.method.transform(x, plan.column) for x, plan in plans]
+                scaled = [plan.mapping.values(x) for x, plan in plans]
             with clock(SPLICE):
                 payload = scaling.encoder.encode(chunk, dict(zip(positions, scaled, strict=True)))
             if isinstance(chunk, CsvChunk):

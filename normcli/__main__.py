@@ -10,25 +10,25 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 data or I/O, 2 usage, 3 `check` failed."""
+    """Run the command line and exit: 0 success, 1 data or I/O error, 2 usage, 3 `check` failed."""
     with contextlib.suppress(OSError):
         _replace_closed_streams()
     # OpenBLAS would start a thread a core while it is loaded; no product here needs them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.meta_path.insert(0, _WithoutPandas())
-    # Modules are no garbage. To look for some while they are imported, and to take them apart
+    # Modules are not garbage. Looking for garbage while they are imported, and taking them apart
     # one by one at the end, takes 30 ms.
     gc.set_threshold(10_000)
     code = run(sys.argv[1:])
     gc.freeze()
-    # After a Ctrl-C while a text is executed, as in the making of a dataclass, `python -m` would
-    # end by killing itself, whatever the exit code.
+    # After a Ctrl-C while Python executes a text, as it does to make a dataclass, `python -m`
+    # would end by killing itself, whatever the exit code.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     sys.exit(code)
 
 
 class _WithoutPandas:
-    """An import hook. With its first array Arrow would import pandas; no command needs it."""
+    """An import hook: Arrow would import pandas with its first array, and no command needs it."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Refuse pandas; leave all else to the other finders."""
@@ -37,7 +37,7 @@ class _WithoutPandas:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; the exit code."""
+    """Run one command, and return the exit code."""
     import click
 
     from normcli.cli import normcli
@@ -45,7 +45,12 @@ def run(arguments: list[str]) -> int:
 
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        result = normcli.main(arguments, prog_name="normcli", standalone_mode=False)
+        if "_NORMCLI_COMPLETE" in os.environ:
+            from normcli.cli import completion  # noqa: F401  # adds what click's for bash lacks
+
+            normcli.main(arguments, prog_name="normcli")  # answers the shell, and exits
+        with normcli.make_context("normcli", arguments) as context:
+            result = normcli.invoke(context)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
@@ -55,20 +60,25 @@ def run(arguments: list[str]) -> int:
         _say(f"normcli: {error}")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        with contextlib.suppress(OSError, ValueError):
+            print(file=sys.stderr)  # a terminal has shown ^C
         _say("normcli: interrupted")
         return 130
-    except OSError as error:  # ours say what they were about: this is click, which prints --help
+    except BrokenPipeError:  # nobody reads our output any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes stdout at its end
+        return 0
+    except OSError as error:  # ours name the file: this is click, which prints --help
         _say(f"normcli: {error.strerror or error}")
         return 1
     except MemoryError:
-        _say("normcli: not enough memory; smaller chunks may help: --chunk-rows")
+        _say("normcli: not enough memory; try smaller chunks, with --chunk-rows")
         return 1
     except Exception as error:
         if "NORMCLI_TRACEBACK" in os.environ:
             raise
         _say(
             f"normcli: this is a bug in normcli: {type(error).__name__}: {error!s:.200}\n"
-            "Please report it with your command; NORMCLI_TRACEBACK=1 shows where it is"
+            "Please report it with your command; NORMCLI_TRACEBACK=1 shows where it happened"
         )
         return 1
     return result if isinstance(result, int) else 0
@@ -90,7 +100,7 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _say(message: str) -> None:
-    """Print to stderr. No line ends with a full stop, whether it is one sentence or more."""
+    """Print to stderr; no line ends with a full stop, even if it has several sentences."""
     from normcli.views.report import say
 
     say(line.removesuffix(".") for line in message.splitlines())

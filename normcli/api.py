@@ -1,4 +1,4 @@
-"""The Python door: the same words as on the command line, for files and DataFrames.
+"""The Python interface: the same words as on the command line, for files and DataFrames.
 
 >>> import pandas as pd
 >>> train = pd.DataFrame({"id": ["007", "008", "009"], "x": [1.0, 2.0, 6.0]})
@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from normcli import sidecar
 from normcli.errors import UsageError
-from normcli.formats import memory, open_table, output_format
+from normcli.formats import memory
 from normcli.formats.base import ReadOptions, Table
-from normcli.methods import methods
 from normcli.methods.base import Method, one_of
-from normcli.pipeline import Choice, Job, Scaling, frames
+from normcli.methods.spelling import Asked, method_with
+from normcli.pipeline import Choice, Job, files, frames
 from normcli.pipeline import fit as fit_tables
 from normcli.pipeline.summary import Summary
 from normcli.sidecar import model
-from normcli.storage.outputs import output, write_atomic
-from normcli.storage.sources import sources, split_suffix
+from normcli.storage.outputs import write_atomic
+from normcli.storage.sources import sources
 from normcli.views.report import skipped
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Statistics(model.Statistics):
             not scaled stay), or a path, for which `output` names the file to write.
         on_inf, on_bad_row: as of `fit`.
 
-        Raises DataError where a column is missing or holds what is no number.
+        Raises DataError where a column is missing, or a cell in it is not a number.
         """
         return self._scale(data, output, _choice((), (), on_inf, on_bad_row), inverse=False)
 
@@ -95,8 +95,7 @@ class Statistics(model.Statistics):
 
     def _scale(self, data: Any, output: Path | None, choice: Choice, *, inverse: bool) -> Any:
         job = Job(
-            self.method.with_statistics(True),
-            {name: m.with_statistics(True) for name, m in self.column_methods.items()},
+            Asked(self.method, kept=self.column_methods).with_statistics(True),
             self,
             inverse,
             choice,
@@ -109,24 +108,26 @@ class Statistics(model.Statistics):
 
     def with_method(self, method: str, **parameters: Any) -> Self:
         """The same statistics, to be applied by another method to all columns."""
-        return type(self)(self.rows, self.columns, _method(method, parameters), {}, self.running)
+        return type(self)(
+            self.rows, self.columns, _method(method, parameters), {}, self.groups, self.options
+        )
 
 
 def _scale_file(path: str, target: str, job: Job) -> None:
-    options = ReadOptions(skip_bad_rows=job.choice.skip_bad_rows)
     (source,) = sources([path])
-    table = open_table(source, options)
-    format_ = output_format(split_suffix(target)[0], table.format)
-    scaling = Scaling.prepare(table, job, format_, options)
-    with output(target, inputs=[source]) as stream:
-        scaling.run(stream)
+    reading, writing = _reading(job.choice), files.Writing(target)
+    table = files.open_for(job, source, reading, writing)
+    scaling = files.prepare(table, job, reading, writing)
+    files.write(scaling, source, writing)
     _warn_of_skipped(scaling.summary, 5)
 
 
+def _reading(choice: Choice) -> files.Reading:
+    return files.Reading(ReadOptions(skip_bad_rows=choice.skip_bad_rows))
+
+
 def _method(name: str, parameters: Mapping[str, Any]) -> Method:
-    if name not in methods():
-        raise UsageError(f"no method {name!r}: there is {', '.join(methods())}")
-    return methods()[name].from_parameters(parameters)
+    return method_with(name, parameters)
 
 
 def fit(
@@ -144,17 +145,16 @@ def fit(
     data: a pandas DataFrame, a pyarrow Table, a path (file, glob or directory) or several.
     select, exclude: columns by name, position, glob or /regex/; by default all columns of
         numbers.
-    on_inf: "error", or "ignore": infinite numbers are left out, and as they are.
+    on_inf: "error", or "ignore": infinite numbers are not counted, and are not changed.
     on_bad_row: "error", or "skip": rows of text files that have too many or too few cells, or
         text for a number, are left out; a UserWarning tells how many, and the first of them.
     method, parameters: how `Statistics.transform` will scale; one fit serves all methods.
 
-    Raises DataError where the data are no such table, UsageError where the call is wrong.
+    Raises DataError where the data are not such a table, UsageError where the call is wrong.
     """
     choice = _choice(select, exclude, on_inf, on_bad_row)
     chosen = _method(method, parameters)
-    tables = _tables(data, ReadOptions(skip_bad_rows=choice.skip_bad_rows))
-    statistics, summary = fit_tables(tables, choice, chosen, {})
+    statistics, summary = fit_tables(_tables(data, _reading(choice)), choice, Asked(chosen))
     _warn_of_skipped(summary, 3)
     return _public(statistics)
 
@@ -175,15 +175,15 @@ def _texts(selectors: Sequence[str]) -> tuple[str, ...]:
     return (selectors,) if isinstance(selectors, str) else tuple(selectors)
 
 
-def _tables(data: Any, options: ReadOptions) -> list[Table]:
+def _tables(data: Any, reading: files.Reading) -> list[Table]:
     if memory.is_frame(data):
         return [memory.table(data)]
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
-    return [open_table(s, options) for s in sources([os.fspath(path) for path in paths])]
+    return [reading.open(source) for source in sources([os.fspath(path) for path in paths])]
 
 
 def load(path: Path) -> Statistics:
-    """The statistics in a sidecar; raises SidecarError where it is none."""
+    """The statistics in a sidecar; raises SidecarError where the file is not one."""
     return _public(sidecar.load(path))
 
 
@@ -193,5 +193,6 @@ def _public(statistics: model.Statistics) -> Statistics:
         statistics.columns,
         statistics.method,
         statistics.column_methods,
-        statistics.running,
+        statistics.groups,
+        statistics.options,
     )

@@ -1,4 +1,4 @@
-"""How names, numbers and counts are spelled for people."""
+"""The spelling of names, numbers and counts in messages and tables."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def printable(text: str, limit: int = 60) -> str:
 
 
 def shown(name: str) -> str:
-    """`name` of a file as it stands in messages: quoted where it has control characters."""
+    """`name` of a file for a message: quoted if it contains control characters."""
     return name if name and name.isprintable() else printable(name, limit=200)
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A sentence that offers the nearest of `names`, or nothing.
+    """A sentence that suggests the most similar of `names`, or nothing.
 
     >>> did_you_mean("heigth", ["height", "weight"])
     " Did you mean 'height'?"
@@ -34,7 +34,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def many(count: int, what: str) -> str:
-    """So many things, in words.
+    """A count with its noun, in the singular or plural.
 
     >>> many(1, "row"), many(12345, "row")
     ('1 row', '12 345 rows')
@@ -43,7 +43,7 @@ def many(count: int, what: str) -> str:
 
 
 def grouped(count: int) -> str:
-    """A count, its digits in groups of three."""
+    """A count with its digits in groups of three."""
     return f"{count:,}".replace(",", " ")
 
 
@@ -56,12 +56,12 @@ def listed(words: Sequence[str], most: int | None = 10) -> str:
 
 
 def name(text: str) -> str:
-    """A name as it is, where it cannot be misread."""
+    """A name as it is if it cannot be misread, else quoted."""
     return text if text.isprintable() and text.strip() == text != "" else printable(text)
 
 
 def number(value: float | Decimal | None, spread: float | None = None) -> str:
-    """A number with six digits, or more where `spread` is small against it, or it is whole.
+    """A number with six digits; more if `spread` is relatively small, or the number is an integer.
 
     >>> number(42.387209302), number(1_000_000_001.5), number(1_000_000_001.5, spread=0.25)
     ('42.3872', '1e+09', '1000000001.5')
@@ -78,7 +78,7 @@ def number(value: float | Decimal | None, spread: float | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share; it says 0 % or 100 % only where that is so.
+    """A share as a percentage; 0% and 100% only where they are exact.
 
     >>> percent(0.0), percent(0.00001), percent(0.0345), percent(0.99999)
     ('0%', '<0.1%', '3.5%', '>99.9%')
@@ -98,3 +98,9 @@ def points(share: float) -> str:
     """
     sign = "-" if share < 0 else "+"
     return f"{sign}{percent(abs(share)).removesuffix('%')} points"
+
+
+def short(value: object, length: int = 60) -> str:
+    """A value for a message, cut where it is long."""
+    text = str(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

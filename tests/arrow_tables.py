@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from normcli.formats.base import Format, ReadOptions, Style, Table
-from normcli.methods.base import Scaled
+from normcli.numerics.numbers import Scaled
 from normcli.storage.sources import Source
 
 DATE = datetime.date(2024, 2, 29)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.column import ColumnStatistics
 from tests.conftest import Cli, Outcome
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
@@ -43,11 +43,11 @@ def test_data_fit_their_own_statistics(normcli: Cli, stats: Path) -> None:
     assert result.text == (
         f"stdin fits {stats}: 140 rows, 2 columns\n"
         "\n"
-        "column  fits  missing        mean   spread   out of range   why\n"
+        "column  fits  missing        mean   spread   out of range\n"
         "x       ok         0%   +0.00 std    x1.00             0%\n"
         "y       ok         0%   +0.00 std    x1.00             0%\n"
         "\n"
-        "not in the statistics, so not compared: id\n"
+        "not compared, because not in the statistics: id\n"
     )
     assert result.err == ""
 
@@ -166,7 +166,7 @@ def test_numbers_are_what_transform_would_take(normcli: Cli, stats: Path) -> Non
 
 def test_few_rows_get_a_warning_and_no_row_fits(normcli: Cli, stats: Path) -> None:
     few = normcli("check", "--stats", stats, stdin=b"x,y\n4,103\n5,102\n")
-    assert few.text.endswith("\nof so few rows, chance alone may move a mean by 2.1 std\n")
+    assert few.text.endswith("\nwith so few rows, chance alone can move a mean by 2.1 std\n")
     none = normcli("check", "--stats", stats, stdin=b"x,y\n")
     assert (none.code, none.text.splitlines()[-1]) == (0, "there are no rows to compare")
 
@@ -179,7 +179,7 @@ def test_quiet_says_nothing_and_the_exit_code_tells(normcli: Cli, stats: Path) -
 def test_those_that_do_not_fit_come_first(normcli: Cli, stats: Path) -> None:
     result = normcli("check", "--stats", stats, stdin=changed(b",100,", b",900,"))
     assert result.text.splitlines()[0] == (
-        f"stdin does not fit {stats}: 140 rows, 1 of 2 columns off"
+        f"stdin does not fit {stats}: 140 rows, 1 of 2 columns failed"
     )
     assert result.text.splitlines()[3].startswith("y       NO  ")
     assert "14.3%!" in result.text
@@ -263,16 +263,28 @@ def test_the_summary_for_programs_counts_the_cells_of_each_kind(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["check"], 2, "normcli: check needs --stats, which fit makes: normcli fit train.csv"),
+        (
+            ["check"],
+            2,
+            "normcli: check needs --stats, a file that fit writes: normcli fit train.csv",
+        ),
         (["check", "--stats", "-"], 2, "normcli: stdin (-) can be read only once: as INPUT or as"),
         (
             ["check", "--max-mean-shift", "-1"],
             2,
-            "normcli: --max-mean-shift: '-1' is not a number from 0 on, a "
-            "percentage, or off. See normcli check --help\n",
+            "normcli: --max-mean-shift must be 0 or more, a percentage, or 'off', not -1. "
+            "See normcli check --help\n",
         ),
-        (["check", "--max-spread-ratio", "nan"], 2, "'nan' is not a number from 1 on"),
-        (["check", "--max-spread-ratio", ".5"], 2, "'.5' is not a number from 1 on"),
+        (
+            ["check", "--max-spread-ratio", "nan"],
+            2,
+            "must be 1 or more, a percentage, or 'off', not 'nan'",
+        ),
+        (
+            ["check", "--max-spread-ratio", ".5"],
+            2,
+            "must be 1 or more, a percentage, or 'off', not '.5'",
+        ),
         (["check", "--max-mean-shit", "1"], 2, "Did you mean '--max-mean-shift'?"),
     ],
 )

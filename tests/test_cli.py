@@ -8,6 +8,8 @@ import io
 import json
 import os
 import pty
+import re
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -17,7 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from normcli.cli import COMMANDS
+from normcli import formats
+from normcli.cli import COMMANDS, COMMON
+from normcli.formats import format_of
+from normcli.formats.base import Format
+from normcli.storage.sources import Source
 from tests.conftest import Cli
 from tests.corpora import corpus
 
@@ -41,7 +47,7 @@ def test_fit_writes_the_sidecar_beside_a_single_file(normcli: Cli, data: Path) -
     assert list(columns) == ["x", "y"]
     assert columns["x"]["mean"] == 3.0
     assert columns["y"]["missing"] == 1
-    assert "left alone: id (leading zeros: '007' at line 2)" in result.err
+    assert "not fitted: id (leading zeros: '007' at line 2)" in result.err
 
 
 def test_fit_of_a_pipe_writes_the_same_sidecar_to_stdout(normcli: Cli, data: Path) -> None:
@@ -263,13 +269,17 @@ def test_a_late_type_change_leaves_the_column_alone_or_is_an_error(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["transform"], 2, "transform needs --stats, which fit makes: normcli fit train.csv"),
+        (
+            ["transform"],
+            2,
+            "transform needs --stats, a file that fit writes: normcli fit train.csv",
+        ),
         (["transfrom"], 2, "no command 'transfrom'. Did you mean 'transform'?"),
         (["fit", "-s", "xx"], 2, "no column 'xx'."),
         (["fit", "--method", "zscores"], 2, "Did you mean 'zscore'?"),
         (["fit", "--range", "0", "1"], 2, "--range belongs to --method minmax"),
-        (["fit", "--column", "x"], 2, "--column takes NAME=METHOD[:ARGS]"),
-        (["fit", "-d", ";;"], 2, "--delimiter is one ASCII character"),
+        (["fit", "--column", "x"], 2, "--column takes NAMES=METHOD[:ARGS]"),
+        (["fit", "-d", ";;"], 2, "--delimiter must be one ASCII character"),
         (["fit", "--from", "xls"], 2, "no format 'xls'"),
         (["fit", "-o", "no/such/dir/s.json"], 1, "no/such/dir"),
         (["merge", "absent.json"], 1, "absent.json"),
@@ -290,8 +300,8 @@ def test_too_many_columns_are_a_limit_that_can_be_raised(normcli: Cli) -> None:
     refused = normcli("fit", stdin=wide)
     assert refused.code == 1
     assert refused.err == (
-        "normcli: stdin: 40000 columns are more than 32768\n"
-        "If they are meant so, raise the limit with --max-columns\n"
+        "normcli: stdin: 40000 columns are more than the limit of 32768\n"
+        "If this is intended, raise the limit with --max-columns\n"
     )
     assert normcli("fit", "--max-columns", 3, stdin=TABLE).code == 0
     assert normcli("fit", "--max-columns", 2, stdin=TABLE).code == 1
@@ -412,9 +422,8 @@ def test_commands_options_and_columns_are_completed(
         "COMP_WORD": line.split()[-1],
         "_NORMCLI_COMPLETE": "bash_complete",
     }
-    code = "from normcli.cli import normcli; normcli(prog_name='normcli')"
     result = subprocess.run(
-        [sys.executable, "-c", code],
+        NORMCLI,
         env={**os.environ, **environment},
         capture_output=True,
         check=False,
@@ -502,7 +511,7 @@ def test_infinite_cells_that_pass_are_counted_by_every_command(
         normcli("inverse", "--stats", saved, *ignore, stdin=table),
     ]
     for result in results:
-        assert "2 cells infinite, left as they were ('x')" in result.err
+        assert "2 cells infinite, unchanged ('x')" in result.err
 
 
 def test_skipped_rows_are_counted_and_the_first_are_told(normcli: Cli, tmp_path: Path) -> None:
@@ -524,7 +533,7 @@ def test_skipped_rows_are_counted_and_the_first_are_told(normcli: Cli, tmp_path:
     [
         (["--helpp"], "no option '--helpp'. Did you mean '--help'? See normcli --help"),
         (["fit", "--selct", "x"], "no option '--selct'. Did you mean '--select'?"),
-        (["fit", "-j", "0"], "--jobs: '0' is no whole number from 1 on"),
+        (["fit", "-j", "0"], "--jobs must be a positive integer, not 0"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(normcli: Cli, arguments: list[str], words: str) -> None:
@@ -553,10 +562,11 @@ def test_a_table_without_columns_is_an_error_of_the_data(normcli: Cli) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("out.xlsx", "written as csv, since '.xlsx' tells of no format\n"),
+        ("out.xlsx", "written as csv, because no format has the suffix '.xlsx'\n"),
         (
             "out.parqet",
-            "written as csv, since '.parqet' tells of no format. Did you mean '.parquet'?\n",
+            "written as csv, because no format has the suffix '.parqet'. "
+            "Did you mean '.parquet'?\n",
         ),
         ("out", ""),
         ("out.tsv", ""),
@@ -610,7 +620,7 @@ def test_the_list_of_commands_needs_none_of_them() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert (
-        result.stderr == "['normcli.words', 'normcli.errors', 'normcli.__main__', "
+        result.stderr == "['normcli.errors', 'normcli.__main__', 'normcli.words', "
         "'normcli.cli.command', 'normcli.cli']\n"
     )
 
@@ -625,3 +635,64 @@ def test_a_small_run_imports_no_more_of_arrow_and_numpy_than_it_needs(data: Path
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert result.stderr == b"[]\n"
+
+
+# The command line itself ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_h_shows_the_dozen_options_that_most_people_use(
+    normcli: Cli, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    short, whole = (normcli(*command.split(), asked) for asked in ("-h", "--help"))
+    assert (short.code, short.err) == (0, "")
+    lines = short.text.splitlines()
+    path = f"normcli {command}".strip()
+    assert lines[0].startswith(f"Usage: {path} ")
+    assert lines[0] == whole.text.splitlines()[0]
+    assert lines[-1] == f"All options: {path} --help"
+    options = [line.split("  ")[1] for line in lines if line.startswith("  -")]
+    assert len(options) <= 12
+    assert all(f"\n  {option}" in whole.text for option in options)
+    assert len(lines) <= 40
+    assert [line for line in lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name in COMMON])
+def test_h_leaves_out_what_only_help_shows(normcli: Cli, command: str) -> None:
+    assert "--max-record-bytes" not in normcli(command, "-h").text
+    assert "--max-record-bytes" in normcli(command, "--help").text
+    assert len(re.findall(r"(?m)^  -", normcli(command, "-h").text)) == 12
+
+
+def test_a_message_reaches_stderr_in_one_write(data: Path) -> None:
+    """Each write to a socket of datagrams is a datagram of its own."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        for command in (["fit", "absent.csv"], ["fit", str(data), "-o", os.devnull]):
+            subprocess.run([*NORMCLI, *command], stderr=theirs, check=False)
+            message = ours.recv(1 << 16)
+            assert message.endswith(b"\n")
+            assert message.count(b"\n") > 1 or b"no such file" in message
+            with pytest.raises(BlockingIOError):
+                ours.recv(1, socket.MSG_DONTWAIT)
+
+
+@pytest.mark.parametrize("command", ["fit", "transform", "inverse", "fit-transform", "check"])
+def test_the_format_of_an_input_is_looked_up_once(
+    normcli: Cli, data: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    stats, looked = data.with_suffix(".stats.json"), []
+    normcli("fit", data)
+
+    def counted(source: Source) -> Format:
+        looked.append(source.name)
+        return format_of(source)
+
+    monkeypatch.setattr(formats, "format_of", counted)
+    given = [] if "fit" in command else ["--stats", stats]
+    assert normcli(command, data, *given, "-q").code == 0
+    assert looked == [str(data)]
+    assert normcli(command, data, *given, "-q", "--from", "csv").code == 0
+    assert looked == [str(data)]

@@ -48,7 +48,7 @@ def read(path: Path) -> bytes:
 
 @pytest.fixture
 def packed(tmp_path, codec):
-    """Write these bytes to a file with the codec's suffix; its path."""
+    """The path of a new file that has these bytes and the codec's suffix."""
 
     def write(data: bytes) -> Path:
         path = tmp_path / f"t.csv{SUFFIX[codec]}"
@@ -153,7 +153,7 @@ def test_the_name_may_hide_the_compression(codec, tmp_path):
     assert read(path) == TABLE
 
 
-def test_another_compression_than_the_name_tells_is_read_as_what_it_is(tmp_path):
+def test_the_first_bytes_decide_the_compression_not_the_name(tmp_path):
     path = tmp_path / "t.csv.gz"
     path.write_bytes(pack("zstd", TABLE))
     assert read(path) == TABLE
@@ -161,8 +161,8 @@ def test_another_compression_than_the_name_tells_is_read_as_what_it_is(tmp_path)
 
 @every_codec
 @pytest.mark.parametrize("data", [b"", b"a,b\n1,2\n"])
-def test_a_name_that_promises_compression_is_held_to_it(codec, packed, data):
-    with pytest.raises(DataError, match=f"this is no {codec} data"):
+def test_a_name_that_promises_compression_requires_it(codec, packed, data):
+    with pytest.raises(DataError, match=f"this is not {codec} data"):
         read(packed(data))
 
 
@@ -255,7 +255,7 @@ def test_an_xz_dictionary_beyond_the_limit_is_refused_before_it_is_made(codec, p
 # -- outside material ----------------------------------------------------------------------
 
 
-# Members with a reserved flag bit, which RFC 1952 wants refused; Python's module takes them.
+# RFC 1952 says that members with a reserved flag bit must be refused; Python accepts them.
 RESERVED_FLAGS = (
     "7ba43036adf30b911290c778a75e1c64475b9de8-18",
     "a5eb6e389298948f3cf6b173888736449d8f4f5f-9",

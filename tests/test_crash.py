@@ -28,7 +28,7 @@ from tests.processes import until
 NORMCLI = [sys.executable, "-m", "normcli"]
 OLD = b"what was there before"
 ROW = b"1.25,-3.5,text\n2.5,4.125,more\n"
-QUIET = 2.0  # seconds in which a program whose reader has gone is to end
+QUIET = 2.0  # seconds within which a program must end after its reader has gone
 PATIENCE = 30
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux: /proc, large pipes")
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(
     *arguments: object, **options: object
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """A normcli whose words are read when it is at its end."""
+    """A normcli process whose output is read at its end."""
     return processes.started("normcli", *arguments, stderr=subprocess.PIPE, **options)
 
 
@@ -57,7 +57,7 @@ def temporaries(folder: Path) -> list[Path]:
 
 
 def living(group: int) -> list[int]:
-    """The processes of a group that are not dead yet."""
+    """The processes of a group that are still alive."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -75,7 +75,7 @@ COMMANDS = {
     "fit-transform": ("fit-transform",),
 }
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
-SOME = [  # each command, source and number of jobs, and each signal with all of these
+SOME = [  # each command, source and number of jobs occurs, each with every signal
     (signal.SIGINT, "transform", "pipe", 1),
     (signal.SIGINT, "fit-transform", "file", 2),
     (signal.SIGTERM, "fit", "file", 2),
@@ -88,7 +88,7 @@ ALL = [(n, c, s, j) for n in SIGNALS for c in COMMANDS for s in ("file", "pipe")
 
 
 def is_at_work(process: subprocess.Popen[bytes], target: Path, jobs: int) -> bool:
-    """Has it a temporary file, and all the processes that it wants?"""
+    """Does it have a temporary file, and all its processes?"""
     assert process.poll() is None, process.communicate()
     return bool(temporaries(target.parent)) and len(living(process.pid)) >= jobs + (jobs > 1)
 
@@ -125,7 +125,7 @@ def test_a_signal_leaves_the_old_file_and_nothing_else(
     with started(verb, input_, *options, "-o", target, "-j", jobs, stdin=stdin) as process:
         if process.stdin is not None:
             threading.Thread(target=feed, args=(process.stdin, b"x,y,note\n"), daemon=True).start()
-        # fit-transform makes its file late, when it has read all; so does nobody else
+        # only fit-transform creates its file late, after it has read everything
         late = command == "fit-transform"
         until(lambda: (late and living(process.pid)) or is_at_work(process, target, jobs), PATIENCE)
         if late:
@@ -193,10 +193,10 @@ def test_sigterm_ends_the_program_whenever_it_comes(folder: Path, tmp_path: Path
             time.sleep(0.3 + i * 0.05)
             process.terminate()
             _, err = ended(process)
-            # before Python runs our code the signal ends it by itself
+            # before Python runs our code, the signal ends the process directly
             assert process.returncode in (143, -signal.SIGTERM, 0), err
             assert b"Traceback" not in err
-            # it may come when the new file has just taken its place
+            # it may come just after the new file was moved to its place
             assert target.read_bytes() in (OLD, whole)
             assert temporaries(tmp_path) == []
             target.write_bytes(OLD)
@@ -292,7 +292,7 @@ def test_a_closed_stdin_has_its_own_words() -> None:
     assert result.stderr == b"normcli: stdin is closed: name an INPUT file, or pipe the data in\n"
 
 
-def test_a_closed_stderr_is_no_matter(folder: Path, tmp_path: Path) -> None:
+def test_a_closed_stderr_does_no_harm(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "t.csv"
     result = closed("<&- >&- 2>&-", ["fit-transform", f"{folder}/head.csv", "-o", str(target)])
     assert result.returncode == 0
@@ -311,7 +311,7 @@ def closed(redirection: str, arguments: list[str]) -> subprocess.CompletedProces
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Iterator[Path]:
-    """A FIFO with 900 kB of a table, which never ends: who wants all of it waits for ever."""
+    """A FIFO with 900 kB of a table, which never ends: reading all of it takes for ever."""
     path = tmp_path / "endless"
     os.mkfifo(path)
     descriptor = os.open(path, os.O_RDWR)
@@ -330,7 +330,7 @@ def pipe(tmp_path: Path) -> Iterator[Path]:
 
 
 def unread(path: Path) -> int:
-    """How many bytes are still in a FIFO."""
+    """The number of bytes that are still in a FIFO."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         answer = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
@@ -364,7 +364,7 @@ def unread(path: Path) -> int:
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else None,
 )
-def test_what_cannot_be_written_or_believed_is_told_before_a_byte_is_read(
+def test_bad_outputs_and_sidecars_are_reported_before_a_byte_is_read(
     normcli: Cli,
     folder: Path,
     tmp_path: Path,
@@ -500,7 +500,7 @@ def test_statistics_and_summaries_do_not_replace_an_input(
     places = {"DATA": data, "LINK": link, "OTHER": tmp_path / "o", "STATS": folder / "s.json"}
     result = normcli(*(places.get(argument, argument) for argument in arguments))
     assert result.code == 2
-    assert "is an input, which it would replace" in result.err
+    assert "would replace the input" in result.err
     assert data.read_bytes() == (folder / "head.csv").read_bytes()
     assert not places["OTHER"].exists()
 
@@ -536,14 +536,14 @@ def test_a_fault_at_any_call_of_the_system_leaves_the_old_files(
             return
         assert result.code == 1, fault.failed
         assert "Input/output error" in result.err
-        # Once a file is in its place, what comes after it can fail, and is told.
+        # Once a file is in its place, later steps can still fail, which is reported.
         assert target.read_bytes() == OLD or fault.replaced
         assert temporaries(tmp_path) == []
     pytest.fail("it never succeeds")
 
 
 class Fault:
-    """Lets the n-th write, fsync or rename of a file fail."""
+    """Makes the n-th write, fsync or rename of a file fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
         self.left, self.failed, self.replaced = n, False, False

@@ -27,12 +27,13 @@ from normcli.formats.csv import index as csv_index
 from normcli.formats.csv import records as csv_records
 from normcli.formats.csv import text as csv_text
 from normcli.formats.csv import transcode
-from normcli.formats.csv.format import Csv, CsvChunk, Tsv
+from normcli.formats.csv.format import Csv, Tsv
 from normcli.formats.csv.records import Dialect
-from normcli.methods.base import Scaled
-from normcli.numerics.numbers import Numbers
+from normcli.formats.csv.table import CsvChunk
+from normcli.numerics.numbers import Numbers, Scaled
 from normcli.storage.sources import Source
 from tests import csv_oracle
+from tests.read_options import read_options
 
 CHUNKS = (None, 1, 2, 7)
 
@@ -77,7 +78,7 @@ def transform(data: bytes, columns=None, format_=None, skip=False, **options) ->
 def run(data: bytes, columns=(), format_=None, skip=False, **options):
     """What comes out, and the bad rows."""
     format_ = format_ or Csv()
-    read = ReadOptions(skip_bad_rows=skip, **options)
+    read = read_options(skip_bad_rows=skip, **options)
     table = format_.open(Memory(data), read)
     chosen = [table.columns.index(name) for name in columns]
     encoder = format_.encoder(table, chosen, Style(), read)
@@ -191,9 +192,9 @@ def test_without_quoting_a_quote_is_a_character_like_others(table, block, rows):
     options = {"delimiter": delimiter, "comment": comment or None, "chunk_rows": rows}
     new = expected(data, delimiter, comment, columns, quoting=False)
     with reading(block):
-        got = transform(data, [f"c{i}" for i in columns], quoting=False, **options)
+        got = transform(data, [f"c{i}" for i in columns], no_quoting=True, **options)
         assert got == new
-        assert transform(data, (), quoting=False, **options) == data
+        assert transform(data, (), no_quoting=True, **options) == data
 
 
 @given(tables(), st.sampled_from(["utf-16", "utf-16-be", "utf-32", "gb18030"]))
@@ -270,12 +271,12 @@ def test_a_header_alone_is_a_table_without_rows(data):
 
 @pytest.mark.parametrize("data", [b"", b"\n\r\n\r", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b"#a,b\n"])
 def test_a_file_without_header_and_rows_is_refused_in_its_own_words(data):
-    assert error_of(data, comment="#") == "t.csv: there is nothing in it: no header and no row"
+    assert error_of(data, comment="#") == "t.csv: there is no header and no row in it"
 
 
 def test_without_header_the_columns_are_numbered_and_the_first_row_is_scaled():
-    assert same_outcome(b"1,2\n3,4", ["2"], header=False) == (b"1,5.0\n3,9.0", [])
-    assert same_outcome(b"\xef\xbb\xbf\n1", ["1"], header=False) == (b"\xef\xbb\xbf\n3.0", [])
+    assert same_outcome(b"1,2\n3,4", ["2"], no_header=True) == (b"1,5.0\n3,9.0", [])
+    assert same_outcome(b"\xef\xbb\xbf\n1", ["1"], no_header=True) == (b"\xef\xbb\xbf\n3.0", [])
 
 
 def test_names_may_hold_quotes_delimiters_line_ends_and_may_repeat():
@@ -287,7 +288,7 @@ def test_names_may_hold_quotes_delimiters_line_ends_and_may_repeat():
 def test_a_header_of_a_million_columns_takes_seconds():
     header = b",".join(b'"c%d"' % i for i in range(1_000_000)) + b"\n"
     start = time.monotonic()
-    table = Csv().open(Memory(header), ReadOptions(max_columns=1_000_000))
+    table = Csv().open(Memory(header), read_options(max_columns=1_000_000))
     assert len(table.columns) == 1_000_000
     assert time.monotonic() - start < 20
 
@@ -382,7 +383,7 @@ def test_what_overflows_is_infinite_and_nan_that_is_no_token_is_not_missing():
 def test_codes_and_texts_are_no_numbers_when_columns_are_looked_for(cells, reason, line):
     data = ("x;y\n" + cells.replace("\n", ";1\n")).encode() + b";1\n"
     for rows in CHUNKS:
-        table = Csv().open(Memory(data), ReadOptions(delimiter=";", chunk_rows=rows))
+        table = Csv().open(Memory(data), read_options(delimiter=";", chunk_rows=rows))
         found = [chunk.observe([0])[0] for chunk in table.chunks()]
         first = next(x for x in found if isinstance(x, NotNumbers))
         assert (first.reason, first.order, first.where) == (reason, line, f"line {line}")
@@ -390,7 +391,7 @@ def test_codes_and_texts_are_no_numbers_when_columns_are_looked_for(cells, reaso
 
 # -- bad tables ----------------------------------------------------------------------------
 
-RAGGED = "Mend the line, skip such rows with --on-bad-row skip, or see --delimiter"
+RAGGED = "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter"
 QUOTES = "If quotes are ordinary characters in this file, add --no-quoting"
 
 
@@ -431,8 +432,8 @@ QUOTES = "If quotes are ordinary characters in this file, add --no-quoting"
         ),
         (
             b'a,b\n1,"1,234,567.5"\n',
-            "line 2, column 'b': '1,234,567.5' is not a number\nThousands separators have to be "
-            "taken out first; to leave the column alone, --exclude b",
+            "line 2, column 'b': '1,234,567.5' is not a number\nRemove the thousands separators "
+            "first; to leave the column alone, --exclude b",
         ),
         (
             b'a,b\n1,"1,5"\n',
@@ -484,7 +485,7 @@ def test_invalid_text_in_another_encoding_is_refused_after_what_is_before_it():
     message = error_of(data, ["a"], encoding="cp1252")
     assert message == (
         "t.csv: byte 0x81 at offset 10 is not cp1252\n"
-        "If the file is in another encoding, say so with --encoding"
+        "If the file is in another encoding, name it with --encoding"
     )
     assert "line 2: 1 cell" in error_of(b"a,b\n1\n3,\x81\n", ["a"], encoding="cp1252")
     assert "odd" not in error_of("a,b\n1,2\n".encode("utf-16")[:-1], encoding="utf-16")
@@ -498,16 +499,16 @@ def test_text_that_would_not_come_back_in_its_encoding_is_refused():
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"delimiter": ""}, "--delimiter is one"),
-        ({"delimiter": ",,"}, "--delimiter is one"),
-        ({"delimiter": "é"}, "--delimiter is one"),
-        ({"delimiter": '"'}, "--delimiter is one"),
-        ({"delimiter": "-"}, "--delimiter is one"),
-        ({"delimiter": "e"}, "--delimiter is one"),
+        ({"delimiter": ""}, "--delimiter must be one"),
+        ({"delimiter": ",,"}, "--delimiter must be one"),
+        ({"delimiter": "é"}, "--delimiter must be one"),
+        ({"delimiter": '"'}, "--delimiter must be one"),
+        ({"delimiter": "-"}, "--delimiter must be one"),
+        ({"delimiter": "e"}, "--delimiter must be one"),
         ({"decimal": ","}, "try --delimiter ';'"),
-        ({"decimal": "·"}, "--decimal is . or ,"),
-        ({"comment": "//"}, "--comment is one"),
-        ({"comment": ","}, "--comment is one"),
+        ({"decimal": "·"}, "--decimal must be . or ,"),
+        ({"comment": "//"}, "--comment must be one"),
+        ({"comment": ","}, "--comment and the delimiter are both ','"),
         ({"encoding": "utf-9"}, "--encoding 'utf-9' is not known"),
         ({"encoding": "base64"}, "--encoding 'base64' is not known"),
         ({"encoding": "rot13"}, "--encoding 'rot13' is not known"),
@@ -515,7 +516,7 @@ def test_text_that_would_not_come_back_in_its_encoding_is_refused():
 )
 def test_impossible_options_are_usage_errors(options, word):
     with pytest.raises(UsageError, match=word.replace(".", "[.]")):
-        Csv().open(Memory(b"a,b\n1,2\n"), ReadOptions(**options))
+        Csv().open(Memory(b"a,b\n1,2\n"), read_options(**options))
 
 
 # -- limits --------------------------------------------------------------------------------
@@ -543,7 +544,7 @@ def test_a_record_without_end_is_refused_before_much_of_it_is_read(start):
     stream = Endless(start)
     source = Memory(start)
     source.open = lambda: stream
-    table = Csv().open(source, ReadOptions(max_record=1 << 20))
+    table = Csv().open(source, read_options(max_record_bytes=1 << 20))
     with (
         reading(1 << 16),
         pytest.raises(LimitError, match=r"1 048 576 bytes.*\n.*--max-record-bytes"),
@@ -554,15 +555,15 @@ def test_a_record_without_end_is_refused_before_much_of_it_is_read(start):
 
 def test_the_longest_record_is_the_limit_whatever_is_read_at_once():
     data = b"a,b\n1,2\n" + b"3" * 98 + b",4\n5,6\n"
-    assert error_of(data, ["b"], max_record=100) == (
-        "t.csv: the record at line 3 is longer than 100 bytes; a quote may be open there\n"
-        "If it is meant so, raise the limit with --max-record-bytes"
+    assert error_of(data, ["b"], max_record_bytes=100) == (
+        "t.csv: the record at line 3 is longer than 100 bytes; perhaps a quote is not closed\n"
+        "If this is intended, raise the limit with --max-record-bytes"
     )
-    assert same_outcome(data, ["b"], max_record=101)[1] == []
-    assert "header is longer than 2 bytes" in error_of(data, max_record=2)
-    assert "line 2: 1 cell" in error_of(data.replace(b"1,2", b"1"), max_record=100)
+    assert same_outcome(data, ["b"], max_record_bytes=101)[1] == []
+    assert "header is longer than 2 bytes" in error_of(data, max_record_bytes=2)
+    assert "line 2: 1 cell" in error_of(data.replace(b"1,2", b"1"), max_record_bytes=100)
     quote = data.replace(b"1,2", b'1,2"')
-    assert "line 2: a quote inside" in error_of(quote, max_record=100, blocks=(1, 1 << 22))
+    assert "line 2: a quote inside" in error_of(quote, max_record_bytes=100, blocks=(1, 1 << 22))
 
 
 @pytest.mark.parametrize("cell", [b" ", b'""', b'\n""', b"\r", b"x\n"])
@@ -645,7 +646,7 @@ def test_skipping_is_the_same_at_every_chunk_size(rows):
 )
 def test_lines_are_right_after_rows_were_skipped(data, places):
     for rows in CHUNKS:
-        table = Csv().open(Memory(data), ReadOptions(chunk_rows=rows, skip_bad_rows=True))
+        table = Csv().open(Memory(data), read_options(chunk_rows=rows, skip_bad_rows=True))
         parts = [chunk.without_bad_rows([0])[0] for chunk in table.chunks()]
         whole = pickle.loads(pickle.dumps(CsvChunk.concat(parts)))
         for chunk in (whole, CsvChunk.concat([whole.slice(i, i + 1) for i in range(4)])):
@@ -659,7 +660,7 @@ def test_lines_are_right_after_rows_were_skipped(data, places):
 @given(tables(), st.integers(1, 3))
 def test_slices_of_a_chunk_put_together_are_the_chunk(table, size):
     data, delimiter, comment, columns = table
-    options = ReadOptions(delimiter=delimiter, comment=comment or None)
+    options = read_options(delimiter=delimiter, comment=comment or None)
     for chunk in Csv().open(Memory(data), options).chunks():
         parts = [chunk.slice(i, i + size) for i in range(0, max(chunk.rows, 1), size)]
         assert [part.rows for part in parts[:-1]] == [size] * (len(parts) - 1)
@@ -795,7 +796,7 @@ def test_a_decimal_comma_is_kept_when_csv_becomes_tsv_and_quoted_where_it_parts_
 
 
 def test_csv_to_tsv_keeps_the_text_and_scales_the_numbers():
-    options = ReadOptions(delimiter=";")
+    options = read_options(delimiter=";")
     table = Csv().open(Memory(b'a b;"n\tn"\n1;007\n;"x""\ty"\n'), options)
     encoder = Tsv().encoder(table, [0], Style(), options)
     stream = io.BytesIO()
@@ -807,7 +808,7 @@ def test_csv_to_tsv_keeps_the_text_and_scales_the_numbers():
 
 
 def test_text_that_the_encoding_cannot_write_is_refused():
-    options = ReadOptions(encoding="latin-1")
+    options = read_options(encoding="latin-1")
     table = Csv().open(Memory(b"a\n1\n"), ReadOptions())
     encoder = Tsv().encoder(table, [0], Style(), options)
     with pytest.raises(DataError, match="'€' cannot be written as iso8859-1"):

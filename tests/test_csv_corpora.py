@@ -18,6 +18,7 @@ from normcli.formats.csv.format import Csv
 from normcli.numerics.numbers import Numbers
 from tests import csv_oracle
 from tests.corpora import corpus
+from tests.read_options import read_options
 from tests.test_csv import CHUNKS, Memory, outcome, transform
 
 # What the manifest, made by others from the bytes alone, calls a file that is no table.
@@ -73,7 +74,7 @@ def test_every_outcome_is_the_same_at_every_chunk_size():
 
 def numeric(data: bytes, **options) -> list[int]:
     """The columns that `observe` takes for numbers in all chunks."""
-    table = Csv().open(Memory(data), ReadOptions(**options))
+    table = Csv().open(Memory(data), read_options(**options))
     alive = list(range(len(table.columns)))
     for chunk in table.chunks():
         found = chunk.observe(alive)
@@ -111,7 +112,7 @@ def scaled_text(text: str) -> str:
 def test_no_file_ends_in_anything_but_success_or_an_error_in_words():
     messages = set()
     for path, delimiter, _ in files():
-        for options in ({}, {"header": False}, {"quoting": False}, {"comment": "#"}):
+        for options in ({}, {"no_header": True}, {"no_quoting": True}, {"comment": "#"}):
             data, start = path.read_bytes(), time.monotonic()
             try:
                 numeric(data, delimiter=delimiter, **options)

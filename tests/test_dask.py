@@ -20,8 +20,9 @@ from normcli.engines.local import Serial
 from normcli.errors import NormcliError
 from normcli.formats.base import ReadOptions
 from normcli.methods import methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice
-from normcli.pipeline.fragmented import Observe, fit_fragments
+from normcli.pipeline.fragmented import fit_fragments
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.write import dumps
 from normcli.storage.sources import sources
@@ -44,7 +45,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def timeless(report: str) -> list[str]:
-    """The lines of a report without what differs from run to run."""
+    """The lines of a report without the parts that differ between runs."""
     return FIGURE.sub("0 ", report).splitlines()
 
 
@@ -96,16 +97,15 @@ def test_a_file_that_workers_cannot_see_is_named_with_the_place(
     assert failed.code == 1
     assert f"normcli: {seen} " in failed.err
     assert socket.gethostname() in failed.err
-    assert "the inputs have to be found under the same names" in failed.err
+    assert "Every worker must find the inputs under the same names" in failed.err
 
 
 def fitted(table: Path, address: str, watch: Callable[[], None]) -> bytes:
     """The sidecar of a fit on the cluster, `watch` being called after every fragment."""
     found = fragments(sources([str(table)]), ReadOptions(), None, 100, Serial())
-    zscore = methods()["zscore"].from_parameters({})
-    work = Observe.of(found[0].open(), Choice())
+    zscore = Asked(methods()["zscore"].from_parameters({}))
     with dask_engine.dask(address, 1) as engine:
-        return dumps(fit_fragments(found, work, zscore, {}, engine, Summary(watch=watch)))
+        return dumps(fit_fragments(found, Choice(), zscore, engine, Summary(watch=watch)))
 
 
 def test_a_worker_that_dies_in_mid_run_changes_nothing(
@@ -158,10 +158,10 @@ def test_a_run_that_is_ended_leaves_no_process(tmp_path: Path, way: signal.Signa
     options = ("--engine", "dask", "-j", 2, "--fragment-bytes", 60, "--output-dir", parts)
     command = ("normcli", "fit-transform", table, *options)
     with started(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
-        until(lambda: len(group(run.pid)) >= 3)  # one is there to look after the others
+        until(lambda: len(group(run.pid)) >= 3)  # one of them watches the others
         time.sleep(1)
         if way is signal.SIGINT:
-            os.killpg(run.pid, way)  # as a terminal does it
+            os.killpg(run.pid, way)  # as a terminal does
         else:
             run.send_signal(way)
         _, words = run.communicate(timeout=PATIENCE)
@@ -199,7 +199,7 @@ def test_a_worker_with_another_version_is_named(cluster: str, tmp_path: Path, no
             failed = normcli("fit", table, "--engine", "dask", "--scheduler", cluster)
     until(lambda: len(threads(cluster)) == 2)
     assert failed.code == 1
-    assert re.match(r"normcli: tcp://\S+ has normcli 9\.9, and here it is", failed.err)
+    assert re.match(r"normcli: tcp://\S+ has normcli 9\.9, but this machine has", failed.err)
 
 
 def test_a_scheduler_that_does_not_answer_is_named_in_time(tmp_path: Path, normcli: Cli) -> None:
@@ -216,12 +216,12 @@ def test_a_scheduler_that_does_not_answer_is_named_in_time(tmp_path: Path, normc
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_an_address_that_is_none_is_a_usage_error(tmp_path: Path, normcli: Cli) -> None:
+def test_an_invalid_address_is_a_usage_error(tmp_path: Path, normcli: Cli) -> None:
     table = tmp_path / "t.csv"
     write_csv(table)
     refused = normcli("fit", table, "--engine", "dask", "--scheduler", "")
     assert refused.code == 2
-    assert "--scheduler '' is no address" in refused.err
+    assert "--scheduler '' is not an address" in refused.err
 
 
 def test_without_dask_the_command_that_installs_it_is_told(
@@ -309,7 +309,7 @@ def test_time_passes_while_workers_do_the_work(
 IMPATIENT = """
 from normcli.engines import dask as dask_engine
 from normcli.views import progress
-dask_engine.ANSWER = 60  # a busy machine is no failure
+dask_engine.ANSWER = 60  # a busy machine is not a failure
 dask_engine.LOOK = progress.DELAY = progress.INTERVAL = 0.001
 """
 

@@ -1,4 +1,4 @@
-"""Every engine is an ordered map: what it promises to those who use it."""
+"""Every engine is an ordered map."""
 
 import threading
 from contextlib import closing
@@ -11,6 +11,7 @@ from normcli.errors import DataError
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
 from normcli.methods import methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice, fit
 from normcli.storage.sources import sources
 
@@ -76,7 +77,7 @@ def test_overlapped_work_is_read_done_and_used_at_the_same_time():
 
 
 class Counting:
-    """Counts how often it is asked for a map."""
+    """Counts the calls of its map."""
 
     maps = 0
 
@@ -90,7 +91,7 @@ def test_the_same_workers_see_all_tables_of_a_kind(tmp_path):
         (tmp_path / f"{i}.csv").write_text(f"x\n{i}\n{i + 0.5}\n")
     tables = (open_table(s, ReadOptions()) for s in sources([str(tmp_path)]))
     engine = Counting()
-    statistics, summary = fit(tables, Choice(), methods()["zscore"](), {}, engine)
+    statistics, summary = fit(tables, Choice(), Asked(methods()["zscore"]()), engine)
     assert statistics.columns["x"].mean == 2.25
     assert summary.rows == 10
     assert engine.maps == 1

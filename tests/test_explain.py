@@ -41,11 +41,11 @@ def test_fit_explains_which_columns_it_would_choose_and_saves_nothing(
     asked = ("--exclude", "y", "--column", "x=minmax", "--explain")
     for result in (normcli("fit", path, *asked), normcli("fit", *asked, stdin=TABLE)):
         assert result.text == (
-            "column  is          because\n"
-            "x       fitted      all cells are numbers or missing; method minmax\n"
-            "y       left alone  excluded\n"
-            "id      left alone  leading zeros: '007' at line 2\n"
-            "t       left alone  text: 'a' at line 2\n"
+            "column  fitted  why\n"
+            "x       yes     all cells are numbers or missing; method minmax\n"
+            "y       no      excluded\n"
+            "id      no      leading zeros: '007' at line 2\n"
+            "t       no      text: 'a' at line 2\n"
         )
         assert result.err == ""
     assert list(tmp_path.iterdir()) == [path]
@@ -58,10 +58,10 @@ def test_transform_explains_every_column_by_its_formula(
     asked = ("--column", "y=minmax:-1,1", "-o", out, "--explain")
     assert normcli("transform", "--stats", stats, *asked, stdin=TABLE).text == (
         "column  method  becomes\n"
-        "id      -       as it is: not in the statistics\n"
+        "id      -       unchanged: not in the statistics\n"
         "x       zscore  (x - 3) / 2.160246899469287\n"
         "y       minmax  -1 + 2 * (x - 10) / (40 - 10)\n"
-        "t       -       as it is: not in the statistics\n"
+        "t       -       unchanged: not in the statistics\n"
     )
     assert not out.exists()
 
@@ -70,7 +70,7 @@ def test_inverse_explains_the_way_back(normcli: Cli, stats: Path) -> None:
     asked = ("-s", "x", "--explain")
     assert normcli("inverse", "--stats", stats, *asked, stdin=b"y,x\n1,2\n").text == (
         "column  method  becomes\n"
-        "y       -       as it is: not selected\n"
+        "y       -       unchanged: not selected\n"
         "x       zscore  y * 2.160246899469287 + 3\n"
     )
 
@@ -80,10 +80,10 @@ def test_fit_transform_explains_both_of_its_steps(normcli: Cli, tmp_path: Path) 
     asked = ("--method", "minmax", "--exclude", "x", "--save-stats", saved, "--explain")
     assert normcli("fit-transform", *asked, stdin=TABLE).text == (
         "column  method  becomes\n"
-        "id      -       as it is: leading zeros: '007' at line 2\n"
-        "x       -       as it is: excluded\n"
+        "id      -       unchanged: leading zeros: '007' at line 2\n"
+        "x       -       unchanged: excluded\n"
         "y       minmax  (x - 10) / (40 - 10)\n"
-        "t       -       as it is: text: 'a' at line 2\n"
+        "t       -       unchanged: text: 'a' at line 2\n"
     )
     assert not saved.exists()
 
@@ -111,7 +111,7 @@ def test_a_range_that_does_not_matter_is_not_explained(normcli: Cli, stats: Path
 def test_batch_training_explains_which_columns_are_no_numbers(normcli: Cli) -> None:
     asked = ("--method", "batch", "--batch-size", 2, "--last-batch", "drop", "--explain")
     assert normcli("transform", *asked, stdin=TABLE).text.splitlines()[1:3] == [
-        "id      -       as it is: leading zeros: '007' at line 2",
+        "id      -       unchanged: leading zeros: '007' at line 2",
         "x       batch   (x - mean_B) / sqrt(var_B + 1e-05)",
     ]
 
@@ -124,7 +124,7 @@ def test_a_column_that_was_fitted_on_no_number_is_explained_as_what_it_may_hold(
     for command in ("transform", "inverse"):
         told = normcli(command, "--stats", path, "--explain", stdin=table).text
         assert told.splitlines()[1] == (
-            "x       zscore  as it is while missing; a number is an error, since none was fitted"
+            "x       zscore  missing cells stay unchanged; a number is an error, as none was fitted"
         )
     told = normcli("check", "--stats", path, "--explain", stdin=table).text
     assert told.splitlines()[1].split() == ["x", "none", "-", "-", "95%", "to", "100%"]
@@ -140,9 +140,9 @@ def test_what_cannot_be_done_is_not_explained(normcli: Cli, stats: Path) -> None
 
 
 def test_columns_that_were_not_asked_for_are_no_news(normcli: Cli) -> None:
-    assert "left alone" not in normcli("fit", "-s", "x", stdin=TABLE).err
+    assert "not fitted" not in normcli("fit", "-s", "x", stdin=TABLE).err
     result = normcli("fit", "--exclude", "x", stdin=TABLE)
-    assert "left alone: id (leading zeros: '007' at line 2), t (text: 'a' at line 2)" in result.err
+    assert "not fitted: id (leading zeros: '007' at line 2), t (text: 'a' at line 2)" in result.err
 
 
 SECONDS = re.compile(r" in \d+\.\d+ s")
@@ -154,7 +154,7 @@ def test_a_run_tells_rows_seconds_and_how_many_of_the_columns_it_scaled(
     told = tmp_path / "told.json"
     result = normcli("transform", "--stats", stats, "--json-summary", told, stdin=TABLE)
     assert SECONDS.sub(" in 0 s", result.err, count=1) == (
-        "3 rows in 0 s, scaled 2 of 4 columns: x, y\n1 cell missing, left as it was ('y')\n"
+        "3 rows in 0 s, scaled 2 of 4 columns: x, y\n1 cell missing, unchanged ('y')\n"
     )
     summary = json.loads(told.read_bytes())
     assert summary.pop("seconds") > 0
@@ -203,9 +203,9 @@ def test_verbose_tells_all_of_what_is_else_cut(normcli: Cli, tmp_path: Path) -> 
     assert lines[29].split()[:3] == ["c29", "0", "1"]
     assert lines[30] == f"read {path} as csv"
     assert lines[31].endswith("c27, c28, c29")
-    assert lines[32] == "left alone: c1 (excluded)"
+    assert lines[32] == "not fitted: c1 (excluded)"
     assert lines[34] == "missing in every row: 1 column: c29"
-    assert lines[35] == "1 cell missing, left as it was ('c29': 1)"
+    assert lines[35] == "1 cell missing, unchanged ('c29': 1)"
     assert normcli("fit", path, "-v", "-q").err == ""
 
 
@@ -249,6 +249,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def opened(path: Path, rows: int | None = None) -> tuple[Source, Table]:
     class Known(Table):
         total_rows = rows
+        chunks = schema = NotImplemented
 
     path.write_bytes(b"x" * 1000)
     return Source(str(path), path), Known("csv", "t", ["x"])
@@ -299,8 +300,8 @@ def test_a_bar_is_one_line_that_fits_the_terminal(
     bar.begin(source, table)
     clock.now += 2
     bar.summary.advance(1, [])
-    drawn = "━━━━━━──────────────────"
-    assert bar.line(2.0, 80) == f"fitting  {drawn}  25%  1 row  0.000125 MB/s  0:06 left"
+    words = "25%  1 row  0.000125 MB/s  0:06 left"
+    assert bar.line(2.0, 80) == f"fitting  {'━' * 6:24}  {words}"
     assert bar.line(2.0, 60) == "fitting  25%  1 row  0.000125 MB/s  0:06 left"
     assert bar.line(2.0, 20) == "fitting  25%  1 row"
     source.size = None  # a pipe
@@ -326,7 +327,7 @@ def test_steps_that_are_large_let_the_time_left_run_down(
     monkeypatch.setenv("NO_COLOR", "1")
     source, _ = opened(tmp_path / "a")
     bar = Bar("fitting", [source])
-    assert bar.line(3.0, 80) == f"fitting  {'─' * 24}   0%  0:03 so far"
+    assert bar.line(3.0, 80) == f"fitting  {'':24}   0%  0:03 so far"
     clock.now += 4
     bar.summary.add(Summary(rows=5, bytes=250))
     for seconds, last in (
@@ -418,6 +419,26 @@ def test_there_is_no_bar_with_q(stats: Path, tmp_path: Path) -> None:
     command = ("transform", path, "--stats", stats, "--output-dir", parts)
     assert b"%" in on_terminal(at_once, *command)
     assert on_terminal(at_once, *command, "-q") == b""
+
+
+@pytest.mark.parametrize(("delay", "options"), [(60, []), (0, ["-q"]), (0, [])])
+@pytest.mark.parametrize("command", ["fit", "transform"])
+def test_rich_is_loaded_by_a_run_only_for_a_bar(
+    stats: Path, tmp_path: Path, command: str, delay: int, options: list[str]
+) -> None:
+    table, told = tmp_path / "t.csv", tmp_path / "told"
+    table.write_bytes(TABLE)
+    code = f"""
+import atexit, sys
+from normcli.views import progress
+progress.DELAY = {delay}
+atexit.register(lambda: open({str(told)!r}, "w").write(str("rich" in sys.modules)))
+"""
+    given = [] if command == "fit" else ["--stats", stats]
+    seen = on_terminal(code, command, table, *given, "-o", tmp_path / "out", *options)
+    has_bar = delay == 0 and not options
+    assert told.read_text() == str(has_bar)
+    assert (b"\x1b" in seen) == has_bar
 
 
 @pytest.mark.parametrize("command", ["fit", "transform"])

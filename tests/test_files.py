@@ -24,7 +24,7 @@ from normcli.storage.outputs import output, write_atomic
 from normcli.storage.sources import Source, sources
 
 OLD, NEW = b"the old table\n" * 50, random.Random(3).randbytes(300_000)
-# What the tests let write to devices gives up root's rights first: a bug must not replace them.
+# Code that writes to devices gives up root's rights first: a bug must not replace the devices.
 UNPRIVILEGED = """
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
@@ -41,7 +41,7 @@ def descriptors() -> int:
 
 
 def python(script: str, *args: object, **options: object) -> subprocess.Popen[bytes]:
-    """A real process that runs `script`, in which everything of `normcli.storage` is at hand."""
+    """A real process that runs `script`, with everything in `normcli.storage` imported."""
     prelude = (
         "import os, signal, sys, time\n"
         "from normcli.storage.sources import *\nfrom normcli.storage.outputs import *\n"
@@ -72,7 +72,7 @@ def listed(*inputs: str) -> list[str]:
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    """A directory of parts as programs leave it behind, as the current directory."""
+    """A directory of parts such as programs write, as the current directory."""
     for name in (
         "day=2/part-0.csv",
         "day=10/part-1.csv",
@@ -148,7 +148,7 @@ def test_links_are_followed_to_files_but_not_round_in_circles(tree):
         ("", "no such file"),
     ],
 )
-def test_what_is_not_there_is_an_error_with_its_own_words(tree, name, words):
+def test_a_missing_input_has_its_own_message(tree, name, words):
     with pytest.raises(NormcliError, match=words) as caught:
         sources(["top.csv", name])
     assert len(str(caught.value).splitlines()) == 1
@@ -210,7 +210,7 @@ def test_the_position_counts_bytes_of_the_file_not_of_the_table(tmp_path):
 def test_nothing_stays_open(tmp_path):
     path = tmp_path / "t.csv.gz"
     path.write_bytes(gzip.compress(OLD))
-    gc.collect()  # what tests before this one left open
+    gc.collect()  # files that earlier tests left open
     before = descriptors()
     [source] = sources([str(path)])
     assert source.path is None
@@ -393,7 +393,7 @@ def test_the_new_file_takes_the_old_ones_place(target):
     assert names(target.parent) == ["t.csv"]
 
 
-def test_nothing_is_to_be_seen_before_the_end(target):
+def test_nothing_is_visible_before_the_end(target):
     with output(str(target)) as stream:
         stream.write(NEW)
         stream.flush()
@@ -441,7 +441,7 @@ def test_data_and_directory_are_on_the_disk_in_the_right_order(target, monkeypat
     assert calls[-4:] == ["write file", "fsync file", "replace file", "fsync directory"]
 
 
-def test_the_stream_may_be_closed_by_who_writes_to_it(target):
+def test_the_stream_may_be_closed_by_its_writer(target):
     with output(str(target)) as stream:
         stream.write(NEW)
         stream.close()
@@ -457,7 +457,7 @@ def test_small_writes_are_gathered(target, monkeypatch):
     assert len(written) <= 1 + len(NEW) // 100_000
 
 
-def test_writes_that_the_system_cuts_short_are_gone_on_with(target, monkeypatch):
+def test_partial_writes_of_the_system_are_continued(target, monkeypatch):
     real = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[: 1 + len(data) // 3]))
     write(target)
@@ -472,7 +472,7 @@ def test_the_suffix_of_the_target_compresses(tmp_path, suffix):
     assert source.open().read() == NEW
 
 
-def test_the_compression_can_be_told(target):
+def test_the_compression_can_be_given(target):
     with output(str(target), compression="gzip") as stream:
         stream.write(NEW)
     assert gzip.decompress(target.read_bytes()) == NEW
@@ -571,7 +571,7 @@ def test_an_input_may_be_the_target(target, kind):
 
 
 def refused(target: object) -> str:
-    """The words with which `target` is refused on entry."""
+    """The message with which `target` is refused on entry."""
     with pytest.raises(NormcliError) as caught, output(str(target)):
         pytest.fail("the target was not refused")
     assert len(str(caught.value).splitlines()) <= 2
@@ -609,7 +609,7 @@ def test_protected_files_and_directories_are_refused_on_entry():
         _, _, old = run(script, folder / "t.csv")
         _, _, new = run(script, folder / "new.csv")
         assert old.endswith("t.csv: it is write-protected")
-        assert new.endswith("and that directory is write-protected")
+        assert new.endswith("and its directory is write-protected")
         assert names(folder) == ["t.csv"]
 
 
@@ -619,7 +619,7 @@ CALLS = ("open", "write", "fsync", "close", "fstat", "fchmod", "fchown", "replac
 
 
 class Fault:
-    """Lets the n-th call of the system fail."""
+    """Makes the n-th system call fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, n: int, error: BaseException) -> None:
         self.left, self.error, self.failed = n, error, ""
@@ -632,7 +632,7 @@ class Fault:
             if self.left == 0:
                 self.failed = name
                 if name == "close":
-                    call(*args, **options)  # what close says, the descriptor is gone
+                    call(*args, **options)  # whatever close reports, the descriptor is gone
                 raise self.error
             return call(*args, **options)
 
@@ -654,7 +654,7 @@ def test_a_fault_at_any_call_leaves_the_old_file_or_the_new_one_whole(
     failed = set()
     write(target)
     new = target.read_bytes()
-    gc.collect()  # what tests before this one left open
+    gc.collect()  # files that earlier tests left open
     for n in range(1, 100):
         target.write_bytes(OLD)
         os.chmod(target, 0o640)
@@ -717,7 +717,7 @@ def test_a_signal_leaves_the_old_file(target, number, code):
     assert target.read_bytes() == OLD
     left = names(target.parent)
     assert left == ["t.csv"] or (number == signal.SIGKILL and len(left) == 2)
-    assert listed(str(target.parent)) == [str(target)]  # what kill -9 left does no harm
+    assert listed(str(target.parent)) == [str(target)]  # the file that kill -9 left does no harm
     write(target)
     assert target.read_bytes() == NEW
 
@@ -732,7 +732,7 @@ def test_stdout_gets_the_bytes_and_nothing_else():
 
 
 @pytest.mark.parametrize(("suffix", "compression"), SUFFIXES.items())
-def test_what_was_broken_off_does_not_look_complete_on_stdout(suffix, compression, tmp_path):
+def test_interrupted_output_does_not_look_complete_on_stdout(suffix, compression, tmp_path):
     script = """
 with output("-", compression=sys.argv[1]) as stream:
     stream.write(os.urandom(1_000_000))
@@ -808,7 +808,7 @@ def test_a_reader_that_goes_away_ends_the_work_quietly(how):
 
 
 @pytest.mark.parametrize("compression", SUFFIXES.values())
-def test_a_reader_that_goes_away_is_seen_through_compression(compression):
+def test_a_reader_that_goes_away_is_noticed_through_compression(compression):
     script = QUIET.replace("sys.argv[1]", f"'-', compression={compression!r}")
     with python(script.replace('b"x" * 1000', "os.urandom(1000)")) as process:
         assert process.stdout is not None
@@ -832,7 +832,7 @@ def test_stdout_that_leads_to_an_input_is_refused_before_it_is_written(target, m
     script = "with output('-', inputs=sources(sys.argv[1:])) as stream: stream.write(b'x')"
     with target.open(mode) as stdout, python(script, target, stdout=stdout) as process:
         _, err = process.communicate()
-    assert b"stdout goes to the input" in err
+    assert b"stdout is redirected to the input" in err
     assert target.read_bytes() == OLD
 
 
@@ -850,7 +850,7 @@ def test_data_of_any_kind_of_buffer_are_written(tmp_path):
         assert sources([str(path)])[0].open().read() == b"abcdef"
 
 
-def test_reading_errors_of_the_system_are_told_in_our_words(target, monkeypatch):
+def test_system_errors_while_reading_name_the_input(target, monkeypatch):
     class Failing(io.FileIO):
         def readinto(self, buffer):
             raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -1,4 +1,4 @@
-"""Inputs cut in fragments: the same rows, the same bytes, the same words about what is wrong."""
+"""Inputs that are cut into fragments: the same rows, the same bytes, the same error messages."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from normcli.engines.local import Engine, Processes, Serial
 from normcli.errors import NormcliError
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv.records import Dialect, records
-from normcli.formats.cuts import Span, cut, even, look
+from normcli.formats.texts.cuts import Span, cut, even, look
 from normcli.methods import methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice, Job
-from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments, scale_fragments
+from normcli.pipeline.fragmented import ScaleToPart, fit_fragments, scale_fragments
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.write import dumps
 from normcli.storage.parts import parts
@@ -98,7 +99,7 @@ def fragments_of(path: Path, size: int, options: ReadOptions | None = None) -> l
 
 
 def rows_in(path: Path) -> list[dict[str, object]]:
-    """The rows of a file, read by somebody else."""
+    """The rows of a file, read by another library."""
     if path.suffix == ".arrow":
         return pa.ipc.open_file(path).read_all().to_pylist()
     if path.suffix == ".parquet":
@@ -146,7 +147,7 @@ def test_wherever_text_is_cut_a_record_starts_and_its_line_is_known(
     path = tmp_path_factory.getbasetemp() / "cuts.csv"
     path.write_bytes(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normcli.formats.cuts.BLOCK", block)
+        patch.setattr("normcli.formats.texts.cuts.BLOCK", block)
         found = spans(path, size)
     starts = {record.start: record.line for record in records(text, Dialect())}
     assert [span.start for span in found][1:] == [span.stop for span in found][:-1]
@@ -154,13 +155,13 @@ def test_wherever_text_is_cut_a_record_starts_and_its_line_is_known(
     assert all(starts[span.start] == span.line for span in found)
 
 
-def test_large_text_is_cut_in_pieces_of_about_that_size(csv: Path) -> None:
+def test_large_text_is_cut_into_pieces_of_about_the_given_size(csv: Path) -> None:
     sizes = [span.stop - span.start for span in spans(csv, 1000)]
     assert len(sizes) == round(csv.stat().st_size / 1000)
     assert max(sizes) < 1100
 
 
-def test_quotes_that_mean_nothing_hide_no_line_end(tmp_path: Path) -> None:
+def test_quotes_that_are_ordinary_characters_do_not_hide_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b'5"\n' * 100)
     assert all(span.start == 3 * (span.line - 1) for span in spans(path, 10, quoting=False))
@@ -178,11 +179,10 @@ def test_large_files_are_cut_and_small_ones_are_not(table: Path) -> None:
 
 def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli: Cli) -> None:
     whole = succeeds(normcli("fit", table, "-o", "-")).out
-    zscore = methods()["zscore"].from_parameters({})
+    zscore = Asked(methods()["zscore"].from_parameters({}))
     cut_ = fragments_of(table, 1000)
     summary = Summary()
-    work = Observe.of(cut_[0].open(), Choice())
-    assert dumps(fit_fragments(cut_, work, zscore, {}, Serial(), summary)) == whole
+    assert dumps(fit_fragments(cut_, Choice(), zscore, Serial(), summary)) == whole
     assert summary.rows == ROWS
     assert b'"x"' in whole
 
@@ -190,9 +190,9 @@ def test_the_statistics_of_fragments_are_those_of_the_whole(table: Path, normcli
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (ReadOptions(comment="#"), None),
+        (ReadOptions({"comment": "#"}), None),
         (ReadOptions(skip_bad_rows=True), None),
-        (ReadOptions(encoding="latin-1"), None),
+        (ReadOptions({"encoding": "latin-1"}), None),
         (ReadOptions(), gzip.compress(HEAD + "".join(csv_rows()).encode())),
     ],
     ids=["comments", "bad rows", "encoding", "compressed"],
@@ -256,14 +256,14 @@ def test_the_bar_runs_evenly_through_fragments(
     monkeypatch.setattr("normcli.views.progress.INTERVAL", 0.0)
     found: list[tuple[float, int]] = []
     monkeypatch.setattr(Bar, "_draw", lambda bar, _: found.append((bar.done(), bar.rows())))
-    zscore, size = methods()["zscore"].from_parameters({}), table.stat().st_size
+    zscore, size = Asked(methods()["zscore"]()), table.stat().st_size
     statistics = library.fit(table)
     cut_ = fragments_of(table, 3000, ReadOptions(chunk_rows=7))
     bar = Bar("scaling", sources([str(table)]))
-    work = ScaleToPart(Job(zscore, {}, statistics), table.suffix[1:], engine, True, bar.begin)
+    work = ScaleToPart(Job(zscore, statistics), table.suffix[1:], engine, True, bar.begin)
     with parts(str(tmp_path / "parts"), table.suffix, len(cut_)) as targets:
         scale_fragments(cut_, targets, work, Serial(), bar.summary)
-    assert len({rows for _, rows in found}) > 2 * len(cut_) > 4  # not once a fragment
+    assert len({rows for _, rows in found}) > 2 * len(cut_) > 4  # more often than once per fragment
     assert found == sorted(found)
     assert [rows for _, rows in found] == sorted(rows for _, rows in found)
     assert found[-1] == (pytest.approx(size, abs=len(cut_)), ROWS)
@@ -324,9 +324,7 @@ def test_parts_have_the_format_that_is_asked_for(csv: Path, tmp_path: Path, norm
     assert sum(pq.read_metadata(part).num_rows for part in found) == ROWS
 
 
-def test_inputs_of_different_formats_need_to_be_told_what_parts_are(
-    tmp_path: Path, normcli: Cli
-) -> None:
+def test_parts_of_inputs_in_different_formats_need_a_format(tmp_path: Path, normcli: Cli) -> None:
     inputs = tmp_path / "in"
     inputs.mkdir()
     pq.write_table(pa.table({"x": [1.0, 2.0]}), inputs / "a.parquet")
@@ -390,7 +388,7 @@ def test_parts_for_which_there_is_no_room_leave_the_directory_as_it_was(
     parts = tmp_path / "parts"
     parts.mkdir()
     (parts / "part-00000.csv").write_text("old")
-    python = [sys.executable, "-B"]  # which would take half of a compiled module for all of it
+    python = [sys.executable, "-B"]  # half of a compiled module would be taken for a complete one
     command = [*python, "-m", "normcli", "fit-transform", csv, "--output-dir", parts]
     limit = 3000  # bytes of a file; the first parts are smaller, the last is not
     csv.write_bytes(csv.read_bytes() + b"9," + b"n" * 5000 + b",1,1\r\n")
@@ -433,10 +431,10 @@ def test_a_run_that_is_killed_leaves_the_directory_but_for_a_hidden_one(
     assert hidden.name.startswith(".normcli-")
     succeeds(normcli(*arguments))
     fitted = succeeds(normcli("fit", parts, "-s", "x", "-o", "-"))
-    assert json.loads(fitted.out)["rows"] == ROWS  # what is hidden is no part
+    assert json.loads(fitted.out)["rows"] == ROWS  # a hidden file is not a part
 
 
-def test_partitions_that_the_parts_do_not_tell_are_reported(tmp_path: Path, normcli: Cli) -> None:
+def test_partitions_that_the_parts_lose_are_reported(tmp_path: Path, normcli: Cli) -> None:
     for value in ("%00", "b=c", "", "\x1b[31m"):
         (tmp_path / "in" / f"a={value}").mkdir(parents=True)
         write_csv(tmp_path / "in" / f"a={value}" / "t.csv")
@@ -486,7 +484,7 @@ def test_text_in_a_late_fragment_is_told_with_its_line(
     whole = normcli("fit", csv, "-o", tmp_path / "s.json").err
     cut_ = normcli("fit-transform", csv, "--output-dir", tmp_path / "p", *SMALL).err
     line = next(line for line in whole.splitlines() if "oops" in line)
-    assert line in cut_.splitlines()
+    assert line.replace("not fitted", "not scaled") in cut_.splitlines()
 
 
 def test_a_line_of_json_that_is_wrong_is_told_with_its_number(tmp_path: Path, normcli: Cli) -> None:
@@ -506,11 +504,11 @@ def test_a_line_of_json_that_is_wrong_is_told_with_its_number(tmp_path: Path, no
         (("-o", "out.csv", "--output-dir", "p"), "--output and --output-dir"),
         (("--engine", "dask"), "name it with --output-dir"),
         (("--scheduler", "tcp://h:1"), "add --engine dask"),
-        (("--fragment-bytes", "9"), "--fragment-bytes goes with"),
+        (("--fragment-bytes", "9"), "--fragment-bytes needs"),
         (("--engine", "dask", "--scheduler", "x:1", "-j", "2", "--output-dir", "p"), "--jobs"),
         (("--output-dir", "p", "--method", "batch", "--batch-size", "9"), "batches are counted"),
-        (("--output-dir", "."), "has the input"),
-        (("--output-dir", ""), "names no directory"),
+        (("--output-dir", "."), "contains the input"),
+        (("--output-dir", ""), "--output-dir is empty"),
         (("--output-dir", "p", "--save-stats", "p/part-00000.csv"), "has the name of a part"),
         (("--output-dir", "p", "--json-summary", "./p/part-00009.csv"), "has the name of a part"),
     ],
@@ -533,7 +531,7 @@ def test_options_that_make_no_sense_together_are_refused(
 def test_a_pipe_cannot_be_cut(tmp_path: Path, normcli: Cli) -> None:
     refused = normcli("fit-transform", "--output-dir", tmp_path / "p", stdin=b"x\n1\n")
     assert refused.code == 2
-    assert "stdin (-) cannot be cut in fragments" in refused.err
+    assert "stdin (-) cannot be cut into fragments" in refused.err
 
 
 def test_reading_text_to_cut_it_tells_how_far_it_is(csv: Path, tmp_path: Path) -> None:
@@ -542,12 +540,12 @@ def test_reading_text_to_cut_it_tells_how_far_it_is(csv: Path, tmp_path: Path) -
     told: list[tuple[int, int]] = []
     inputs = sources([str(whole), str(csv)])
     found = fragments(inputs, ReadOptions(), None, 1000, Serial(), lambda *far: told.append(far))
-    size = sum(fragment.bytes for fragment in found[1:])  # what is small is not read
+    size = sum(fragment.bytes for fragment in found[1:])  # small inputs are not read
     assert told == [(size * i // len(told), size) for i in range(1, len(told) + 1)]
     assert len(told) > 5
 
 
-def test_what_is_no_directory_is_no_directory_of_parts(
+def test_a_file_is_not_accepted_as_a_directory_of_parts(
     csv: Path, tmp_path: Path, normcli: Cli
 ) -> None:
     (tmp_path / "file").write_text("precious")
@@ -555,7 +553,7 @@ def test_what_is_no_directory_is_no_directory_of_parts(
     for name in ("file", "link"):
         refused = normcli("fit-transform", csv, "--output-dir", tmp_path / name)
         assert refused.code == 1
-        assert f"cannot write parts to {tmp_path / name}: it is no directory" in refused.err
+        assert f"cannot write parts to {tmp_path / name}: it is not a directory" in refused.err
     assert (tmp_path / "file").read_text() == "precious"
     assert not (tmp_path / "absent").exists()
 
@@ -596,7 +594,7 @@ def test_objects_are_cut_like_files(
     expected = {f"out/{part.name}": part.read_bytes() for part in parts_in(parts)}
     assert len(expected) >= 5
     written = {key: store.get(key) for key in store.keys() if key.startswith("out/")}  # noqa: SIM118  # no dict
-    written.pop("out/", None)  # Arrow's mark of a directory
+    written.pop("out/", None)  # Arrow's marker for a directory
     assert written == {**expected, "out/notes.txt": b"not ours"}
 
 
@@ -605,7 +603,7 @@ def test_a_fragment_of_an_object_asks_for_its_bytes_only(table: Path, store: Sto
     location = store.put(key, table.read_bytes())
     (source,) = sources([location])
     last = fragments([source], ReadOptions(), None, 3000, Serial())[-1].open()
-    assert last.source.object  # its first bytes tell that it is not compressed
+    assert last.source.object  # its first bytes show that it is not compressed
     store.requests.clear()
     assert sum(chunk.rows for chunk in last.chunks()) > 0
     assert store.asked(key) < table.stat().st_size * 0.7
@@ -632,4 +630,4 @@ def test_an_input_in_the_store_of_the_parts_is_refused(
     there = store.put("data/t.csv", csv.read_bytes())
     refused = normcli("fit-transform", there, "--output-dir", "s3://bucket/data/")
     assert refused.code == 2
-    assert "has the input" in refused.err
+    assert "contains the input" in refused.err

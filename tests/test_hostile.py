@@ -1,6 +1,6 @@
-"""Whatever a file holds: success, or an error of one or two lines. Nothing else, ever.
+"""Every file gives success or an error of one or two lines, whatever is in it.
 
-Each sweep runs in a process of its own, so that one which a hostile file ends is seen.
+Each sweep runs in its own process, so that a crash caused by a hostile file is noticed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OLD = b"what was there before"
 
 @dataclass(frozen=True)
 class Case:
-    """A command line; `target`: the file that it writes if it succeeds, and only then."""
+    """A command line; `target` is the file that it writes if, and only if, it succeeds."""
 
     arguments: tuple[str, ...]
     target: Path | None = None
@@ -37,7 +37,7 @@ class Case:
 
 
 def run_all(cases: Iterable[Case]) -> Iterator[tuple[Case, dict[str, Any]]]:
-    """Every case with its outcome, in a new process; it is an error when that is ended."""
+    """Every case with its outcome, from a new process; a crash of that process is an error."""
     cases = list(cases)
     work = [[case.arguments, case.stdin and str(case.stdin)] for case in cases]
     process = subprocess.Popen(
@@ -58,7 +58,7 @@ def run_all(cases: Iterable[Case]) -> Iterator[tuple[Case, dict[str, Any]]]:
 
 
 def faults(case: Case, outcome: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with how a case has ended."""
+    """The faults in the outcome of a case."""
     code, err = outcome["code"], outcome["err"]
     if code not in (0, 1):
         yield f"exit code {code}"
@@ -77,7 +77,7 @@ def faults(case: Case, outcome: dict[str, Any]) -> Iterator[str]:
 
 
 def assert_harmless(cases: Iterable[Case]) -> dict[int, int]:
-    """Every case ends well; exit code -> how many. Targets hold OLD before."""
+    """Counts of exit codes; asserts that every case ends well. Targets contain OLD before."""
     codes = {0: 0, 1: 0}
     found = []
     cases = list(cases)
@@ -94,7 +94,7 @@ def assert_harmless(cases: Iterable[Case]) -> dict[int, int]:
 
 
 def commands_on(files: Iterable[Path], folder: Path, *, piped: bool = True) -> Iterator[Case]:
-    """What is done to every hostile table."""
+    """The commands that run on every hostile table."""
     for i, path in enumerate(files):
         for command in ("fit", "fit-transform"):
             target = folder / f"{i}.{command}"
@@ -191,7 +191,7 @@ def test_a_hostile_sidecar_is_refused_by_every_command_that_reads_one(tmp_path: 
 
 
 def naughty() -> list[str]:
-    """The naughty strings, without those that no file or argument can hold."""
+    """The naughty strings, without those that no file or argument can contain."""
     strings: list[str] = json.loads((corpus("naughty_strings") / "blns.json").read_text("utf-8"))
     return [text for text in strings if text and "\0" not in text]
 
@@ -303,7 +303,7 @@ def test_control_characters_never_reach_the_terminal(
 
 
 def peak_of(arguments: tuple[str, ...], stdin: Path) -> tuple[int, str, float]:
-    """Exit code, words and MB of one command in a process of its own."""
+    """Exit code, message and MB of one command in its own process."""
     ((_, outcome),) = run_all([Case(arguments, stdin=stdin)])
     assert outcome["seconds"] < SECONDS
     return outcome["code"], outcome["err"], outcome["memory"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -11,27 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from normcli.formats import formats
+from normcli.methods import methods
+from normcli.methods.base import Method
+from normcli.methods.mapping import Mapping
+from normcli.statistics.base import Recipe, State, Value
+
 PACKAGE = Path(__file__).parents[1] / "normcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The reading order: a module imports from those before it, and from its own group.
-ORDER = [
-    ("words",),
-    ("errors",),
-    ("numerics",),
-    ("statistics",),
-    ("methods",),
-    ("storage",),
-    ("sidecar",),
-    ("formats",),
-    ("engines",),
-    ("pipeline",),
-    ("views",),
-    ("api",),
-    ("cli",),
-    ("__main__",),
-]
-RANK = {name: rank for rank, group in enumerate(ORDER) for name in group}
+# The rooms, in the order of docs/architecture.md: a room imports from those before it.
+PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text("utf-8")
+ORDER = re.findall(r"^\d+\. `(\w+)`", PAGE.split("<!-- order -->")[1], re.MULTILINE)
+RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 
 def unit(module: Path) -> str:
@@ -78,13 +71,44 @@ def test_nothing_is_unpickled_or_evaluated() -> None:
 
 @pytest.mark.parametrize("package", ["methods", "formats"])
 def test_a_new_method_or_format_is_one_file(package: str) -> None:
-    """Nothing names a method or a format but its own module."""
-    names = {"methods": ["zscore", "minmax", "batch"], "formats": ["parquet", "jsonl", "arrow"]}
-    for name in names[package]:
-        pattern = re.compile(rf"^\s*(from|import) normcli\.{package}\.{name}\b", re.MULTILINE)
+    """Nothing imports a method or a format but the package that finds them."""
+    found: dict[str, type] = methods() if package == "methods" else formats()  # type: ignore[assignment]  # abstract, as types go
+    homes = {kind.__module__.removesuffix(".format") for kind in found.values()}
+    assert len(homes) >= 4
+    for home in homes:
+        pattern = re.compile(rf"^\s*(from|import) {re.escape(home)}\b", re.MULTILINE)
         for module in MODULES:
             if f"normcli/{package}/" not in module.as_posix():
                 assert not pattern.search(module.read_text()), module
+
+
+CLASSES = {c.__name__: c for c in (Recipe, State, Value, Method, Mapping)}
+CONTRACTS = [
+    (name, method, parameters)
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    for name, body in re.findall(r"^class (\w+):(.*?)(?=^class |\Z)", block, re.DOTALL | re.M)
+    for method, parameters in re.findall(r"^    def (\w+)\((.*?)\)", body, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("name", "method", "parameters"), CONTRACTS)
+def test_the_contracts_on_the_page_are_those_of_the_code(
+    name: str, method: str, parameters: str
+) -> None:
+    shown = [parameter.partition(":")[0] for parameter in parameters.split(", ")]
+    function = inspect.unwrap(vars(CLASSES[name])[method])
+    actual = inspect.signature(getattr(function, "__func__", function)).parameters
+    assert shown == list(actual)
+
+
+def test_no_format_imports_from_the_folder_of_another() -> None:
+    folders = [module.parent for module in PACKAGE.glob("formats/*/format.py")]
+    assert len(folders) >= 4
+    for folder in folders:
+        others = "|".join(each.name for each in folders if each != folder)
+        pattern = re.compile(rf"^\s*(from|import) normcli\.formats\.({others})\b", re.MULTILINE)
+        for module in folder.glob("*.py"):
+            assert not pattern.search(module.read_text()), module
 
 
 def test_reading_the_package_imports_nothing_heavy() -> None:

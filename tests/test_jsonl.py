@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from normcli.errors import DataError, LimitError, UsageError
 from normcli.formats.base import NotNumbers, ReadOptions, Style
-from normcli.formats.jsonl import format as jsonl
+from normcli.formats.jsonl import table as jsonl
 from normcli.formats.jsonl import text as jsonl_text
 from normcli.formats.jsonl.chunk import JsonLinesChunk
 from normcli.formats.jsonl.format import JsonLines
-from normcli.methods.base import Scaled
+from normcli.numerics.numbers import Scaled
 from normcli.storage.sources import Source
+from tests.read_options import read_options
 
 from .corpora import CORPORA, corpus
 
@@ -53,7 +54,7 @@ class Bytes:
 
 
 def table(data, **options):
-    return FORMAT.open(Bytes(data), ReadOptions(**options))
+    return FORMAT.open(Bytes(data), read_options(**options))
 
 
 def chunk_of(data, **options):
@@ -70,7 +71,7 @@ def doubled(chunk, columns):
 
 def transformed(data, chosen, style=Style(), **options):  # noqa: B008  # frozen
     t = table(data, **options)
-    encoder = FORMAT.encoder(t, chosen, style, ReadOptions(**options))
+    encoder = FORMAT.encoder(t, chosen, style, read_options(**options))
     out = io.BytesIO()
     writer = FORMAT.writer(out, encoder)
     for chunk in t.chunks():
@@ -247,7 +248,7 @@ def test_columns_stand_in_the_order_of_their_first_appearance():
 
 def test_with_the_columns_given_the_source_is_read_once():
     source = Bytes(b'{"id":"007","x":1.50}\n{"new":[1,2],"x":2}\n', times=1)
-    opened = FORMAT.open(source, ReadOptions(columns=("x",)))
+    opened = FORMAT.open(source, read_options(columns=("x",)))
     (chunk,) = opened.chunks()
     (x,) = chunk.numbers([0])
     assert x.parts.tolist() == [[1.5, 2.0]]
@@ -394,7 +395,7 @@ NOT_OBJECTS = [
     (b'{"x":1} y', "unexpected content after document (character 9)"),
     (b'{"x":1}{"x":2}', "unexpected content after document (character 8)"),
     (b'{"x":1}\r{"x":2}', "end with CR alone"),
-    (b'{"x":NaN}', "NaN is not JSON: a number that is missing is written null"),
+    (b'{"x":NaN}', "NaN is not JSON: write null for a missing number"),
     (b'{"x": -Infinity}', "-Infinity is not JSON"),
     (b'{"x":01}', "not valid JSON"),
     (b'{"x":+1}', "not valid JSON"),
@@ -462,13 +463,13 @@ def test_skipping_leaves_good_files_alone():
 
 def test_a_line_beyond_the_limit_is_refused_at_every_block_size(monkeypatch):
     data = b'{"x":1}\n{"x":"%s"}\n{"x":2}\n' % (b"a" * 50)
-    assert table(data, max_record=58).columns == ["x"]
+    assert table(data, max_record_bytes=58).columns == ["x"]
     for block in (1, 20, 1000):
         monkeypatch.setattr(jsonl, "BLOCK", block)
         with pytest.raises(
             LimitError, match=r"line 2 is longer than 57 bytes.*\n.*--max-record-bytes"
         ):
-            table(data, max_record=57)
+            table(data, max_record_bytes=57)
 
 
 def test_a_line_without_end_is_refused_without_reading_all_of_it(monkeypatch):
@@ -483,12 +484,12 @@ def test_a_line_without_end_is_refused_without_reading_all_of_it(monkeypatch):
     monkeypatch.setattr(jsonl, "BLOCK", 100)
     monkeypatch.setattr(Bytes, "open", lambda self: stream)
     with pytest.raises(LimitError, match="line 1 is longer"):
-        table(b"{", max_record=1000)
+        table(b"{", max_record_bytes=1000)
     assert stream.read_so_far < 1500
 
 
 def test_an_empty_input_has_its_own_words_and_blank_lines_pass():
-    with pytest.raises(DataError, match="nothing in it"):
+    with pytest.raises(DataError, match="there is no row in it"):
         table(b"")
     assert table(b"\n \n").columns == []
     assert transformed(b"\n \n", []) == b"\n \n"

@@ -68,7 +68,7 @@ FILES: dict[str, bytes] = {
     "broken.json": b'{"normcli": 1,',
     "list.json": b"[1, 2]",
     "double.json": b'{"normcli": 1, "normcli": 1}',
-    "newer.json": sidecar(normcli=2),
+    "newer.json": sidecar(normcli=3),
     "lacks.json": json.dumps({k: v for k, v in SIDECAR.items() if k != "rows"}).encode(),
     "extra.json": sidecar(author="me"),
     "method.json": sidecar(method={"name": "zscroe"}),
@@ -98,11 +98,11 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "no option '--selct'. Did you mean '--select'? See normcli fit --help",
     ),
-    "fit -j 0 t.csv": (2, "--jobs: '0' is no whole number from 1 on. See normcli fit --help"),
-    "fit -j two t.csv": (2, "--jobs: 'two' is no whole number from 1 on. See normcli fit --help"),
+    "fit -j 0 t.csv": (2, "--jobs must be a positive integer, not 0. See normcli fit --help"),
+    "fit -j two t.csv": (2, "--jobs must be a positive integer, not 'two'. See normcli fit --help"),
     "fit --chunk-rows 0 t.csv": (
         2,
-        "--chunk-rows: '0' is no whole number from 1 on. See normcli fit --help",
+        "--chunk-rows must be a positive integer, not 0. See normcli fit --help",
     ),
     "fit --on-inf skip t.csv": (
         2,
@@ -112,25 +112,28 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "--on-bad-row: 'ignore' is not one of 'error', 'skip'. See normcli fit --help",
     ),
-    "fit --range 1 t.csv": (2, "--range: 't.csv' is no number. See normcli fit --help"),
-    "fit --range a b t.csv": (2, "--range: 'a' is no number. See normcli fit --help"),
+    "fit --range 1 t.csv": (2, "--range must be a number, not 't.csv'. See normcli fit --help"),
+    "fit --range a b t.csv": (2, "--range must be a number, not 'a'. See normcli fit --help"),
     "fit -o": (2, "option '-o' requires an argument. See normcli fit --help"),
     "transform a.csv b.csv --stats s.json": (
         2,
         "transform takes one INPUT, not 2\n"
-        "For many files give a directory, or a glob in quotes, and --output-dir",
+        "For several files, give a directory, or a glob in quotes, and --output-dir",
     ),
     "transform --precision 99 t.csv --stats s.json": (
         2,
-        "--precision: '99' is no whole number from 1 to 17. See normcli transform --help",
+        "--precision must be an integer from 1 to 17, not 99. See normcli transform --help",
     ),
-    "fit -d ,, t.csv": (2, "--delimiter is one ASCII character that is in no number, not ',,'"),
+    "fit -d ,, t.csv": (
+        2,
+        "--delimiter must be one ASCII character that numbers do not contain, not ',,'",
+    ),
     "fit -t -d ; t.csv": (2, "--tabs and --delimiter say two things; give one of them"),
-    "fit --decimal ; t.csv": (2, "--decimal is . or , not ';'"),
+    "fit --decimal ; t.csv": (2, "--decimal must be . or , not ';'"),
     "fit --decimal , t.csv": (2, "--decimal and --delimiter are both ','; try --delimiter ';'"),
     "fit --comment // t.csv": (
         2,
-        "--comment is one ASCII character that is in no number and not the delimiter, not '//'",
+        "--comment must be one ASCII character that numbers do not contain, not '//'",
     ),
     "fit --encoding klingon t.csv": (
         2,
@@ -138,19 +141,20 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --from xls t.csv": (
         2,
-        "no format 'xls': there is arrow, arrows, csv, tsv, jsonl, parquet",
+        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, parquet",
     ),
     "transform t.csv --stats s.json --to xls": (
         2,
-        "no format 'xls': there is arrow, arrows, csv, tsv, jsonl, parquet",
+        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, parquet",
     ),
     "fit --from csvv t.csv": (
         2,
-        "no format 'csvv': there is arrow, arrows, csv, tsv, jsonl, parquet. Did you mean 'csv'?",
+        "no format 'csvv': choose one of arrow, arrows, csv, tsv, jsonl, parquet."
+        " Did you mean 'csv'?",
     ),
     "fit --method zscores t.csv": (
         2,
-        "no method 'zscores': there is zscore, batch, minmax. Did you mean 'zscore'?",
+        "no method 'zscores'. Did you mean 'zscore'? For the list, run: normcli methods",
     ),
     "fit --ddof 2 t.csv": (2, "--ddof must be 0 (population) or 1 (sample), not 2"),
     "fit --range 1 0 --method minmax t.csv": (2, "--range 1 0: LOW must be less than HIGH"),
@@ -159,21 +163,22 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "an end of --range must be a finite number, not 'inf'",
     ),
     "fit --range 0 1 t.csv": (2, "--range belongs to --method minmax; the method here is zscore"),
-    "fit --column x t.csv": (2, "--column takes NAME=METHOD[:ARGS], not 'x'"),
-    "fit --column x= t.csv": (2, "--column takes NAME=METHOD[:ARGS], not 'x='"),
+    "fit --column x t.csv": (2, "--column takes NAMES=METHOD[:ARGS], not 'x'"),
+    "fit --column x= t.csv": (2, "--column takes NAMES=METHOD[:ARGS], not 'x='"),
     "fit --column x=minmaks t.csv": (
         2,
-        "no method 'minmaks': there is zscore, batch, minmax. Did you mean 'minmax'?",
+        "no method 'minmaks'. Did you mean 'minmax'? For the list, run: normcli methods",
     ),
     "fit --column x=minmax:1 t.csv": (2, "minmax takes two numbers, LOW,HIGH, not '1'"),
     "fit --column x=minmax:1,b t.csv": (2, "an end of --range must be a finite number, not 'b'"),
     "fit --column x=zscore:5 t.csv": (2, "zscore takes KEY=VALUE pairs such as ddof=..., not '5'"),
     "fit --column x=zscore:dof=1 t.csv": (
         2,
-        "zscore has no option 'dof': it has ddof. Did you mean 'ddof'?",
+        "zscore has no option 'dof': it has ddof, no-center, no-scale, mean, std. "
+        "Did you mean 'ddof'?",
     ),
-    "fit --column z=minmax t.csv": (2, "--column 'z': there is no such column"),
-    "fit --column id=minmax t.csv": (2, "--column 'id': this is no column of numbers"),
+    "fit --column z=minmax t.csv": (2, "--column 'z': there is no such column in the table"),
+    "fit --column id=minmax t.csv": (2, "--column 'id': this is not a column of numbers"),
     "fit --column x=zscore:ddof=1,ddof=0 t.csv": (
         2,
         "zscore: ddof is given twice in 'ddof=1,ddof=0'",
@@ -226,8 +231,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform --method batch --running --stats s.json -s x t.csv": (
         2,
-        "column 'x': the statistics hold no running mean and variance. Save them with "
-        "--mode train --save-stats, or leave --running out",
+        "column 'x': the statistics have no running mean and variance. Save them with "
+        "--mode train --save-stats, or leave out --running",
     ),
     "inverse t.csv -s x --stats s.json --method batch --mode train": (
         2,
@@ -235,9 +240,9 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "inverse t.csv -s x --stats s.json --method batch --gamma 0": (
         2,
-        "column 'x': gamma is 0, so all its numbers became beta; that cannot be undone",
+        "column 'x': gamma is 0: all its numbers became beta, so it cannot be undone",
     ),
-    "fit -s z t.csv": (2, "no column 'z'. There is 'id', 'x', 'y'"),
+    "fit -s z t.csv": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
     "fit -s x1 t.csv": (2, "no column 'x1'. Did you mean 'x'?"),
     "fit -s 7 t.csv": (2, "there is no column 7: the table has columns 1 to 3"),
     "fit -s 2-9 t.csv": (2, "there are no columns 2-9: the table has columns 1 to 3"),
@@ -245,16 +250,22 @@ MESSAGES: dict[str, tuple[int, str]] = {
         2,
         "'/[/' is not a regular expression: unterminated character set at position 0",
     ),
-    "fit -s z* t.csv": (2, "no column 'z*'. There is 'id', 'x', 'y'"),
-    "fit --exclude z t.csv": (2, "no column 'z'. There is 'id', 'x', 'y'"),
+    "fit -s z* t.csv": (2, "no column 'z*'. The table has 'id', 'x', 'y'"),
+    "fit --exclude z t.csv": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
     "fit -s !x,!y,!id t.csv": (2, "--select and --exclude leave no column"),
     "transform t.csv": (
         2,
-        "transform needs --stats, which fit makes: normcli fit train.csv -o s.json\n"
-        "fit-transform fits and scales the same table at once",
+        "transform needs --stats, a file that fit writes: normcli fit train.csv -o s.json\n"
+        "To fit and scale the same table at once, use fit-transform",
     ),
-    "inverse t.csv": (2, "inverse needs --stats, which fit makes: normcli fit train.csv -o s.json"),
-    "check t.csv": (2, "check needs --stats, which fit makes: normcli fit train.csv -o s.json"),
+    "inverse t.csv": (
+        2,
+        "inverse needs --stats, a file that fit writes: normcli fit train.csv -o s.json",
+    ),
+    "check t.csv": (
+        2,
+        "check needs --stats, a file that fit writes: normcli fit train.csv -o s.json",
+    ),
     "| check --stats -": (2, "stdin (-) can be read only once: as INPUT or as --stats"),
     "| transform --stats -": (2, "stdin (-) can be read only once: as INPUT or as --stats"),
     "show": (2, "missing argument 'SIDECAR [SIDECAR]'. See normcli show --help"),
@@ -264,16 +275,16 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit t.cvs": (1, "no such file: t.cvs. Did you mean 't.csv'?"),
     "fit *.parquet": (1, "no file matches *.parquet"),
     "fit empty": (1, "there is no file to read in the directory empty"),
-    "fit -": (1, "stdin: there is nothing in it: no header and no row"),
+    "fit -": (1, "stdin: there is no header and no row in it"),
     "fit - -": (2, "stdin (-) can be read only once"),
     "transform *.csv --stats s.json": (
         2,
         "*.csv is 14 files; give one at a time, or all with --output-dir",
     ),
-    "fit t.csv -o t.csv": (2, "--output t.csv is an input, which it would replace"),
+    "fit t.csv -o t.csv": (2, "--output would replace the input t.csv"),
     "fit t.csv --json-summary t.csv -o s2.json": (
         2,
-        "--json-summary t.csv is an input, which it would replace",
+        "--json-summary would replace the input t.csv",
     ),
     "fit t.csv -o s2.json --json-summary s2.json": (
         2,
@@ -291,11 +302,11 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit t.csv -o empty/": (1, "cannot write empty/: it is a directory; name a file in it"),
     "fit plain.csv.gz": (
         1,
-        "plain.csv.gz: this is no gzip data (it begins with b'id,x')\n"
+        "plain.csv.gz: this is not gzip data (it begins with b'id,x')\n"
         "If it is not compressed, rename it or pipe it in",
     ),
     "fit cut.csv.gz": (1, "cut.csv.gz: the gzip data end too early: truncated?"),
-    "fit empty.csv": (1, "empty.csv: there is nothing in it: no header and no row"),
+    "fit empty.csv": (1, "empty.csv: there is no header and no row in it"),
     "fit text.csv": (
         1,
         "no column holds numbers only: 'name' (text: 'Ada' at line 2)\n"
@@ -326,12 +337,12 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit short.csv": (
         1,
         "short.csv: line 3: 1 cell where the header has 2\n"
-        "Mend the line, skip such rows with --on-bad-row skip, or see --delimiter",
+        "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter",
     ),
     "fit long.csv": (
         1,
         "long.csv: line 3: 3 cells where the header has 2\n"
-        "Mend the line, skip such rows with --on-bad-row skip, or see --delimiter",
+        "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter",
     ),
     "fit quote.csv": (
         1,
@@ -361,13 +372,13 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --max-columns 2 t.csv": (
         1,
-        "t.csv: 3 columns are more than 2\n"
-        "If they are meant so, raise the limit with --max-columns",
+        "t.csv: 3 columns are more than the limit of 2\n"
+        "If this is intended, raise the limit with --max-columns",
     ),
     "fit --max-record-bytes 5 t.csv": (
         1,
-        "t.csv: the header is longer than 5 bytes; a quote may be open there\n"
-        "If it is meant so, raise the limit with --max-record-bytes",
+        "t.csv: the header is longer than 5 bytes; perhaps a quote is not closed\n"
+        "If this is intended, raise the limit with --max-record-bytes",
     ),
     "fit words.jsonl -s x": (
         1,
@@ -396,14 +407,14 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform t.csv --stats s.json --column y=minmax": (
         2,
-        "--column 'y': the statistics have no such column",
+        "--column 'y': there is no such column in the statistics",
     ),
     "inverse t.csv --stats s.json --column xx=minmax": (
         2,
-        "--column 'xx': the statistics have no such column. Did you mean 'x'?",
+        "--column 'xx': there is no such column in the statistics. Did you mean 'x'?",
     ),
-    "transform t.csv --stats s.json -s y": (2, "the statistics have no column 'y'. There is 'x'"),
-    "transform t.csv --stats s.json -s z": (2, "no column 'z'. There is 'id', 'x', 'y'"),
+    "transform t.csv --stats s.json -s y": (2, "the statistics have no column 'y'. They have 'x'"),
+    "transform t.csv --stats s.json -s z": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
     "transform odd.csv --stats s.json": (
         1,
         "odd.csv: line 3, column 'x': 'oops' is not a number\n"
@@ -430,8 +441,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform t.csv --stats t.csv": (
         1,
-        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)\n"
-        "To make one of a table: normcli fit TABLE",
+        "t.csv: not a sidecar: it is not valid JSON: Expecting value (line 1 column 1)\n"
+        "To make one from a table: normcli fit TABLE",
     ),
     "check other.csv s.json --stats s.json": (
         1,
@@ -441,16 +452,16 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "check s.json s.json --stats s.json": (
         2,
-        "check compares one sidecar at a time; normcli merge joins several",
+        "check compares one sidecar at a time; to combine several, use merge",
     ),
     "check t.csv --stats s.json --max-mean-shift lots": (
         2,
-        "--max-mean-shift: 'lots' is not a number from 0 on, a percentage, or off. See "
+        "--max-mean-shift must be 0 or more, a percentage, or 'off', not 'lots'. See "
         "normcli check --help",
     ),
     "check t.csv --stats s.json --max-spread-ratio 0.5": (
         2,
-        "--max-spread-ratio: '0.5' is not a number from 1 on, a percentage, or off. "
+        "--max-spread-ratio must be 1 or more, a percentage, or 'off', not '0.5'. "
         "See normcli check --help",
     ),
     "merge s.json minmax.json": (
@@ -466,34 +477,35 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "merge s.json absent.json": (1, "no such file: absent.json. Did you mean 'broken.json'?"),
     "show s.json --json --markdown": (
         2,
-        "--json and --markdown say two things; give one of them",
+        "--json and --markdown exclude each other; give one of them",
     ),
     "check t.csv --stats s.json --json --markdown": (
         2,
-        "--json and --markdown say two things; give one of them",
+        "--json and --markdown exclude each other; give one of them",
     ),
     "show broken.json": (
         1,
-        "broken.json: no sidecar, as it is not valid JSON: Expecting property name "
+        "broken.json: not a sidecar: it is not valid JSON: Expecting property name "
         "enclosed in double quotes (line 1 column 15)",
     ),
     "show list.json": (1, "list.json: a list is not an object"),
-    "show double.json": (1, "double.json: the name 'normcli' stands twice in one object"),
-    "show newer.json": (1, "newer.json: made by a newer normcli: version 2; this one reads 1"),
+    "show double.json": (1, "double.json: the name 'normcli' occurs twice in one object"),
+    "show newer.json": (1, "newer.json: made by a newer normcli: version 3; this one reads 2"),
     "show lacks.json": (1, "lacks.json: the field 'rows' is missing"),
     "show extra.json": (1, "extra.json: unknown field 'author'"),
     "show method.json": (
         1,
-        "method.json: field 'method.name': unknown method 'zscroe'. Did you mean 'zscore'?",
+        "method.json: field 'method': no method 'zscroe'. Did you mean 'zscore'? For the list, "
+        "run: normcli methods",
     ),
     "show mean.json": (
         1,
-        "mean.json: column 'x', field 'mean': 2.5 is not what the exact sums give, "
-        "2.0: was it edited? Fit again to change the statistics",
+        "mean.json: column 'x', field 'mean': 2.5 does not match the exact sums, which give "
+        "2.0: was it edited? To change the statistics, fit again",
     ),
     "show count.json": (
         1,
-        "count.json: column 'x', field 'count': count, missing, nan and inf make 3 "
+        "count.json: column 'x', field 'count': count, missing, nan and inf add up to 3 "
         "cells, but there are 2 rows",
     ),
     "show swapped.json": (
@@ -517,8 +529,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "show t.csv": (
         1,
-        "t.csv: no sidecar, as it is not valid JSON: Expecting value (line 1 column 1)\n"
-        "To make one of a table: normcli fit TABLE",
+        "t.csv: not a sidecar: it is not valid JSON: Expecting value (line 1 column 1)\n"
+        "To make one from a table: normcli fit TABLE",
     ),
     "completion tcsh": (
         2,
@@ -529,19 +541,22 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish. See normcli "
         "completion --help",
     ),
-    "fit --ddof -1 t.csv": (2, "--ddof: '-1' is no whole number from 0 on. See normcli fit --help"),
+    "fit --ddof -1 t.csv": (
+        2,
+        "--ddof must be 0 or a positive integer, not -1. See normcli fit --help",
+    ),
     "fit --ddof half t.csv": (
         2,
-        "--ddof: 'half' is no whole number from 0 on. See normcli fit --help",
+        "--ddof must be 0 or a positive integer, not 'half'. See normcli fit --help",
     ),
     "fit book.xlsx": (
         1,
         "book.xlsx: this is an Excel workbook or another zip archive\n"
-        "Save the sheet as CSV, or unpack the archive, and give that",
+        "Save the sheet as CSV, or unpack the archive, and use that file",
     ),
     "check s.json t.csv --stats s.json": (
         2,
-        "check compares one sidecar at a time; normcli merge joins several",
+        "check compares one sidecar at a time; to combine several, use merge",
     ),
 }
 

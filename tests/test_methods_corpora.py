@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from normcli.methods.base import Fitted, Running
 from normcli.methods.batch import Batch
 from normcli.methods.minmax import MinMax
 from normcli.methods.zscore import ZScore
 from normcli.numerics.numbers import Numbers
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.column import ColumnStatistics
+from normcli.statistics.running import Running
 from tests.corpora import corpus
 
 
@@ -32,11 +32,13 @@ def columns_of(path, missing=("",), header=True, delimiter=","):
 
 
 def fitted(values, running=None):
-    return Fitted("x", ColumnStatistics.of(Numbers(values[None])), running)
+    column = ColumnStatistics.of(Numbers(values[None]))
+    more = {"running": running} if running else {}
+    return ColumnStatistics({**column.values, **more})
 
 
 def scaled(method, values, column=None):
-    return method.transform(Numbers(values[None]), column or fitted(values)).values
+    return method.mapping(column or fitted(values)).values(Numbers(values[None])).values
 
 
 REAL = [
@@ -117,7 +119,7 @@ def test_what_the_tests_of_other_libraries_assert_holds(name, method):
         values = columns[column]
         y = scaled(method, values)
         np.testing.assert_allclose(y, expected, rtol=0, atol=5e-9)
-        back = method.inverse(Numbers(y[None]), fitted(values)).values
+        back = method.mapping(fitted(values)).inverse().values(Numbers(y[None])).values
         np.testing.assert_allclose(back, values, rtol=1e-15, atol=1e-15)
 
 

@@ -21,10 +21,11 @@ from normcli.engines.local import Serial, engine
 from normcli.errors import DataError, NormcliError
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
-from normcli.formats.jsonl import format as jsonl
+from normcli.formats.jsonl import table as jsonl
 from normcli.methods import methods
+from normcli.methods.spelling import Asked
 from normcli.pipeline import Choice, Job, fit
-from normcli.pipeline.fragmented import Observe, ScaleToPart, fit_fragments
+from normcli.pipeline.fragmented import ScaleToPart, fit_fragments
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import dumps
@@ -135,18 +136,17 @@ class Case:
         summary, options = Summary(), self._options(way)
         if way.fragment:
             pieces = fragments(sources(self.paths), options, None, way.fragment, Serial())
-            work = Observe.of(pieces[0].open(), self.choice)
-            statistics = fit_fragments(pieces, work, ZSCORE, {}, Serial(), summary)
+            statistics = fit_fragments(pieces, self.choice, Asked(ZSCORE), Serial(), summary)
         else:
             tables = (open_table(source, options) for source in sources(self.paths))
-            statistics, _ = fit(tables, self.choice, ZSCORE, {}, engine(way.jobs), summary)
+            statistics, _ = fit(tables, self.choice, Asked(ZSCORE), engine(way.jobs), summary)
         return dumps(statistics), told(summary)
 
     def scaled(self, way: Way) -> object:
         """What a transform of the first input gives, and tells."""
         summary, rows = Summary(), b""
         options = replace(self._options(way), columns=tuple(COLUMNS))
-        job = Job(STRICT, statistics=Statistics(2, NINE, STRICT), choice=self.choice)
+        job = Job(Asked(STRICT), statistics=Statistics(2, NINE, STRICT), choice=self.choice)
         work = ScaleToPart(job, self.paths[0].rpartition(".")[2])
         size = way.fragment or 1 << 30
         for piece in fragments(sources(self.paths[:1]), options, None, size, Serial()):
@@ -158,7 +158,9 @@ class Case:
 
     def _options(self, way: Way) -> ReadOptions:
         skips = self.choice.skip_bad_rows
-        return ReadOptions(chunk_rows=way.rows, skip_bad_rows=skips, max_record=self.limit)
+        return ReadOptions(
+            {"max-record-bytes": self.limit}, chunk_rows=way.rows, skip_bad_rows=skips
+        )
 
 
 def told(summary: Summary) -> str:

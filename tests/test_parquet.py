@@ -18,12 +18,12 @@ import pytest
 
 from normcli.errors import DataError
 from normcli.formats.arrow.format import ArrowFormat
-from normcli.formats.arrow.numbers import numbers_of
 from normcli.formats.base import NotNumbers, ReadOptions, Style
+from normcli.formats.columnar.numbers import numbers_of
 from normcli.formats.parquet.footer import first_row_group
 from normcli.formats.parquet.format import ParquetFormat
-from normcli.methods.base import Scaled
-from normcli.statistics.moments import ColumnStatistics
+from normcli.numerics.numbers import Scaled
+from normcli.statistics.column import ColumnStatistics
 from normcli.storage.sources import Source
 from tests.arrow_tables import cells, many_types, numeric, opened, rewritten
 from tests.corpora import CORPORA, corpus
@@ -341,7 +341,7 @@ def test_what_does_not_fit_in_float32_is_an_error_that_names_the_column(tmp_path
 
 def test_a_column_without_nulls_takes_some_only_where_that_is_announced(tmp_path):
     some = Scaled(np.array([1.0]), null=np.array([True]))
-    with pytest.raises(DataError, match="column 'x' is declared to have no nulls"):
+    with pytest.raises(DataError, match="column 'x' is declared without nulls"):
         scaled_chunk(tmp_path, pa.array([1.0]), some, nullable=False)
     column = scaled_chunk(tmp_path, pa.array([1.0]), some, Style(nulls=True), nullable=False)
     assert column.to_pylist() == [None]
@@ -484,7 +484,7 @@ def test_rows_from_elsewhere_get_the_same_row_groups_however_they_are_cut(tmp_pa
 
 @pytest.mark.parametrize("chunk_rows", [None, 5])
 def test_a_row_group_too_large_to_hold_comes_back_whole(tmp_path, monkeypatch, chunk_rows):
-    monkeypatch.setattr("normcli.formats.arrow.chunk.HELD", 1000)
+    monkeypatch.setattr("normcli.formats.columnar.chunk.HELD", 1000)
     path = written(tmp_path / "a.parquet", many_types(), (33, 7))
     out = io.BytesIO(rewritten(PARQUET, opened(PARQUET, path, chunk_rows)))
     assert_same(pq.ParquetFile(path), pq.ParquetFile(out))

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from normcli.errors import DataError, NormcliError
-from normcli.formats.arrow.chunk import Groups
 from normcli.formats.base import ReadOptions, Style
+from normcli.formats.columnar.chunk import Groups
 from normcli.formats.parquet import columns as parquet_columns
 from normcli.formats.parquet.footer import read_footer
 from normcli.formats.parquet.format import ParquetFormat, ParquetTable

@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from normcli.sidecar.model import Statistics
+from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, drift
-from normcli.statistics.moments import ColumnStatistics
-from normcli.views.screen import Column, Grid, below, cells, lines, plain
+from normcli.statistics.moments import Moments
+from normcli.views import terminal
+from normcli.views.screen import NAMES, Cell, Column, Grid, cells, text
 from normcli.views.show import draw, grid, pair_grid
 from tests.conftest import Cli
 
@@ -100,9 +102,10 @@ def test_the_drawing_places_mean_and_std_between_min_and_max() -> None:
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_terminal_of_any_usual_width_gets_lines_that_fit(odd: Path, columns: int) -> None:
     shown = on_terminal("show", odd, columns=columns, NO_COLOR="1", TERM="xterm")
-    table = plain_text(shown).splitlines()[2:]
-    assert len(table) == 6
-    assert max(map(cells, table)) <= columns
+    heading, table = plain_text(shown).split("\n\n")
+    assert heading.replace("\n", " ").endswith("60 rows, 5 columns, zscore (ddof 0)")
+    assert len(table.splitlines()) == 6
+    assert max(map(cells, table.splitlines())) <= columns
     assert "├" in shown
 
 
@@ -116,51 +119,70 @@ def test_a_terminal_gets_colours_and_no_color_takes_them_away(odd: Path) -> None
     assert magenta not in on_terminal("show", odd, NO_COLOR="1")
 
 
-def test_long_names_are_cut_in_the_middle_and_only_on_a_terminal() -> None:
-    table = Grid([Column("n", least=8, middle=True), Column("v", right=True)])
-    table.rows.append(["measurement_of_0001", "1.5"])
-    assert [plain(line) for line in lines(table, 16)] == ["n              v", "measur…0001  1.5"]
-    assert [plain(line) for line in lines(table, None)][1] == "measurement_of_0001  1.5"
+def drawn(grid: Grid, columns: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines of a grid on a terminal of so many columns, without colours."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    return terminal.tables([], grid, [], page=False).splitlines()
+
+
+def test_long_names_are_cut_in_the_middle_and_only_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows: list[list[Cell]] = [["measurement_of_0001", "1.5"], ["長さの測定値・測定値の長さ", "2"]]
+    table = Grid([NAMES, Column("v", "number")], rows)
+    assert drawn(table, 17, monkeypatch) == [
+        "column          v",
+        "measure…0001  1.5",
+        "長 …値の長さ    2",
+    ]
+    assert list(text(table))[1].startswith("measurement_of_0001 ")
+
+
+def test_texts_are_wrapped_and_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Grid([NAMES, Column("why", "text")], [["x", "text: 'a long one' at line 2"]])
+    assert drawn(table, 24, monkeypatch) == [
+        "column  why",
+        "x       text: 'a long",
+        "        one' at line 2",
+    ]
+
+
+def test_numbers_are_whole_however_narrow_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Grid([NAMES, *(Column(t, "number") for t in "abc")])
+    table.rows.append(["measurement_of_0001", "1.23456789", "2.3456789", "3.456789"])
+    assert drawn(table, 10, monkeypatch)[1].split() == [
+        "measu…01", "1.23456789", "2.3456789", "3.456789"
+    ]  # fmt: skip
 
 
 def test_a_wide_sidecar_goes_through_the_pager_with_titles_on_every_screen(wide: Path) -> None:
     shown = plain_text(on_terminal("show", wide, PAGER="tee")).splitlines()
     titles = [i for i, line in enumerate(shown) if line.startswith("column ")]
-    # A screen shows 23 lines above the prompt; the heading takes two of the first.
-    assert titles == [2, *range(23, len(shown), 23)]
+    # A screen shows 23 lines above the prompt; the heading is at the top of the first.
+    assert shown[titles[0] - 1] == ""
+    assert titles[1:] == list(range(23, len(shown), 23))
     assert sum(line.startswith("feature_") for line in shown) == 400
 
 
-def test_what_a_narrow_terminal_leaves_out_follows_below_the_table() -> None:
+def test_a_narrow_terminal_leaves_out_spare_columns_before_it_cuts_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     columns = [
-        Column("name", least=6, middle=True),
-        Column("value", right=True),
-        Column("why", least=8, spare=True, below=True),
+        NAMES,
+        Column("spare", "number", spare=True),
+        Column("", "drawing", spare=True),
+        Column("value", "number"),
     ]
-    table = Grid(columns, [["a", "1", "it is too large"], ["b", "2", ""]])
-    assert [plain(line) for line in lines(table, 20)] == [
-        "name  value",
-        "a         1",
-        "b         2",
-    ]
-    assert [plain(line) for line in below(table, 20)] == ["", "a: it is too large"]
-    assert below(table, 80) == []
-
-
-def test_a_narrow_terminal_leaves_out_spare_columns_before_it_cuts_numbers() -> None:
-    columns = [
-        Column("name", least=6, middle=True),
-        Column("spare", right=True, spare=True),
-        Column("", least=5, most=9, spare=True),
-        Column("value", right=True),
-    ]
-    table = Grid(columns, [["a_long_name", "12345", lambda w: [("#" * w, "")], "1.23456789"]])
-    assert {width: plain(lines(table, width)[1]) for width in (80, 34, 30, 25, 19)} == {
-        80: "a_long_name  12345  #########  1.23456789",
-        34: "a_long_name  #########  1.23456789",
-        30: "a_long_name  #####  1.23456789",
+    drawing = lambda width: [("#" * width, "magenta")]  # noqa: E731
+    table = Grid(columns, [["a_long_name", "12345", drawing, "1.23456789"]])
+    assert {w: drawn(table, w, monkeypatch)[1] for w in (99, 79, 39, 32, 25, 20)} == {
+        99: f"a_long_name  12345  {'#' * 41}  1.23456789",
+        79: f"a_long_name  12345  {'#' * 41}  1.23456789"[:20] + "#" * 41 + "  1.23456789",
+        39: "a_long_name  12345  #######  1.23456789",
+        32: "a_long_name  #######  1.23456789",
         25: "a_long_name  1.23456789",
-        19: "a_lo…me  1.23456789",
+        20: "a_lon…me  1.23456789",
     }
 
 
@@ -215,21 +237,19 @@ def test_two_sidecars_stand_side_by_side_on_one_scale(normcli: Cli, tmp_path: Pa
     a, b = tmp_path / "a.json", tmp_path / "b.json"
     normcli("fit", "-o", a, stdin=b"x,y,gone\n0,1,1\n10,2,1\n")
     normcli("fit", "-o", b, stdin=b"x,y,new\n10,1,1\n20,2,\n")
-    table = normcli("show", a, b).text.split("\n\n")[1]
+    _, table, notes = normcli("show", a, b).text.split("\n\n")
     assert table == (
-        "column     count  missing  mean  std  min                         max  shift  spread"
-        "  note\n"
+        "column     count  missing  mean  std  min                         max  shift  spread\n"
         "x       A      2        0     5    5    0  ├━━━━●━━━━┤             10\n"
         "        B      2        0    15    5   10            ├━━━━●━━━━┤   20  +2.00   x1.00\n"
         "y       A      2        0   1.5  0.5    1  ├━━━━━━━━━●━━━━━━━━━┤    2\n"
         "        B      2        0   1.5  0.5    1  ├━━━━━━━━━●━━━━━━━━━┤    2   same    same\n"
-        "gone    A      2        0     1    0    1                           1"
-        "                 only in A\n"
+        "gone    A      2        0     1    0    1                           1\n"
         "        B      -        -     -    -    -                           -\n"
-        "new     A      -        -     -    -    -                           -"
-        "                 only in B\n"
-        "        B      1  1 (50%)     1    0    1                           1\n"
+        "new     A      -        -     -    -    -                           -\n"
+        "        B      1  1 (50%)     1    0    1                           1"
     )
+    assert notes == "gone: only in A\nnew: only in B\n"
     changes = json.loads(normcli("show", a, b, "--json").out)["changes"]
     assert changes[0] == {
         "column": "x",
@@ -271,7 +291,7 @@ def test_drift_of_constant_and_empty_columns_is_defined() -> None:
         from normcli.numerics.numbers import Numbers
 
         found = ColumnStatistics.of(Numbers(np.array([values], dtype=float)))
-        return found.merge(ColumnStatistics(missing=missing))
+        return found.merge(ColumnStatistics({"moments": Moments(missing=missing)}))
 
     inf = float("inf")
     assert drift(column(5, 5), column(6, 6)) == Drift(inf, 1.0, 0.0)
@@ -285,8 +305,8 @@ def test_drift_of_constant_and_empty_columns_is_defined() -> None:
 
 
 def test_grids_of_nothing_are_titles() -> None:
-    assert len(lines(grid(Statistics()), 80)) == 1
-    assert len(lines(pair_grid(Statistics(), Statistics()), 80)) == 1
+    assert len(list(text(grid(Statistics())))) == 1
+    assert len(list(text(pair_grid(Statistics(), Statistics())))) == 1
 
 
 @pytest.mark.parametrize(
@@ -311,7 +331,7 @@ def test_grids_of_nothing_are_titles() -> None:
         (
             ["fit", "-j", "x"],
             2,
-            "normcli: --jobs: 'x' is no whole number from 1 on. See normcli fit --help\n",
+            "normcli: --jobs must be a positive integer, not 'x'. See normcli fit --help\n",
         ),
         (
             ["fit", "--range", "1"],

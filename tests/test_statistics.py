@@ -18,8 +18,9 @@ from normcli.numerics.numbers import Numbers
 from normcli.numerics.sums import BLOCK
 from normcli.numerics.total import Total, exact_value
 from normcli.statistics import batches as statistics
+from normcli.statistics.base import Folded, Rows
 from normcli.statistics.batches import batch_statistics
-from normcli.statistics.moments import ColumnStatistics, Fold, TableStatistics
+from normcli.statistics.moments import Moments, MomentsState
 from tests.corpora import corpus
 from tests.test_exact import assert_nearest
 
@@ -42,7 +43,17 @@ def of_integers(values, scale=0):
 
 
 def of(values):
-    return ColumnStatistics.of(numbers(values))
+    return Moments.of(numbers(values))
+
+
+def state_of(columns, places=None):
+    """The state of columns; `places`: their numbers."""
+    places = range(len(columns)) if places is None else places
+    return MomentsState.of(Rows(dict(zip(places, columns, strict=True))))
+
+
+def of_columns(columns):
+    return state_of(columns).moments()
 
 
 def assert_exact(x, values):
@@ -127,19 +138,19 @@ def test_statistics_are_correctly_rounded_for_narrow_floats(dtype, data):
     st.integers(0, 9),
 )
 def test_statistics_are_correctly_rounded_for_integers_and_decimals(values, scale):
-    x = ColumnStatistics.of(of_integers(values, scale))
+    x = Moments.of(of_integers(values, scale))
     assert_exact(x, [Fraction(v, 10**scale) for v in values])
 
 
 @given(st.lists(st.integers(-(10**76), 10**76), min_size=1, max_size=20), st.integers(0, 76))
 def test_statistics_are_correctly_rounded_for_wide_decimals(values, scale):
-    x = ColumnStatistics.of(of_integers(values, scale))
+    x = Moments.of(of_integers(values, scale))
     assert_exact(x, [Fraction(v, 10**scale) for v in values])
 
 
 def test_huge_integers_beside_tiny_floats_lose_nothing():
     parts = np.array([[2.0**60, 1e-300, 0.1], [1.0, 0.0, 0.0]])
-    x = ColumnStatistics.of(Numbers(parts))
+    x = Moments.of(Numbers(parts))
     assert_exact(x, [Fraction(2**60 + 1), Fraction(1e-300), Fraction(0.1)])
 
 
@@ -184,14 +195,14 @@ def test_a_mean_that_rounds_to_zero_from_below_is_zero():
 
 def test_minimum_and_maximum_of_ids_beyond_2_to_the_53_are_exact():
     ids = [2**60 + i for i in (5, 1, 3, 900)]
-    x = ColumnStatistics.of(of_integers(ids))
+    x = Moments.of(of_integers(ids))
     assert (x.min, x.max) == (2**60 + 1, 2**60 + 900)
     assert isinstance(x.min, int)
 
 
 def test_extremes_of_several_parts_are_not_fooled_by_rounded_sums():
     # in float64, (2**53 + 1) + 1 is 2**53, below the other number; exactly, it is above
-    x = ColumnStatistics.of(Numbers(np.array([[2.0**53, 0.0], [1.0, 2.0**53 + 2], [1.0, -0.5]])))
+    x = Moments.of(Numbers(np.array([[2.0**53, 0.0], [1.0, 2.0**53 + 2], [1.0, -0.5]])))
     assert (x.min, x.max) == (Decimal(2**53) + Decimal("1.5"), 2**53 + 2)
 
 
@@ -218,7 +229,7 @@ def test_a_number_without_end_in_decimal_notation_is_refused():
 
 
 def test_a_decimal_column_of_cents_has_exact_extremes():
-    x = ColumnStatistics.of(Numbers(np.array([[1999.0, 10.0, 250.0]]), None, 2))
+    x = Moments.of(Numbers(np.array([[1999.0, 10.0, 250.0]]), None, 2))
     assert (x.min, x.max) == (Decimal("0.1"), Decimal("19.99"))
     assert str(x.min) == "0.1"
 
@@ -248,21 +259,21 @@ def test_any_split_in_any_order_gives_the_same_statistics(values, data):
 def test_merging_is_a_commutative_monoid(a, b, c):
     assert same_bits(a.merge(b).merge(c), a.merge(b.merge(c)))
     assert same_bits(a.merge(b), b.merge(a))
-    assert same_bits(a.merge(ColumnStatistics()), a)
-    assert same_bits(ColumnStatistics().merge(a), a)
+    assert same_bits(a.merge(Moments()), a)
+    assert same_bits(Moments().merge(a), a)
 
 
 @given(st.lists(st.integers(-(2**64), 2**64), min_size=2, max_size=20), st.data())
 def test_merging_integers_and_floats_keeps_one_form_of_every_number(values, data):
     cut = data.draw(st.integers(1, len(values) - 1))
-    parts = [ColumnStatistics.of(of_integers(v)) for v in (values[:cut], values[cut:])]
-    assert same_bits(fold(parts), ColumnStatistics.of(of_integers(values)))
+    parts = [Moments.of(of_integers(v)) for v in (values[:cut], values[cut:])]
+    assert same_bits(fold(parts), Moments.of(of_integers(values)))
 
 
 def test_the_number_of_parts_does_not_matter():
     values = np.random.default_rng(1).normal(size=500)
     padded = Numbers(np.stack([values, np.zeros(500), np.zeros(500)]))
-    assert same_bits(ColumnStatistics.of(padded), of(values))
+    assert same_bits(Moments.of(padded), of(values))
 
 
 @pytest.mark.parametrize("n", [1, 500, 9000])
@@ -273,9 +284,9 @@ def test_many_columns_at_once_give_the_same_as_one_by_one(n):
     with_gaps = rng.normal(size=n)
     with_gaps[::3] = math.nan
     columns += [numbers(with_gaps), numbers(rng.integers(0, 9, n)), of_integers([n] * n, 2)]
-    together = ColumnStatistics.of_columns(columns)
-    assert all(same_bits(a, ColumnStatistics.of(b)) for a, b in zip(together, columns, strict=True))
-    assert ColumnStatistics.of_columns([]) == []
+    together = of_columns(columns)
+    assert all(same_bits(a, Moments.of(b)) for a, b in zip(together, columns, strict=True))
+    assert of_columns([]) == []
 
 
 tables = st.integers(0, 3).flatmap(
@@ -286,7 +297,7 @@ tables = st.integers(0, 3).flatmap(
 
 
 def table(rows, m):
-    return TableStatistics.of([numbers([row[i] for row in rows]) for i in range(m)])
+    return state_of([numbers([row[i] for row in rows]) for i in range(m)])
 
 
 @given(tables)
@@ -294,11 +305,11 @@ def test_statistics_of_a_table_are_those_of_its_columns(drawn):
     m, parts = drawn
     rows = [row for part in parts for row in part]
     columns = [of([row[i] for row in rows]) for i in range(m)]
-    whole = reduce(TableStatistics.merge, [table(part, m) for part in parts])
-    backwards = reduce(TableStatistics.merge, [table(part, m) for part in parts[::-1]])
+    whole = reduce(MomentsState.merge, [table(part, m) for part in parts])
+    backwards = reduce(MomentsState.merge, [table(part, m) for part in parts[::-1]])
     sent = pickle.loads(pickle.dumps(whole))
     for found in (whole, backwards, sent, table(rows, m)):
-        assert all(same_bits(a, b) for a, b in zip(found.columns(), columns, strict=True))
+        assert all(same_bits(a, b) for a, b in zip(found.moments(), columns, strict=True))
 
 
 DECIMALS = [10**30 + 1, 7, 2**64]
@@ -315,32 +326,34 @@ DECIMALS = [10**30 + 1, 7, 2**64]
     ids=["integers and floats", "scales", "missing decimals", "magnitudes"],
 )
 def test_a_fold_adds_up_parts_however_unlike_they_are(parts):
-    fold, expected = Fold(len(parts[0])), [ColumnStatistics()] * len(parts[0])
+    fold, expected = Folded(), [Moments()] * len(parts[0])
     for columns in parts * 2:
-        part = TableStatistics.of(columns)
-        fold.add(part, list(range(len(columns))))
-        expected = [a.merge(b) for a, b in zip(expected, part.columns(), strict=True)]
-        expected_alone = [ColumnStatistics.of(column) for column in columns]
-        assert all(same_bits(a, b) for a, b in zip(part.columns(), expected_alone, strict=True))
-    assert all(same_bits(a, b) for a, b in zip(fold.columns(), expected, strict=True))
-    assert fold.columns() == fold.columns()
+        part = state_of(columns)
+        fold.add(part)
+        expected = [a.merge(b) for a, b in zip(expected, part.moments(), strict=True)]
+        expected_alone = [Moments.of(column) for column in columns]
+        assert all(same_bits(a, b) for a, b in zip(part.moments(), expected_alone, strict=True))
+    found = [fold.values()[(), i] for i in range(len(expected))]
+    assert all(same_bits(a, b) for a, b in zip(found, expected, strict=True))
+    assert fold.values() == fold.values()
 
 
 def test_several_long_columns_are_each_added_to_their_own():
     x = np.random.default_rng(3).integers(-1000, 1000, (3, BLOCK + 1000))
-    found = ColumnStatistics.of_columns([numbers(column) for column in x])
+    found = of_columns([numbers(column) for column in x])
     assert [c.sum.as_fraction() for c in found] == x.sum(axis=1).tolist()
     assert [c.sum_of_squares.as_fraction() for c in found] == (x * x).sum(axis=1).tolist()
     assert [(c.min, c.max) for c in found] == list(zip(x.min(axis=1), x.max(axis=1), strict=True))
 
 
 def test_a_fold_takes_parts_that_have_only_some_of_the_columns():
-    fold = Fold(3)
-    fold.add(TableStatistics.of([numbers([1.0]), numbers([2.0]), numbers([3.0])]), [0, 1, 2])
+    fold = Folded()
+    fold.add(state_of([numbers([1.0]), numbers([2.0]), numbers([3.0])]))
     for places in ([0, 2], [0, 2], [2, 0]):
-        fold.add(TableStatistics.of([numbers([5.0]), numbers([6.0])]), places)
-    assert [column.count for column in fold.columns()] == [4, 1, 4]
-    assert [column.mean for column in fold.columns()] == [
+        fold.add(state_of([numbers([5.0]), numbers([6.0])], places))
+    found = [fold.values()[(), i] for i in range(3)]
+    assert [column.count for column in found] == [4, 1, 4]
+    assert [column.mean for column in found] == [
         (1 + 5 + 5 + 6) / 4,
         2,
         (3 + 6 + 6 + 5) / 4,
@@ -349,7 +362,7 @@ def test_a_fold_takes_parts_that_have_only_some_of_the_columns():
 
 def test_statistics_of_a_table_are_small_to_send():
     x = np.random.default_rng(0).normal(100, 10, (10, 1000))
-    assert len(pickle.dumps(TableStatistics.of([Numbers(column[None]) for column in x]))) < 2500
+    assert len(pickle.dumps(state_of([Numbers(column[None]) for column in x]))) < 2500
 
 
 def test_counts_beyond_2_to_the_53_stay_exact():
@@ -376,7 +389,7 @@ def test_the_state_stays_small_however_many_merges_made_it():
 
 
 def fold(shards):
-    return reduce(ColumnStatistics.merge, shards, ColumnStatistics())
+    return reduce(Moments.merge, shards, Moments())
 
 
 def same_bits(a, b):
@@ -643,5 +656,5 @@ def assert_truth(x, truth):
 
 
 def test_the_default_is_the_identity():
-    assert ColumnStatistics() == of([])
-    assert ColumnStatistics().sum == Total()
+    assert Moments() == of([])
+    assert Moments().sum == Total()

@@ -201,7 +201,7 @@ def test_any_key_can_be_written_and_read(store: Store, key: str) -> None:
     assert source(uri).open().read() == CSV
 
 
-def test_the_endpoint_may_stand_in_the_uri(
+def test_the_endpoint_may_be_in_the_uri(
     store: Store, normcli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put("t/1.csv", CSV)
@@ -229,14 +229,14 @@ def test_file_uris_are_files(normcli: Cli, tmp_path: Path) -> None:
     assert normcli("fit", data, "-o", "-").out == target.read_bytes()
     same = normcli("fit", data.as_uri(), "-o", data.as_uri())
     assert same.code == 2
-    assert "is an input" in same.err
+    assert "would replace the input" in same.err
 
 
 # -- ranges --------------------------------------------------------------------------------
 
 
 def wide_parquet() -> bytes:
-    """4 row groups, and a number among texts that are twenty times as large."""
+    """4 row groups; one column of numbers beside text that is twenty times as large."""
     chance, sink = random.Random(3), io.BytesIO()
     texts = [chance.randbytes(90).hex() for _ in range(20_000)]
     data = pa.table({"t": texts, "x": np.arange(20_000) / 3, "u": texts})
@@ -302,7 +302,7 @@ def test_the_head_of_an_object_is_fetched_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_partition_columns_are_told_and_stay_in_the_path(
+def test_partition_columns_are_reported_and_stay_in_the_path(
     store: Store, normcli: Cli, tmp_path: Path, remote: bool
 ) -> None:
     keys = ["all/year=2026/month=11/a.csv", "all/year=2026/month=12/a.csv"]
@@ -312,10 +312,10 @@ def test_partition_columns_are_told_and_stay_in_the_path(
         store.put(key, CSV)
     root = "s3://bucket" if remote else str(tmp_path)
     fitted = normcli("fit", f"{root}/", "-o", "-")
-    assert "left alone: year (partition), month (partition), id" in fitted.err
+    assert "not fitted: year (partition), month (partition), id" in fitted.err
     assert [each.part for each in sources([f"{root}/"])] == keys
     globbed = normcli("fit", f"{root}/all/year=2026/month=*/*.csv", "-o", "-")
-    assert "left alone: month (partition), id" in globbed.err
+    assert "not fitted: month (partition), id" in globbed.err
     assert globbed.out == fitted.out
     single = normcli("fit-transform", f"{root}/{keys[0]}")
     assert "partition" not in single.err
@@ -340,18 +340,18 @@ def test_a_column_that_is_in_the_file_too_is_that_of_the_file(store: Store, norm
         (("fit", "s3://bucket/t.csv", "-o", "s3://absent/s"), "there is no such bucket"),
         (("fit", "s3://bucket/t.csv", "-o", "s3://bucket/"), "it is a directory"),
         (("fit", "s3://bucket/t.csv", "-o", "s3://bucket"), "it is a directory"),
-        (("fit", "s3://bucket/t.csv?speed=1"), "no option speed: there is endpoint_override"),
-        (("fit", "s3://a:b@bucket/t.csv"), "a URI holds no password"),
-        (("fit", "s3:///t.csv"), "an s3 URI names a bucket"),
-        (("fit", "-", "-o", "abfs://c@a.dfs.core.windows.net/s"), "before they are whole"),
+        (("fit", "s3://bucket/t.csv?speed=1"), "no option speed; it has endpoint_override"),
+        (("fit", "s3://a:b@bucket/t.csv"), "a URI must not contain a password"),
+        (("fit", "s3:///t.csv"), "an s3 URI must name a bucket"),
+        (("fit", "-", "-o", "abfs://c@a.dfs.core.windows.net/s"), "before they are complete"),
         (("fit", "nfs://bucket/t.csv"), "cannot open nfs://bucket/t.csv: Protocol not known: nfs"),
-        (("fit", "file://host/t.csv"), "a file URI is file:/// and a path on this machine"),
-        (("fit", "s3://bucket/t.csv", "-o", "s3://bucket/t%2Ecsv"), "is an input"),
-        (("fit", "s3://bucket/bad.gz", "-o", "-"), "s3://bucket/bad.gz: this is no gzip data"),
+        (("fit", "file://host/t.csv"), "a file URI has the form file:///PATH, on this machine"),
+        (("fit", "s3://bucket/t.csv", "-o", "s3://bucket/t%2Ecsv"), "would replace the input"),
+        (("fit", "s3://bucket/bad.gz", "-o", "-"), "s3://bucket/bad.gz: this is not gzip data"),
         (("fit", "s3://bucket/bad.parquet", "-o", "-"), "s3://bucket/bad.parquet: "),
     ],
 )
-def test_what_cannot_be_is_said_in_a_line_or_two(
+def test_impossible_requests_are_refused_in_a_line_or_two(
     store: Store, normcli: Cli, arguments: tuple[str, ...], words: str
 ) -> None:
     store.put("t.csv", CSV)
@@ -371,7 +371,7 @@ def test_a_secret_in_a_uri_is_not_repeated(normcli: Cli, secret: str, option: st
     uri = f"s3://key:{secret}@bucket/"
     for line in (("fit", uri), ("show", uri), ("fit", "-", option, uri)):
         outcome = normcli(*line, stdin=CSV)
-        assert "a URI holds no password" in outcome.err
+        assert "a URI must not contain a password" in outcome.err
         assert "sec" not in outcome.err
 
 
@@ -429,7 +429,7 @@ def test_a_store_that_says_nothing_is_left_within_half_a_minute(
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests are not tried again, between which Arrow waits."""
+    """Requests are not retried, because Arrow waits before each retry."""
     from pyarrow import fs
 
     once = fs.AwsStandardS3RetryStrategy(max_attempts=1)
@@ -475,7 +475,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(
     store.fault = replace
     outcome = normcli("fit", uri, "-o", "-")
     assert (outcome.code, outcome.out) == (1, b"")
-    assert f"{uri} was replaced while it was read" in outcome.err
+    assert f"{uri} was replaced while being read" in outcome.err
 
 
 # -- old or complete -----------------------------------------------------------------------
@@ -484,7 +484,7 @@ LARGE = 12_000_000  # bytes: more than one part of an upload
 
 
 def interrupted(uri: str, data: bytes) -> None:
-    """Begin to write `data`, and be interrupted."""
+    """Begin to write `data`, then be interrupted."""
     with output(uri) as stream:
         stream.write(data)
         raise KeyboardInterrupt
@@ -587,7 +587,7 @@ def test_what_fsspec_knows_is_read_and_written(normcli: Cli, tmp_path: Path, for
                 gzip.decompress(here.read_bytes()) if form[-3:] == ".gz" else here.read_bytes()
             )
     fitted = normcli("fit", f"memory://t/day=*/*.{form}", "-o", "memory://s.json")
-    assert "left alone: day (partition), id" in fitted.err
+    assert "not fitted: day (partition), id" in fitted.err
     assert normcli("fit", here, here, "-o", "-").out == source("memory://s.json").open().read()
     there = normcli(
         "transform",
@@ -626,7 +626,7 @@ def test_without_fsspec_its_extra_is_named(normcli: Cli, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def renaming(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """hdfs:// leads to a directory here: it is written as HDFS is."""
+    """hdfs:// leads to a local directory, which is written in the same way as HDFS."""
     from pyarrow import fs
 
     local = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
@@ -658,7 +658,7 @@ def test_where_objects_do_not_appear_whole_they_are_renamed(renaming: Path) -> N
     assert [each.location for each in sources(["hdfs://host/*.csv"])] == ["hdfs://host/o.csv"]
 
 
-def test_a_windows_drive_is_no_scheme() -> None:
+def test_a_windows_drive_is_not_a_scheme() -> None:
     assert not stores.is_uri("c://t.csv")
     with pytest.raises(UsageError):
         stores.local_path("file://elsewhere/t.csv")
@@ -676,5 +676,5 @@ def test_hostile_parquet_in_a_store_gets_no_more_than_an_error(store: Store) -> 
             Case(("fit-transform", "-q", store.put(f"{i}", path.read_bytes()), "-o", os.devnull))
         )
     found = [(case.arguments, fault) for case, o in run_all(cases) for fault in faults(case, o)]
-    # A child's peak of memory begins with what this process has, and the server is part of it.
+    # The peak memory of a child includes that of this process, and the server runs in it.
     assert [each for each in found if not each[1].endswith("MB")] == []

@@ -1,12 +1,16 @@
-"""Rewrite what the documentation takes from the program: sessions, reference and picture."""
+"""Rewrite what the documentation takes from the program: sessions, reference, picture, schema."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
+from normcli.sidecar.schema import schema
 from tools import picture, reference
-from tools.sessions import PAGES, Shell, filled
+from tools.sessions import PAGES, ROOT, Shell, filled
+
+SCHEMA = ROOT / "normcli" / "sidecar" / "schema.json"
 
 
 def main() -> None:
@@ -16,6 +20,7 @@ def main() -> None:
             text = page.read_text()
             page.write_text(filled(text, Shell(Path(directory))))
     reference.PAGE.write_text(reference.page())
+    SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n")
     with tempfile.TemporaryDirectory() as directory:
         picture.PICTURE.write_text(picture.picture(Shell(Path(directory))))
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import click
 
 from normcli.cli import COMMANDS, normcli
+from normcli.cli.methods import described
 from normcli.formats import formats
+from normcli.methods import methods as all_methods
 from normcli.storage.compression import SUFFIXES
+from normcli.views import screen
 from tools.sessions import ROOT
 
 PAGE = ROOT / "docs" / "reference.md"
@@ -52,7 +55,7 @@ A destination holds its old content or the complete new one, whatever the exit c
 
 def page() -> str:
     """The reference as Markdown."""
-    return "\n".join([HEAD, *_commands(), *_formats(), TAIL])
+    return "\n".join([HEAD, *_commands(), *_methods(), *_formats(), TAIL])
 
 
 def _commands() -> Iterator[str]:
@@ -67,12 +70,18 @@ def _commands() -> Iterator[str]:
 def _context(
     command: click.Command, name: str, parent: click.Context | None = None
 ) -> click.Context:
-    settings = {"help_option_names": ["-h", "--help"], "terminal_width": WIDTH}
+    settings = {"help_option_names": ["--help"], "terminal_width": WIDTH}
     return click.Context(command, parent, name, **settings)  # type: ignore[arg-type]
 
 
 def _section(title: str, text: str) -> str:
     return f"## {title}\n\n```text\n{text}\n```\n"
+
+
+def _methods() -> Iterator[str]:
+    yield "## Methods\n"
+    for method in all_methods().values():
+        yield "\n".join(screen.markdown(described(method))) + "\n"
 
 
 def _formats() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``normcli completion``, and the words that are completed."""
+"""``normcli completion``, and what the shells complete."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from normcli.cli.command import Command
 
 SHELLS = ("bash", "zsh", "fish")
 
-# What click's scripts lack: bash splits words at = and : too, and replaces only such a part, so
-# `Bash` gets the whole line and that part; its answers are no patterns, and keep backslashes;
-# zsh has compdef only after compinit, which not every ~/.zshrc runs;
-# in fish only the first comma parts the kind of a word from the word, and from what is told of it.
+# Fixes of click's scripts. bash splits words at = and : too, and replaces only such a part, so
+# `Bash` gets the whole line and that part; its answers are not patterns, and keep backslashes.
+# zsh has compdef only after compinit, which not every ~/.zshrc runs. In fish only the first comma
+# separates the kind of a word from the word and its description.
 ZSH_STARTS = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }"
-MENDED = {
+FIXES = {
     'COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD': (
         'COMP_WORDS="${COMP_LINE:0:COMP_POINT}" COMP_WORD="${COMP_WORDS[COMP_CWORD]}"'
     ),
@@ -66,7 +66,7 @@ add_completion_class(Bash)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print completions for a shell: commands, options, and the columns of --stats.
+    """Print a completion script for a shell: commands, options, and the columns of --stats.
 
     \b
     eval "$(normcli completion bash)"               # in ~/.bashrc
@@ -76,15 +76,15 @@ def command(ctx: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     source = kind(ctx.find_root().command, {}, "normcli", "_NORMCLI_COMPLETE").source()
-    for lacking, mended in MENDED.items():
-        source = source.replace(lacking, mended)
+    for wrong, right in FIXES.items():
+        source = source.replace(wrong, right)
     click.echo(source)
 
 
 def columns(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The columns of the statistics on the command line that begin so; behind commas, too."""
+    """The columns of --stats whose names begin with what was typed, after commas too."""
     from normcli.errors import NormcliError
     from normcli.sidecar.read import load
 
@@ -94,7 +94,7 @@ def columns(
     try:
         names = list(load(path).columns)
     except NormcliError:
-        return []  # what is wrong is told when the command runs
+        return []  # the command will say what is wrong
     before, comma, last = incomplete.rpartition(",")
     return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
 
@@ -102,7 +102,7 @@ def columns(
 def methods(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The methods that begin so."""
+    """The methods whose names begin with what was typed."""
     from normcli.methods import methods
 
     return [CompletionItem(name) for name in methods() if name.startswith(incomplete)]
@@ -111,7 +111,7 @@ def methods(
 def formats(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The formats that begin so."""
+    """The formats whose names begin with what was typed."""
     from normcli.formats import formats
 
     return [CompletionItem(name) for name in formats() if name.startswith(incomplete)]
@@ -120,7 +120,7 @@ def formats(
 def column_methods(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The columns that begin so, as long as it is a column; then ``COLUMN=METHOD``."""
+    """The columns that begin with what was typed; after ``COLUMN=`` the methods."""
     column, equals, method = incomplete.partition("=")
     if not equals:
         return columns(ctx, parameter, incomplete)

@@ -5,157 +5,104 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-import click
-from click.core import ParameterSource
-
-from normcli.cli import method_options as mo
-from normcli.cli import options as opt
-from normcli.errors import UsageError
-
-if TYPE_CHECKING:
-    from normcli.cli.run import Run
-    from normcli.engines.dask import Dask
-    from normcli.engines.fragments import Fragment
-    from normcli.formats.base import ReadOptions
-    from normcli.methods.base import Method
-    from normcli.pipeline import Job
-    from normcli.pipeline.summary import Summary
-    from normcli.sidecar.model import Statistics
-    from normcli.storage.sources import Source
-
-
-BESIDE_PARTS = ("stats", "save_stats", "json_summary")  # options that name other files
+from normcli.cli.fitting import fit_tables
+from normcli.cli.run import Run
+from normcli.cli.scale import fitted
+from normcli.engines.fragments import SIZE, Fragment, fragments
+from normcli.engines.local import Engine, Serial
+from normcli.formats import format_named
+from normcli.formats.base import ReadOptions
+from normcli.methods.spelling import Asked
+from normcli.pipeline import Job
+from normcli.pipeline.files import options_for_parts
+from normcli.pipeline.fragmented import ScaleToPart, fit_fragments, scale_fragments
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.model import Statistics
+from normcli.sidecar.write import dumps
+from normcli.storage.outputs import output
+from normcli.storage.parts import parts
+from normcli.words import many, name
 
 
-def are_wanted(values: opt.Values, inputs: Sequence[str]) -> bool:
-    """Is the work to be done by fragments? Raises UsageError where that makes no sense."""
-    dask, directory = values["engine"] == "dask", values.get("output_dir")
-    if directory == "":
-        raise UsageError("--output-dir names no directory")
-    if values["scheduler"] is not None and not dask:
-        raise UsageError("--scheduler is that of a Dask cluster: add --engine dask")
-    if values["scheduler"] is not None and values["jobs"]:
-        raise UsageError("--jobs are processes started here; --scheduler has workers of its own")
-    if dask and "output_dir" in values and not directory:
-        raise UsageError("--engine dask writes a directory of parts: name it with --output-dir")
-    if not (dask or directory):
-        if values["fragment_bytes"]:
-            raise UsageError("--fragment-bytes goes with --engine dask or --output-dir")
-        return False
-    if directory:
-        _take_output_dir(values)
-    if "-" in inputs:
-        raise UsageError("stdin (-) cannot be cut in fragments: name a file, or save it to one")
-    return True
+def fit(run: Run, asked: Asked) -> tuple[Statistics, Summary]:
+    """The statistics of all sources, by the workers of a cluster."""
+    with _cluster(run) as dask:
+        return _fit(run, asked, _cut(run, dask, run.request.reading.options), dask)
 
 
-def _take_output_dir(values: opt.Values) -> None:
-    """--output-dir is instead of --output, which then is none."""
-    given = click.get_current_context().get_parameter_source("output")
-    if given is ParameterSource.COMMANDLINE:
-        raise UsageError("--output and --output-dir say two things; give one of them")
-    values["output"] = None
+def scale(run: Run, job: Job) -> None:
+    """Scale all sources to a directory of parts."""
+    options = options_for_parts(job, run.sources, run.request.reading, run.request.writing)
+    with _cluster(run) as dask:
+        _write(run, job, _cut(run, dask, options), dask)
 
 
-def refuse_training(method: Method, own: Mapping[str, Method]) -> None:
-    """Raise UsageError for a method whose batches are counted over the whole input."""
-    if any(each.batching() for each in (method, *own.values())):
-        raise UsageError(
-            "batches are counted over all rows of the input, which fragments would cut anywhere\n"
-            "Leave out --engine and --output-dir, or use the statistics of a fit: --mode predict"
-        )
+def fit_and_scale(run: Run, asked: Asked, job: Job) -> None:
+    """Scale all sources to a directory of parts, by their own statistics."""
+    with _cluster(run) as dask:
+        cut = _cut(run, dask, run.request.reading.options)
+        statistics, seen = _fit(run, asked, cut, dask)
+        _write(run, fitted(job, statistics), cut, dask, seen.left)
 
 
 @contextmanager
-def dask_of(values: opt.Values, run: Run) -> Iterator[Dask | None]:
-    """The cluster that was asked for, or None."""
-    if values["engine"] != "dask":
-        yield None
-        return
-    from normcli.engines.dask import dask
-
+def _cluster(run: Run) -> Iterator[Engine | None]:
+    """The Dask cluster that was asked for, or None."""
+    work = run.request.work
     with ExitStack() as stack:
-        with run.note("waiting for Dask"):
-            cluster = dask(values["scheduler"], opt.jobs_of(values), run.tick)
-            engine = stack.enter_context(cluster)
+        engine = None
+        if work.dask:
+            from normcli.engines.dask import dask
+
+            with run.note("waiting for Dask"):
+                engine = stack.enter_context(dask(work.scheduler, work.jobs, run.tick))
         yield engine
 
 
-def sources(input_: str, values: opt.Values) -> list[Source]:
-    """All files that an input is; raises UsageError where one lies where the parts will be."""
-    from normcli.storage.parts import refuse_inputs_in, refuse_names_of_parts
-    from normcli.storage.sources import sources as found_sources
-
-    found = found_sources([input_])
-    refuse_inputs_in(values["output_dir"], [source.location for source in found])
-    others = {f"--{o.replace('_', '-')}": values.get(o) for o in BESIDE_PARTS}
-    refuse_names_of_parts(values["output_dir"], {o: name for o, name in others.items() if name})
-    return found
-
-
-def cut(
-    found: Sequence[Source], read: ReadOptions, values: opt.Values, run: Run, dask: Dask | None
-) -> list[Fragment]:
-    """The fragments of the inputs."""
-    from normcli.engines.fragments import SIZE, fragments
-
-    size, engine = values["fragment_bytes"] or SIZE, dask or opt.engine_of(values)
+def _cut(run: Run, dask: Engine | None, options: ReadOptions) -> list[Fragment]:
+    """The fragments of the sources."""
+    work, format_ = run.request.work, run.request.reading.format
+    size, engine = work.fragment_bytes or SIZE, dask or work.engine()
     with run.bar("cutting") as bar:
-        return fragments(found, read, values["from_"], size, engine, bar.advance_to)
+        return fragments(run.sources, options, format_, size, engine, bar.advance_to)
 
 
-def fit(
-    fragments: Sequence[Fragment], asked: mo.Asked, values: opt.Values, run: Run, dask: Dask
+def _fit(
+    run: Run, asked: Asked, cut: Sequence[Fragment], dask: Engine | None
 ) -> tuple[Statistics, Summary]:
-    """The statistics of all fragments, which the workers of a cluster look at."""
-    from normcli.pipeline.fragmented import Observe, fit_fragments
-
-    choice, (method, own) = opt.choice_of(values), asked
-    first = fragments[0].open()
-    mo.refuse_absent_columns(first, choice, method, own)
-    work = Observe.of(first, choice)
+    """The statistics of all fragments; without a cluster those of the sources as a whole."""
+    if dask is None:
+        return fit_tables(run, asked)
     with run.bar("fitting") as bar:
-        statistics = fit_fragments(fragments, work, method, own, dask, bar.summary)
+        statistics = fit_fragments(cut, run.request.choice, asked, dask, bar.summary)
     return statistics, bar.summary
 
 
-def write_parts(
-    fragments: Sequence[Fragment],
-    job: Job,
-    values: opt.Values,
+def _write(
     run: Run,
-    dask: Dask | None,
+    job: Job,
+    cut: Sequence[Fragment],
+    dask: Engine | None,
     left: Mapping[str, str] | None = None,
 ) -> None:
     """Scale all fragments, each to a part, and report."""
-    from normcli.engines.local import Serial
-    from normcli.formats import output_format
-    from normcli.pipeline.fragmented import ScaleToPart, scale_fragments
-    from normcli.sidecar.write import dumps
-    from normcli.storage.outputs import output
-    from normcli.storage.parts import parts
-    from normcli.words import many, name
-
-    format_ = output_format("", fragments[0].open().format, values["to"])
-    engine = None if dask else opt.engine_of(values)
-    work = ScaleToPart(job, format_.name, engine, same=not values["to"])
-    scaling = work.prepare(fragments[0])
+    writing, engine = run.request.writing, None if dask else run.request.work.engine()
+    work, scaling = ScaleToPart.beginning(cut[0], job, writing.format, engine)
     if run.explains(scaling, left or {}):
         return
-    saved = values.get("save_stats")
     with ExitStack() as stack:
-        sidecar = stack.enter_context(output(saved)) if saved else None
-        written = parts(values["output_dir"], format_.suffixes[0], len(fragments))
+        sidecar = stack.enter_context(output(writing.saves)) if writing.saves else None
+        written = parts(writing.directory, format_named(scaling.format.name).suffixes[0], len(cut))
         targets = stack.enter_context(written)
         with run.bar("restoring" if job.inverse else "scaling") as bar:
             work = replace(work, begin=None if dask else bar.begin)
-            seen = scale_fragments(fragments, targets, work, dask or Serial(), bar.summary)
-        run.refuse_changed()
+            seen = scale_fragments(cut, targets, work, dask or Serial(), bar.summary)
+        for source in run.sources:
+            source.refuse_changed_file()
         if sidecar is not None and seen is not None:
             sidecar.write(dumps(seen))
     lost = dict.fromkeys(scaling.table.partition, "partition, not in the parts")
     bar.summary.left |= {**(left or {}), **lost}
-    saved_in = f"{many(len(fragments), 'part')} saved in {name(values['output_dir'])}"
+    saved_in = f"{many(len(cut), 'part')} saved in {name(writing.directory)}"
     run.report(bar.summary, "restored" if job.inverse else "scaled", after=[saved_in])

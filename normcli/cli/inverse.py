@@ -9,7 +9,6 @@ import click
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.command import Command
-from normcli.cli.scale import scale
 
 
 @click.command("inverse", cls=Command)
@@ -17,19 +16,19 @@ from normcli.cli.scale import scale
 @opt.stats_option
 @opt.output_options
 @mo.method_options(inverts=True)
-@opt.column_options
-@opt.read_options
-@opt.explain_option
+@opt.data_options
 @opt.engine_options
-@opt.run_options
-def command(input_: str, **values: Any) -> None:
-    """Bring scaled columns back to their original units.
+def command(**values: Any) -> None:
+    """Convert scaled columns back to their original units.
 
     \b
     normcli inverse scaled.csv --stats train.stats.json -o original.csv
     cat predictions.csv | normcli inverse --stats train.stats.json --select price
 
-    Give the method and options that transform was given. Columns that the input does not
-    have are no matter.
+    Give the method and options that transform was given. The input need not have all columns
+    of the statistics.
     """
-    scale(input_, values, inverse=True)
+    from normcli.cli.request import request_of
+    from normcli.cli.scale import scale
+
+    scale(request_of(values), inverse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,33 +21,35 @@ if TYPE_CHECKING:
 @opt.output_file("-, stdout")
 @opt.sidecar_options
 @opt.report_options
-def command(sidecars: tuple[str, ...], **values: Any) -> None:
-    """Join the statistics of parts into those of the whole, exactly.
+def command(
+    sidecars: tuple[str, ...], output: str | None, max_sidecar: int, quiet: bool, verbose: bool
+) -> None:
+    """Combine the statistics of parts into those of the whole, exactly.
 
     \b
     normcli merge monday.stats.json tuesday.stats.json -o week.stats.json
 
-    The result is, byte for byte, what fit gives for all the data at once, in whatever order
-    and grouping the parts are merged.
+    The result is, byte for byte, what fit writes for all the data at once. The order in which
+    the parts are given, or merged before, does not matter.
     """
     from normcli import words
     from normcli.sidecar.read import load
     from normcli.sidecar.write import dumps
-    from normcli.storage.outputs import output
+    from normcli.storage import outputs
     from normcli.views import report
 
-    merged = _merged(sidecars, [load(path, values["max_sidecar"]) for path in sidecars])
-    with output(values["output"] or "-") as stream:
+    target = output or "-"
+    merged = _merged(sidecars, [load(path, max_sidecar) for path in sidecars])
+    with outputs.output(target) as stream:
         stream.write(dumps(merged))
-    if not values["quiet"]:
+    if not quiet:
         counts = f"{words.many(merged.rows, 'row')}, merged {words.many(len(sidecars), 'sidecar')}"
-        target = values["output"] or "-"
         saved = [f"saved in {words.name(target)}"] if target != "-" else []
-        report.say([*report.table(merged, verbose=values["verbose"]), counts, *saved])
+        report.say([*report.table(merged, verbose=verbose), counts, *saved])
 
 
 def _merged(paths: Sequence[str], parts: Sequence[Statistics]) -> Statistics:
-    """The statistics of the whole; raises DataError that names the first that does not go in."""
+    """The statistics of the whole; raises DataError that names the first that does not fit."""
     merged, *rest = parts
     for path, part in zip(paths[1:], rest, strict=True):
         try:

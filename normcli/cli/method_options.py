@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,12 @@ from normcli.cli.command import F, Number, Whole, group
 from normcli.cli.command import option as option_of
 from normcli.errors import NormcliError, UsageError
 from normcli.methods import DEFAULT, methods
-from normcli.methods.base import Method, Option
-from normcli.words import did_you_mean, printable
+from normcli.methods.base import Option
+from normcli.methods.spelling import Asked, column_method, method_of
+from normcli.words import printable
 
 if TYPE_CHECKING:
-    from normcli.formats.base import Table
-    from normcli.pipeline import Choice
     from normcli.sidecar.model import Statistics
-
-Asked = tuple[Method, dict[str, Method]]  # for all columns, and for single ones
 
 
 def method_options(
@@ -33,34 +30,39 @@ def method_options(
     fits: only those of what the statistics keep; inverts: and those that an inverse needs.
     keeps: there is a --stats, whose method is the default.
     """
-    found = [
-        (method, option)
-        for method in methods().values()
-        for option in method.options
-        if option.fits or not (fits or inverts) or (inverts and option.inverts)
-    ]
+    found: dict[str, list[tuple[str, Option]]] = {}
+    for method in methods().values():
+        for option in method.options:
+            if not option.spelled and (
+                option.fits or not (fits or inverts) or (inverts and option.inverts)
+            ):
+                found.setdefault(option.name, []).append((method.name, option))
     default = "that of --stats" if keeps else DEFAULT
     options = [
         option_of(
             "--method",
-            metavar="METHOD",
+            metavar="METHOD[:ARGS]",
             shell_complete=completion.methods,
-            help=f"How to scale: {', '.join(methods())}.  [default: {default}]",
+            help="How to scale, such as minmax:-1,1 or log1p+zscore; normcli methods lists all.  "
+            f"[default: {default}]",
         ),
         option_of(
             "--column",
             "column",
             multiple=True,
-            metavar="NAME=METHOD[:ARGS]",
+            metavar="NAMES=METHOD[:ARGS]",
             shell_complete=completion.column_methods,
-            help="Another method for one column, such as age=minmax:-1,1.",
+            help="Another method for some columns: a name, or names and globs separated by "
+            "commas, such as age,q*=minmax:-1,1.",
         ),
     ]
-    options += [_method_option(method.name, option) for method, option in found]
+    options += [_method_option(owners) for owners in found.values()]
     return group("Method", *options)
 
 
-def _method_option(method: str, option: Option) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _method_option(owners: list[tuple[str, Option]]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """One option of the command line, which several methods may have: each checks its value."""
+    _, option = owners[0]
     kinds: dict[str | tuple[str, ...], dict[str, Any]] = {
         "float": {"metavar": "NUMBER"},
         "int": {"type": Whole(least=0), "metavar": "N"},
@@ -68,9 +70,19 @@ def _method_option(method: str, option: Option) -> tuple[tuple[str, ...], dict[s
         "range": {"type": Number(), "nargs": 2, "metavar": "LOW HIGH"},
         "per-column": {"multiple": True, "metavar": "NUMBER|NAME=NUMBER|@FILE"},
     }
-    kind = kinds.get(option.kind) or {"type": click.Choice(option.kind)}
-    default = f"  [default: {option.default}]" if option.default else ""
-    return option_of(f"--{option.name}", help=f"{method}: {option.help}{default}", **kind)
+    words = dict.fromkeys(word for _, each in owners for word in each.kind)
+    kind = kinds.get(option.kind) or {"type": click.Choice(list(words))}
+    told = [f"{', '.join(names)}: {text}" for text, names in _by_help(owners).items()]
+    return option_of(f"--{option.name}", help="  ".join(told), **kind)
+
+
+def _by_help(owners: list[tuple[str, Option]]) -> dict[str, list[str]]:
+    """What --help says of an option -> the methods that it says it of."""
+    found: dict[str, list[str]] = {}
+    for method, option in owners:
+        default = f"  [default: {option.default}]" if option.default else ""
+        found.setdefault(option.help + default, []).append(method)
+    return found
 
 
 def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
@@ -80,70 +92,44 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
     the kept methods of single columns aside too.
     """
     given = _given(values)
-    name = values["method"]
-    default = kept.method if kept else methods()[DEFAULT].from_parameters({})
-    kind = _method_named(name) if name else type(default)
-    parameters = default.parameters() if isinstance(default, kind) else {}
+    spelling = values["method"]
+    method = kept.method if kept else method_of(DEFAULT)
+    if spelling not in (None, method.spelling):
+        method = method_of(spelling)
+    changes = {}
     for option_name, value in given.items():
-        fields = {option.name: option for option in kind.options}
+        fields = {option.name: option for option in method.options}
         if option_name not in fields:
-            owners = [
-                m.name for m in methods().values() if option_name in {o.name for o in m.options}
-            ]
             raise UsageError(
-                f"--{option_name} belongs to --method {' or '.join(owners)}; "
-                f"the method here is {kind.name}"
+                f"--{option_name} belongs to --method {' or '.join(_owners(option_name))}; "
+                f"the method here is {method.spelling}"
             )
-        parameters[fields[option_name].field] = _value(fields[option_name], value)
-    own = dict(kept.column_methods) if kept and not name else {}
-    own.update(_column_method(text) for text in values["column"])
-    if kept:
-        _refuse_unfitted(own, kept.columns)
-    return kind.from_parameters(parameters), own
+        changes[fields[option_name].field] = _value(fields[option_name], value)
+    own = dict(kept.column_methods) if kept and not spelling else {}
+    method = method.changed(changes) if changes else method
+    columns = [column_method(text) for text in values["column"]]
+    return Asked(method, columns, own)
 
 
-def _refuse_unfitted(own: Collection[str], fitted: Collection[str]) -> None:
-    """Raise UsageError for a --column that the statistics do not have."""
-    for name in own:
-        if name not in fitted:
-            near = did_you_mean(name, fitted)
-            raise UsageError(
-                f"--column {printable(name)}: the statistics have no such column.{near}"
-            )
+def _owners(option: str) -> list[str]:
+    """The methods that have an option."""
+    return [
+        method.name
+        for method in methods().values()
+        if any(o.name == option and not o.spelled for o in method.options)
+    ]
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     """The options of methods that were given."""
-    names = {option.name for method in methods().values() for option in method.options}
+    names = {
+        option.name
+        for method in methods().values()
+        for option in method.options
+        if not option.spelled
+    }
     found = {name: values.get(name.replace("-", "_")) for name in sorted(names)}
     return {name: value for name, value in found.items() if value not in (None, ())}
-
-
-def _method_named(name: str) -> type[Method]:
-    if name not in methods():
-        raise UsageError(
-            f"no method {printable(name)}: there is {', '.join(methods())}."
-            + did_you_mean(name, methods())
-        )
-    return methods()[name]
-
-
-def _column_method(text: str) -> tuple[str, Method]:
-    """``NAME=METHOD[:ARGS]``; a name may itself hold an equals sign."""
-    name, equals, rest = text.rpartition("=") if ":" not in text else _split_column(text)
-    method, _, arguments = rest.partition(":")
-    if not equals or not method:
-        raise UsageError(f"--column takes NAME=METHOD[:ARGS], not {printable(text)}")
-    return name, _method_named(method).from_text(arguments)
-
-
-def _split_column(text: str) -> tuple[str, str, str]:
-    """Split at the equals sign before the name of a method."""
-    for name in methods():
-        before, equals, after = text.rpartition(f"={name}:")
-        if equals:
-            return before, "=", f"{name}:{after}"
-    return text.partition("=")
 
 
 def _value(option: Option, value: Any) -> Any:
@@ -195,27 +181,3 @@ def _from_file(path: Path, option: Option) -> dict[str, float]:
             f"--{option.name}: {printable(str(path))} is not a JSON object of NAME: NUMBER"
         )
     return found
-
-
-def refuse_absent_columns(
-    table: Table, choice: Choice, method: Method, own: Mapping[str, Method]
-) -> None:
-    """Raise UsageError for a column that is asked for and is not in the table."""
-    choice.wanted(table.columns)
-    for each in (method, *own.values()):
-        refuse_unknown_columns(each, table.columns)
-    for name in own:
-        if name not in table.columns:
-            near = did_you_mean(name, table.columns)
-            raise UsageError(f"--column {printable(name)}: there is no such column.{near}")
-
-
-def refuse_unknown_columns(method: Method, columns: Collection[str]) -> None:
-    """Raise UsageError where a parameter of `method` names a column that there is not."""
-    for field, value in vars(method).items():
-        for name in value if isinstance(value, Mapping) else ():
-            if name not in columns:
-                raise UsageError(
-                    f"--{field.replace('_', '-')}: no column {printable(name)} is scaled."
-                    + did_you_mean(name, columns)
-                )

@@ -1,54 +1,40 @@
-"""Options that several commands share, and what becomes of them."""
+"""The options that commands share."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from normcli.cli.command import FILE, F, Limit, Whole, argument, file_option, group, option
+from normcli.cli.command import F, Whole, argument, entry, group, option
 from normcli.cli.completion import columns, formats
 from normcli.errors import UsageError
-from normcli.formats.base import ReadOptions, Style
+from normcli.formats.base import ReadOptions
 
 if TYPE_CHECKING:
-    from normcli.engines.local import Engine
-    from normcli.pipeline import Choice
-    from normcli.pipeline.check import Limits
+    from normcli.formats.base import Option
 
-Values = dict[str, Any]
-
-
-def _only_one(ctx: click.Context, parameter: click.Parameter, inputs: tuple[str, ...]) -> str:
-    """The input, stdin where there is none; raises UsageError for several."""
-    if len(inputs) > 1:
-        raise UsageError(
-            f"{ctx.info_name} takes one INPUT, not {len(inputs)}\n"
-            "For many files give a directory, or a glob in quotes, and --output-dir"
-        )
-    return inputs[0] if inputs else "-"
+Values = dict[str, Any]  # the options of a command, as click has parsed them
 
 
 input_argument = argument(
-    "input_",
+    "inputs",
     "[INPUT]",
     "A file, or - for stdin; with --output-dir also a directory of parts, or a glob.  [default: -]",
     nargs=-1,
-    callback=_only_one,
 )
-
-
-def inputs_argument(more: str = "") -> Callable[[F], F]:
-    """All inputs, which are one table; `more`: what else an input may be."""
-    help_ = f"A file, a directory of parts, a glob, or - for stdin; several are one table{more}."
-    return argument("inputs", "[INPUT]...", f"{help_}  [default: -]", nargs=-1)
+inputs_argument = argument(
+    "inputs",
+    "[INPUT]...",
+    "A file, a directory of parts, a glob, or - for stdin; several are one table.  [default: -]",
+    nargs=-1,
+)
 
 
 def sidecars_argument(metavar: str) -> Callable[[F], F]:
     """All sidecars."""
-    help_ = "The statistics that fit has saved, or - for stdin."
+    help_ = "Statistics that fit has saved, or - for stdin."
     return argument("sidecars", metavar, help_, nargs=-1, required=True)
 
 
@@ -59,332 +45,234 @@ def _formats() -> str:
     return f"Format of the input: {known}.  [default: by its first bytes, or its suffix]"
 
 
-def _null() -> str:
-    from normcli.formats.csv.cells import NULL
-
-    return (
-        "A text that marks a missing value, as the empty cell always does; repeatable, "
-        f"instead of the default: {', '.join(NULL[1:])}"
-    )
-
-
 column_options = group(
     "Columns",
-    option(
-        "-s",
-        "--select",
+    entry(
+        "-s, --select COLUMNS",
+        "Use only these columns: names, positions (3 or 3-7), globs (temp_*), /regex/, or !NAME "
+        "for all but one; several with commas.  [default: all numeric columns]",
         multiple=True,
-        metavar="COLUMNS",
         shell_complete=columns,
-        help="Only these: names, positions (3 or 3-7), globs (temp_*), /regex/, or !not; several "
-        "with commas.  [default: all columns of numbers]",
     ),
-    option(
-        "--exclude",
+    entry(
+        "--exclude COLUMNS",
+        "Leave these columns as they are.",
         multiple=True,
-        metavar="COLUMNS",
         shell_complete=columns,
-        help="Leave these alone.",
     ),
 )
 
-read_options = group(
-    "Input",
-    option(
-        "--from",
-        "from_",
-        metavar="FORMAT",
-        shell_complete=formats,
-        help=_formats,
-    ),
-    option("-d", "--delimiter", metavar="CHAR", help="Between CSV cells.  [default: ,]"),
-    option("-t", "--tabs", is_flag=True, help="Cells are separated by tabs."),
-    option("--no-header", is_flag=True, help="No header line: columns are 1, 2, ..."),
-    option(
-        "--null",
-        multiple=True,
-        metavar="TOKEN",
-        help=_null,
-    ),
-    option("--comment", metavar="CHAR", help="Lines that start so are no rows."),
-    option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Of CSV text."),
-    option(
-        "--decimal",
-        default=".",
-        show_default=True,
-        metavar="CHAR",
-        help="Decimal mark in CSV: . or ,",
-    ),
-    option("--no-quoting", is_flag=True, help="Quotes are characters like all others."),
-    option(
-        "--on-inf",
-        type=click.Choice(["error", "ignore"]),
-        default="error",
-        show_default=True,
-        help="Infinite numbers: stop, or leave them out and as they are.",
-    ),
-    option(
-        "--on-bad-row",
-        type=click.Choice(["error", "skip"]),
-        default="error",
-        show_default=True,
-        help="Rows with too many or too few cells, or text for a number: stop, or skip and tell.",
-    ),
-    option(
-        "--max-record-bytes",
-        type=Whole(),
-        default=64 << 20,
-        metavar="BYTES",
-        help="Longest record of a text file.  [default: 64 MiB]",
-    ),
-    option(
-        "--max-columns",
-        type=Whole(),
-        default=1 << 15,
-        metavar="N",
-        help="Most columns of a table.  [default: 32768]",
-    ),
-    option(
-        "--chunk-rows",
-        type=Whole(),
-        metavar="N",
-        help="Rows worked on at a time.  [default: a few MB]",
-    ),
-)
 
-_max_sidecar = option(
-    "--max-sidecar",
-    type=Whole(),
+def read_options(function: F) -> F:
+    """The options of the input: those of all formats, and those that the formats declare."""
+    from normcli.formats import options
+
+    declared = [_declared(each) for each in options()]
+    limits = [each for each in declared if each[0][-1].startswith("--max-")]
+    return group(
+        "Input",
+        option("--from", "from_", metavar="FORMAT", shell_complete=formats, help=_formats),
+        *(each for each in declared if each not in limits),
+        option(
+            "--on-inf",
+            type=click.Choice(["error", "ignore"]),
+            default="error",
+            show_default=True,
+            help="Infinite numbers: stop, or leave them out and as they are.",
+        ),
+        option(
+            "--on-bad-row",
+            type=click.Choice(["error", "skip"]),
+            default="error",
+            show_default=True,
+            help="Rows with too many or too few cells, or text for a number: stop, or skip and "
+            "tell.",
+        ),
+        *limits,
+        option(
+            "--max-columns",
+            type=Whole(),
+            default=1 << 15,
+            metavar="N",
+            help="Most columns of a table.  [default: 32768]",
+        ),
+        option(
+            "--chunk-rows",
+            type=Whole(),
+            metavar="N",
+            help="Rows worked on at a time.  [default: a few MB]",
+        ),
+    )(function)
+
+
+def _declared(declared: Option[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """An option that a format declares, for `group`."""
+    names = [f"-{declared.letter}"] if declared.letter else []
+    settings: dict[str, Any] = {"default": declared.default}
+    match declared.default:
+        case bool():
+            settings["is_flag"] = True
+        case int():
+            settings["type"] = Whole(least=min(1, declared.default))
+        case tuple():
+            settings["multiple"] = True
+    settings |= {"help": declared.help, "metavar": declared.metavar}
+    return option(*names, f"--{declared.name}", **settings)
+
+
+_max_sidecar = entry(
+    "--max-sidecar BYTES",
+    "Refuse larger files of statistics.  [default: 64 MiB]",
     default=64 << 20,
-    metavar="BYTES",
-    help="Largest file of statistics that is read.  [default: 64 MiB]",
 )
-
 sidecar_options = group("Statistics", _max_sidecar)
-
 stats_option = group(
     "Statistics",
-    file_option("--stats", help="The statistics that fit has saved; - is stdin."),
+    entry("--stats FILE", "Use the statistics that fit has saved in this file; - is stdin."),
     _max_sidecar,
 )
-
 save_option = group(
-    "Statistics",
-    file_option("--save-stats", help="Save the statistics of the input here."),
+    "Statistics", entry("--save-stats FILE", "Save the statistics of the input in this file.")
 )
 
 
 def output_file(default: str) -> Callable[[F], F]:
-    """-o/--output of something that is no table."""
-    return group(
-        "Output",
-        file_option("-o", "--output", help=f"Write here.  [default: {default}]"),
-    )
+    """-o/--output of something that is not a table."""
+    help_ = f"Write to this file; - is stdout.  [default: {default}]"
+    return group("Output", entry("-o, --output FILE", help_))
 
 
 output_options = group(
     "Output",
-    file_option("-o", "--output", default="-", help="Write here.  [default: -, stdout]"),
-    option(
-        "--to",
-        metavar="FORMAT",
+    entry("-o, --output FILE", "Write to this file; - is stdout.  [default: -]"),
+    entry(
+        "--to FORMAT",
+        "Format of the output; see --from.  [default: by its suffix, else as the input]",
         shell_complete=formats,
-        help="Format of the output, as --from.  [default: its suffix, or as read]",
     ),
-    option(
-        "--output-dir",
-        type=FILE,
-        metavar="DIR",
-        help="Write parts here, one for each fragment of INPUT: part-00000.csv, ...",
+    entry(
+        "--output-dir DIR",
+        "Write parts to this directory, one for each fragment of the input: part-00000.csv, "
+        "part-00001.csv and so on.",
     ),
-    option("--float32", is_flag=True, help="Write scaled numbers as float32."),
-    option(
-        "--precision",
-        type=Whole(17),
-        metavar="DIGITS",
-        help="Significant digits of scaled numbers in text.  [default: all that matter]",
+    entry("--float32", "Round scaled numbers to float32."),
+    entry(
+        "--precision DIGITS",
+        "Significant digits of scaled numbers in text.  [default: as many as are needed]",
     ),
 )
 
-_quiet = option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-_verbose = option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    help="Leave nothing out, and tell how inputs were read.",
+_messages = (
+    entry("-q, --quiet", "Print errors only."),
+    entry("-v, --verbose", "Report all columns, and how the inputs were read."),
 )
-report_options = group("Run", _quiet, _verbose)
-
+report_options = group("Run", *_messages)
 run_options = group(
     "Run",
-    option(
-        "-j",
-        "--jobs",
-        type=Whole(),
-        metavar="N",
-        help="Worker processes for large text files.  [default: one a core]",
+    entry("--explain", "Print what would be done to each column, and why, and stop."),
+    entry(
+        "-j, --jobs N",
+        "Number of worker processes for large text files.  [default: one per core]",
     ),
-    file_option(
-        "--json-summary",
-        help="Write here, as JSON, what was done: rows, columns, cells of each kind, seconds.",
-    ),
-    _quiet,
-    _verbose,
+    entry("--json-summary FILE", "Write a report on the run to this file, as JSON."),
+    *_messages,
 )
+
+
+def data_options(function: F) -> F:
+    """The options of all commands that read tables."""
+    return column_options(read_options(run_options(function)))
+
 
 engine_options = group(
     "Run",
-    option(
-        "--engine",
-        type=click.Choice(["local", "dask"]),
+    entry(
+        "--engine [local|dask]",
+        "Work with processes on this machine, or with the workers of a Dask cluster.",
         default="local",
-        show_default=True,
-        help="Who does the work: processes on this machine, or the workers of a Dask cluster.",
     ),
-    option(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="Of the Dask cluster, such as tcp://HOST:8786.  [default: one on this machine]",
+    entry(
+        "--scheduler ADDRESS",
+        "Address of the Dask cluster, such as tcp://HOST:8786.  [default: start one here]",
     ),
-    option(
-        "--fragment-bytes",
-        type=Whole(),
-        metavar="BYTES",
-        help="Size of the fragments in which large inputs are cut.  [default: 128 MiB]",
-    ),
-)
-
-explain_option = group(
-    "Run",
-    option(
-        "--explain",
-        is_flag=True,
-        help="Print what would be done to each column, and why, and write nothing else.",
+    entry(
+        "--fragment-bytes BYTES",
+        "Size of the fragments that large inputs are cut into.  [default: 128 MiB]",
     ),
 )
 
 table_options = group(
     "Output",
-    option("--json", is_flag=True, help="For programs, with all digits."),
-    option("--markdown", is_flag=True, help="A table for a page or an issue."),
+    entry("--json", "Print JSON, for programs, with all digits."),
+    entry("--markdown", "Print a Markdown table, for a page or an issue."),
 )
-
-
-def refuse_two_forms(values: Values) -> None:
-    """Raise UsageError where a table is asked for in two forms."""
-    if values["json"] and values["markdown"]:
-        raise UsageError("--json and --markdown say two things; give one of them")
-
-
-bare_option = group(
-    "Output", option("-q", "--quiet", is_flag=True, help="Only the table: no heading, no pager.")
-)
-
-
-def _on(what: str, default: str, help_: str) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """What a column that is not the same means for `check`."""
-    kind = click.Choice(["fail", "tell"])
-    return option(f"--on-{what}-column", type=kind, default=default, show_default=True, help=help_)
-
+bare_option = group("Output", entry("-q, --quiet", "Print only the table, without a pager."))
 
 limit_options = group(
-    "Limits (off: none)",
-    option(
-        "--max-out-of-range",
-        type=Limit(),
+    "Limits (off: no limit)",
+    entry(
+        "--max-out-of-range SHARE",
+        "Largest share of numbers outside the fitted minimum and maximum.",
         default="5%",
-        show_default=True,
-        metavar="SHARE",
-        help="Of numbers outside the fitted minimum and maximum.",
     ),
-    option(
-        "--max-mean-shift",
-        type=Limit(),
+    entry(
+        "--max-mean-shift STDS",
+        "Largest distance between the means, in fitted standard deviations.",
         default="0.5",
-        show_default=True,
-        metavar="STDS",
-        help="Distance of the means in fitted standard deviations.",
     ),
-    option(
-        "--max-spread-ratio",
-        type=Limit(1.0),
+    entry(
+        "--max-spread-ratio RATIO",
+        "Largest ratio of the standard deviations, the greater to the smaller.",
         default="2",
-        show_default=True,
-        metavar="RATIO",
-        help="Of the standard deviations, the greater to the less.",
     ),
-    option(
-        "--max-missing-change",
-        type=Limit(),
+    entry(
+        "--max-missing-change SHARE",
+        "Largest difference between the shares of missing cells.",
         default="5%",
-        show_default=True,
-        metavar="SHARE",
-        help="Difference of the shares of missing cells.",
     ),
-    _on("missing", "fail", "A column of the statistics that the data lack."),
-    _on("retyped", "fail", "A column that holds what is no number now."),
-    _on("extra", "tell", "A column of numbers that the statistics do not have."),
+    entry(
+        "--on-missing-column [fail|tell]",
+        "A column of the statistics that the data do not have: fail, or only report it.",
+        default="fail",
+    ),
+    entry(
+        "--on-retyped-column [fail|tell]",
+        "A numeric column that has other cells now: fail, or only report it.",
+        default="fail",
+    ),
+    entry(
+        "--on-extra-column [fail|tell]",
+        "A numeric column that the statistics do not have: fail, or only report it.",
+        default="tell",
+    ),
 )
+
+
+def form_of(values: Values) -> Literal["json", "markdown", "table"]:
+    """How a table is printed."""
+    if values["json"] and values["markdown"]:
+        raise UsageError(either("--json", "--markdown"))
+    return "json" if values["json"] else "markdown" if values["markdown"] else "table"
+
+
+def either(one: str, other: str) -> str:
+    """The message for two options that were both given."""
+    return f"{one} and {other} exclude each other; give one of them"
 
 
 def read_options_of(values: Values) -> ReadOptions:
     """The options of the input."""
-    if values["tabs"] and values["delimiter"]:
-        raise UsageError("--tabs and --delimiter say two things; give one of them")
     return ReadOptions(
-        delimiter="\t" if values["tabs"] else values["delimiter"],
-        header=not values["no_header"],
-        null=values["null"] or None,
-        comment=values["comment"],
-        encoding=values["encoding"],
-        decimal=values["decimal"],
-        quoting=not values["no_quoting"],
+        _given(values),
         skip_bad_rows=values["on_bad_row"] == "skip",
         chunk_rows=values["chunk_rows"],
-        max_record=values["max_record_bytes"],
         max_columns=values["max_columns"],
     )
 
 
-def choice_of(values: Values) -> Choice:
-    """The choice of columns, and the policies for what is in the way."""
-    from normcli.pipeline import Choice
+def _given(values: Values) -> dict[str, Any]:
+    """The values of the options of formats that are not the default, by name."""
+    from normcli.formats import options
 
-    return Choice(
-        tuple(values["select"]),
-        tuple(values["exclude"]),
-        ignore_infinite=values["on_inf"] == "ignore",
-        skip_bad_rows=values["on_bad_row"] == "skip",
-    )
-
-
-def engine_of(values: Values) -> Engine:
-    """The engine for the work on one table."""
-    from normcli.engines.local import engine
-
-    return engine(jobs_of(values))
-
-
-def jobs_of(values: Values) -> int:
-    """How many worker processes there are to be."""
-    return values["jobs"] or len(os.sched_getaffinity(0))
-
-
-def limits_of(values: Values) -> Limits:
-    """What `check` lets pass."""
-    from normcli.pipeline.check import Limits
-
-    return Limits(
-        values["max_out_of_range"],
-        values["max_mean_shift"],
-        values["max_spread_ratio"],
-        values["max_missing_change"],
-        values["on_missing_column"] == "tell",
-        values["on_extra_column"] == "tell",
-        values["on_retyped_column"] == "tell",
-    )
-
-
-def style_of(values: Values) -> Style:
-    """How numbers are written."""
-    return Style(values["float32"], values["precision"])
+    values_of = {each: values[each.name.replace("-", "_")] for each in options()}
+    return {each.name: value for each, value in values_of.items() if value != each.default}

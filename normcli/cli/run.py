@@ -6,71 +6,78 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
-from normcli.cli.method_options import refuse_unknown_columns
-from normcli.cli.options import Values
+from normcli.cli.request import Request
 from normcli.engines.memory import keep_freed_memory
-
-if TYPE_CHECKING:
-    from normcli.pipeline import Scaling
-    from normcli.pipeline.summary import Summary
-    from normcli.storage.sources import Source
-    from normcli.views.progress import Bar
+from normcli.formats import format_named, format_of_suffix, refuse_unused_options
+from normcli.methods.spelling import refuse_unknown_names
+from normcli.pipeline import Scaling
+from normcli.pipeline.summary import Summary
+from normcli.storage.outputs import refuse_replacing, refuse_targets, write_atomic
+from normcli.storage.sources import Source
+from normcli.views import progress, report
 
 
 class Run:
-    """The run of one command on some sources, from now on.
+    """The run of a request, from now on.
 
-    prints: what it writes to stdout besides tables and statistics, in words.
+    sources: the inputs. targets: option -> what it writes to, or None.
+    table: is the --output a table? It may then replace an input.
     """
 
-    def __init__(self, values: Values, sources: Sequence[Source], prints: str = "") -> None:
-        self._values, self._sources = values, sources
+    def __init__(
+        self,
+        request: Request,
+        sources: Sequence[Source],
+        targets: Mapping[str, str | None],
+        *,
+        table: bool = False,
+    ) -> None:
+        self.request, self.sources = request, sources
+        self._reporting, self._output = request.reporting, targets.get("--output")
         self._started = time.monotonic()
-        self._bar: Bar | None = None
+        self._bar: progress.Bar | None = None
         keep_freed_memory()
-        if not values["explain"]:
-            self._refuse_targets(prints)
+        self._refuse_unused_options(table)
+        if not self._reporting.explain:
+            self._refuse({**targets, "--json-summary": self._reporting.json_summary}, table)
 
-    def _refuse_targets(self, prints: str) -> None:
+    def _refuse(self, targets: Mapping[str, str | None], table: bool) -> None:
         """Raise NormcliError for what cannot be written, before anything is read."""
-        from normcli.storage.outputs import refuse_replacing, refuse_targets
+        given = {option: target for option, target in targets.items() if target is not None}
+        refuse_targets(given)
+        if table:
+            given.pop("--output", None)
+        refuse_replacing(given, self.sources)
 
-        options = ("output", "save_stats", "json_summary")
-        given = {f"--{o.replace('_', '-')}": self._values.get(o) for o in options}
-        targets = {option: target for option, target in given.items() if target is not None}
-        refuse_targets({prints: "-", **targets} if prints else targets)
-        if "to" in self._values:
-            targets.pop("--output", None)  # gets a table, and may be what is read
-        refuse_replacing(targets, self._sources)
+    def _refuse_unused_options(self, table: bool) -> None:
+        """Raise UsageError for an option that the formats of input and output do not have."""
+        reading, writing, output = self.request.reading, self.request.writing, None
+        if table and writing.format:
+            output = format_named(writing.format)
+        elif table:
+            output = format_of_suffix(writing.suffix)
+        refuse_unused_options(reading.options.given, self.sources, reading.format, output)
 
     def explains(self, scaling: Scaling, left: Mapping[str, str]) -> bool:
-        """With --explain, print what would be done to each column, and say so.
+        """With --explain, print what would be done to each column, and return True.
 
         left: column -> why it is left alone, where that is known.
 
         Raises: UsageError where a method names a column that is not scaled.
         """
-        columns = [plan.column.name for plan in scaling.plans]
-        for method in (scaling.job.method, *scaling.job.column_methods.values()):
-            refuse_unknown_columns(method, columns)
-        if self._values["explain"]:
+        columns = [plan.name for plan in scaling.plans]
+        for method in scaling.job.asked.all():
+            refuse_unknown_names(method, columns)
+        if self._reporting.explain:
             from normcli.views import explain, screen
 
-            screen.write([], explain.scaling(scaling, left), page=False)
-        return bool(self._values["explain"])
+            screen.write(explain.scaling(scaling, left))
+        return self._reporting.explain
 
-    def refuse_changed(self) -> None:
-        """Raise NormcliError where a file is not what it was when the run began."""
-        for source in self._sources:
-            source.refuse_changed_file()
-
-    def bar(self, verb: str) -> Bar:
+    def bar(self, verb: str) -> progress.Bar:
         """A bar for one pass over the sources."""
-        from normcli.views.progress import Bar
-
-        self._bar = Bar(verb, self._sources, hidden=not self._shows_progress())
+        self._bar = progress.Bar(verb, self.sources, hidden=not self._shows_progress())
         return self._bar
 
     def tick(self) -> None:
@@ -79,35 +86,25 @@ class Run:
             self._bar.tick()
 
     def note(self, words: str) -> AbstractContextManager[None]:
-        """`words` on the terminal, for what no bar can tell how far it is."""
-        from normcli.views.progress import note
-
-        return note(words, hidden=not self._shows_progress())
+        """`words` on the terminal, for work whose progress no bar can show."""
+        return progress.note(words, hidden=not self._shows_progress())
 
     def _shows_progress(self) -> bool:
-        from normcli.views.progress import is_wanted
-
-        return is_wanted(self._values["quiet"], self._values.get("output"))
+        return progress.is_wanted(self._reporting.quiet, self._output)
 
     def report(
         self, summary: Summary, verb: str, before: Iterable[str] = (), after: Iterable[str] = ()
     ) -> None:
-        """Tell on stderr what was done, and in --json-summary."""
-        from normcli.views import report
-
+        """Report on stderr what was done, and in --json-summary."""
         self.finish(summary)
-        if not self._values["quiet"]:
-            lines = report.lines(summary, verb, verbose=self._values["verbose"])
+        if not self._reporting.quiet:
+            lines = report.lines(summary, verb, verbose=self._reporting.verbose)
             report.say([*before, *lines, *after])
 
     def finish(self, summary: Summary) -> None:
         """Take the time, and write --json-summary."""
-        from normcli.storage.outputs import write_atomic
-        from normcli.views import report
-
         summary.seconds = time.monotonic() - self._started
-        sizes = [source.size or source.position() for source in self._sources]
-        summary.bytes = sum(sizes)
-        if path := self._values["json_summary"]:
+        summary.bytes = sum(source.size or source.position() for source in self.sources)
+        if path := self._reporting.json_summary:
             document = json.dumps(report.as_json(summary), ensure_ascii=False, indent=2)
             write_atomic(path, f"{document}\n".encode(errors="backslashreplace"))

@@ -1,183 +1,172 @@
-"""What `transform` and `inverse` have in common."""
+"""What `transform`, `inverse` and `fit-transform` have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from normcli.cli import fragments as by_fragments
+import click
+
 from normcli.cli import method_options as mo
-from normcli.cli import options as opt
+from normcli.cli.fitting import fit_tables
+from normcli.cli.request import Request
 from normcli.cli.run import Run
 from normcli.errors import UsageError
+from normcli.formats import format_of_suffix, formats
+from normcli.formats.base import Table
+from normcli.methods import DEFAULT
+from normcli.methods.spelling import Asked, method_of
+from normcli.pipeline import Job, Scaling, files, fit, refuse_absent
+from normcli.sidecar.model import Statistics
+from normcli.storage.sources import Source, sources
 from normcli.words import did_you_mean, printable
 
-if TYPE_CHECKING:
-    from normcli.formats.base import Format, Table
-    from normcli.methods.base import Method
-    from normcli.pipeline import Choice, Job
-    from normcli.sidecar.model import Statistics
-    from normcli.storage.sources import Source
+
+def scale(request: Request, *, inverse: bool = False) -> None:
+    """Scale or restore the input, by --stats or by the statistics of its batches."""
+    job = replace(_job(request, inverse=inverse), inverse=inverse)
+    run = _begun(request)
+    if request.is_cut:
+        from normcli.cli import fragments
+
+        fragments.scale(run, job)
+        return
+    table = files.open_for(job, run.sources[0], request.reading, request.writing)
+    left: dict[str, str] | None = None
+    if job.statistics is None:
+        refuse_absent(table, job.choice, job.asked)
+        if job.asked.only:
+            named = tuple(job.methods(table.columns).own)
+            job = replace(job, choice=replace(job.choice, select=named))
+        elif not job.choice.select:
+            job, left = _numbers_only(run, table, job)
+    _write(run, table, job, left)
 
 
-def scale(input_: str, values: opt.Values, *, inverse: bool = False) -> None:
-    """Scale one input to one output."""
-    from normcli.formats import open_table
-    from normcli.sidecar.read import load
+def fit_and_scale(request: Request) -> None:
+    """Scale the input by its own statistics."""
+    asked = mo.methods_of(request.methods).with_statistics(False)
+    job, run = _job_of(request, asked), _begun(request)
+    if request.is_cut:
+        from normcli.cli import fragments
 
-    if values["stats"] == input_ == "-":
-        raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
-    kept = load(values["stats"], values["max_sidecar"]) if values["stats"] else None
-    method, own = mo.methods_of(values, kept)
-    needy = [m.name for m in (method, *own.values()) if kept is None and m.needs_statistics]
-    if needy or (inverse and kept is None):
+        fragments.fit_and_scale(run, asked, job)
+        return
+    table = request.reading.open(run.sources[0])
+    refuse_absent(table, request.choice, asked)
+    run.sources[0].spooled()
+    statistics, seen = fit_tables(run, asked, table)
+    _write(run, table, fitted(job, statistics), seen.left)
+
+
+def fitted(job: Job, statistics: Statistics) -> Job:
+    """The job with the statistics of its input, for the columns that these have."""
+    choice = replace(job.choice, select=tuple(statistics.columns), exclude=())
+    return replace(job, statistics=statistics, choice=choice)
+
+
+def _job(request: Request, *, inverse: bool) -> Job:
+    """The job with the methods and statistics that are asked for; raises UsageError."""
+    kept = request.statistics()
+    asked = mo.methods_of(request.methods, kept).with_statistics(kept is not None)
+    if kept is not None:
+        return _job_of(request, asked, kept)
+    asked = replace(asked, only=bool(asked.columns) and not request.methods["method"])
+    if inverse or any(method.needs_fit() for method in asked.all()):
         verb = "inverse" if inverse else "transform"
         raise UsageError(
-            f"{verb} needs --stats, which fit makes: normcli fit train.csv -o s.json"
-            + ("" if inverse else "\nfit-transform fits and scales the same table at once")
+            f"{verb} needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
+            + ("" if inverse else "\nTo fit and scale the same table at once, use fit-transform")
         )
-    method = method.with_statistics(kept is not None)
-    own = {name: each.with_statistics(kept is not None) for name, each in own.items()}
-    if by_fragments.are_wanted(values, [input_]):
-        _scale_fragments(input_, (method, own), kept, values, inverse=inverse)
-        return
-    source = one_source(input_)
-    run = Run(values, [source])
-    choice = opt.choice_of(values)
-    read = opt.read_options_of(values)
-    if kept is not None and choice.is_among(kept.columns) and _same_format(source, values):
-        read = replace(read, columns=tuple(kept.columns))
-    table = open_table(source, read, values["from_"])
-    if kept is None:
-        mo.refuse_absent_columns(table, choice, method, own)
-    left: dict[str, str] | None = None
-    if kept is None and not choice.select:
-        choice, left = _numbers_only(source, table, choice, method, run)
-    write(table, source, _job((method, own), kept, choice, values, inverse), values, run, left)
+    return _job_of(request, asked)
 
 
-def _scale_fragments(
-    input_: str, asked: mo.Asked, kept: Statistics | None, values: opt.Values, *, inverse: bool
-) -> None:
-    """Scale one input, of any number of files, to a directory of parts."""
-    by_fragments.refuse_training(*asked)
-    assert kept is not None, "only batch training needs no statistics"
-    found = by_fragments.sources(input_, values)
-    run = Run(values, found)
-    read, choice = opt.read_options_of(values), opt.choice_of(values)
-    if choice.is_among(kept.columns) and _keeps_format(found, values):
-        read = replace(read, columns=tuple(kept.columns))
-    job = _job(asked, kept, choice, values, inverse)
-    with by_fragments.dask_of(values, run) as dask:
-        fragments = by_fragments.cut(found, read, values, run, dask)
-        by_fragments.write_parts(fragments, job, values, run, dask)
+def _job_of(request: Request, asked: Asked, statistics: Statistics | None = None) -> Job:
+    """What is to be done to a table; raises UsageError where fragments do not allow it."""
+    if request.is_cut and any(method.batching() for method in asked.all()):
+        raise UsageError(
+            "batches are counted over all rows of the input, and fragments would cut them\n"
+            "Leave out --engine and --output-dir, or use the statistics of a fit: --mode predict"
+        )
+    writing = request.writing
+    saves = writing.saves is not None
+    return Job(asked, statistics, choice=request.choice, style=writing.style, observes=saves)
 
 
-def _keeps_format(found: Sequence[Source], values: opt.Values) -> bool:
-    """Are parts sure to have the format of their inputs, whose names tell it?"""
-    from normcli.formats import format_named
-
-    forced, to = values["from_"], values["to"]
-    if forced:
-        return to in (None, forced)
-    return to is None or all(source.suffix in format_named(to).suffixes for source in found)
-
-
-def _job(
-    asked: mo.Asked, kept: Statistics | None, choice: Choice, values: opt.Values, inverse: bool
-) -> Job:
-    from normcli.pipeline import Job
-
-    observes = bool(values.get("save_stats"))
-    return Job(*asked, kept, inverse, choice, opt.style_of(values), observes)
-
-
-def _same_format(source: Source, values: opt.Values) -> bool:
-    """Has the output the format of the input?"""
-    from normcli.formats import input_format, output_format
-    from normcli.storage.sources import split_suffix
-
-    format_ = input_format(source, values["from_"])
-    return output_format(split_suffix(values["output"])[0], format_.name, values["to"]) is format_
+def _begun(request: Request) -> Run:
+    """A run that writes a table or parts; raises UsageError for several inputs of one table."""
+    if len(request.inputs) > 1:
+        raise UsageError(
+            f"{click.get_current_context().info_name} takes one INPUT, not {len(request.inputs)}\n"
+            "For several files, give a directory, or a glob in quotes, and --output-dir"
+        )
+    found, writing = sources(request.inputs), request.writing
+    targets = {"--save-stats": writing.saves}
+    if request.is_cut:
+        _refuse_files_in_directory(request, found)
+    elif len(found) > 1:
+        raise UsageError(
+            f"{request.inputs[0]} is {len(found)} files; give one at a time, or all with "
+            "--output-dir"
+        )
+    else:
+        targets = {"--output": writing.target, **targets}
+    return Run(request, found, targets, table=True)
 
 
-def _numbers_only(
-    source: Source, table: Table, choice: Choice, method: Method, run: Run
-) -> tuple[Choice, dict[str, str]]:
-    """The choice of the columns that hold numbers only, and why the others are left alone.
+def _refuse_files_in_directory(request: Request, found: Sequence[Source]) -> None:
+    """Raise UsageError where parts would replace an input, or another file of the command."""
+    from normcli.storage.parts import refuse_inputs_in, refuse_names_of_parts
+
+    directory = request.writing.directory
+    refuse_inputs_in(directory, [source.location for source in found])
+    others = {
+        "--stats": request.stats,
+        "--save-stats": request.writing.saves,
+        "--json-summary": request.reporting.json_summary,
+    }
+    refuse_names_of_parts(directory, {option: name for option, name in others.items() if name})
+
+
+def _numbers_only(run: Run, table: Table, job: Job) -> tuple[Job, dict[str, str]]:
+    """The job for the columns that hold numbers only, and why the others are left alone.
 
     The input is read for that.
     """
-    from normcli.pipeline import fit
-
-    source.spooled()
+    source = run.sources[0].spooled()
     with run.bar("choosing") as bar:
         tables = [bar.begin(source, table)]
-        statistics, seen = fit(tables, choice, method, {}, summary=bar.summary)
-    return replace(choice, select=tuple(statistics.columns)), seen.left
+        statistics, seen = fit(tables, job.choice, Asked(method_of(DEFAULT)), summary=bar.summary)
+    choice = replace(job.choice, select=tuple(statistics.columns))
+    return replace(job, choice=choice), seen.left
 
 
-def one_source(input_: str) -> Source:
-    """The input; raises UsageError where it is more than one file."""
-    from normcli.storage.sources import sources
+def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = None) -> None:
+    """Scale the one source of a run, and report.
 
-    found = sources([input_])
-    if len(found) != 1:
-        raise UsageError(
-            f"{input_} is {len(found)} files; give one at a time, or all with --output-dir"
-        )
-    return found[0]
-
-
-def write(
-    table: Table,
-    source: Source,
-    job: Job,
-    values: opt.Values,
-    run: Run,
-    left: Mapping[str, str] | None = None,
-) -> None:
-    """Run a job and report; `left`: why columns were left alone, if the table was read for that.
+    left: why columns were left alone, if the table was read for that before.
 
     Raises: NormcliError where it has changed since then.
     """
-    from normcli.formats import output_format
-    from normcli.pipeline import Scaling
-    from normcli.sidecar.write import dumps
-    from normcli.storage.outputs import output
-    from normcli.storage.sources import split_suffix
-
-    format_ = output_format(split_suffix(values["output"])[0], table.format, values["to"])
-    scaling = Scaling.prepare(table, job, format_, opt.read_options_of(values))
+    request, (source,) = run.request, run.sources
+    scaling = files.prepare(table, job, request.reading, request.writing)
     if run.explains(scaling, left or {}):
         return
-    saved = values.get("save_stats")
-    with ExitStack() as stack:
-        stream = stack.enter_context(output(values["output"], inputs=[source]))
-        sidecar = stack.enter_context(output(saved, inputs=[source])) if saved else None
-        with run.bar("restoring" if job.inverse else "scaling") as bar:
-            scaling.summary = bar.summary
-            bar.begin(source, table)
-            scaling.run(stream, opt.engine_of(values))
-        if left is not None:
-            run.refuse_changed()
-        if sidecar is not None:
-            sidecar.write(dumps(scaling.statistics()))
+    with run.bar("restoring" if job.inverse else "scaling") as bar:
+        scaling.summary = bar.summary
+        bar.begin(source, table)
+        engine, again = request.work.engine(), left is not None
+        files.write(scaling, source, request.writing, engine, again=again)
     scaling.summary.left.update(left or {})
-    verb = "restored" if job.inverse else "scaled"
-    run.report(scaling.summary, verb, after=_unknown_suffix(format_, values))
+    after = _unknown_suffix(scaling, request.writing)
+    run.report(scaling.summary, "restored" if job.inverse else "scaled", after=after)
 
 
-def _unknown_suffix(format_: Format, values: opt.Values) -> list[str]:
-    """A line that says what was written, where a name seems to promise something else."""
-    from normcli.formats import format_of_suffix, formats
-    from normcli.storage.sources import split_suffix
-
-    suffix = split_suffix(values["output"])[0]
-    if not suffix or values["to"] or format_of_suffix(suffix):
+def _unknown_suffix(scaling: Scaling, writing: files.Writing) -> list[str]:
+    """A line that names the format that was written, where a suffix seems to promise another."""
+    suffix = writing.suffix
+    if not suffix or writing.format or format_of_suffix(suffix):
         return []
     near = did_you_mean(suffix, [each for f in formats().values() for each in f.suffixes])
-    told = f"written as {format_.name}, since {printable(suffix)} tells of no format"
+    told = f"written as {scaling.format.name}, because no format has the suffix {printable(suffix)}"
     return [told + (near and f".{near}")]

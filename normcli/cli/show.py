@@ -13,6 +13,7 @@ from normcli.errors import UsageError
 
 if TYPE_CHECKING:
     from normcli.sidecar.model import Statistics
+    from normcli.views.screen import Line
 
 
 @click.command("show", cls=Command)
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 @opt.table_options
 @opt.bare_option
 @opt.sidecar_options
-def command(sidecars: tuple[str, ...], **values: Any) -> None:
-    """Show saved statistics as a table, or two of them and what changed.
+def command(sidecars: tuple[str, ...], max_sidecar: int, quiet: bool, **values: Any) -> None:
+    """Show saved statistics as a table, or two of them and their differences.
 
     \b
     normcli show train.stats.json
@@ -29,53 +30,48 @@ def command(sidecars: tuple[str, ...], **values: Any) -> None:
     normcli show train.stats.json --json | jq '.columns[] | {column, mean}'
 
     The drawing shows where the mean and one standard deviation lie between min and max. A
-    column is nearly empty where less than one cell in twenty has a number. What is longer
-    than the screen goes through $PAGER. In a pipe there are no colours, and nothing is cut;
-    --json has all digits.
+    column is called nearly empty if fewer than one cell in twenty has a number. Output that is
+    longer than the screen goes through $PAGER. In a pipe there are no colours, and nothing is
+    cut; --json has all digits.
     """
     from normcli.sidecar.read import load
+    from normcli.storage.outputs import output
+    from normcli.views import screen, show
 
-    opt.refuse_two_forms(values)
+    form = opt.form_of(values)
     if len(sidecars) > 2:
         raise UsageError(f"show takes one sidecar or two, not {len(sidecars)}")
-    found = [load(path, values["max_sidecar"]) for path in sidecars]
+    found = [load(path, max_sidecar) for path in sidecars]
+    if form == "json":
+        document = json.dumps(_document(sidecars, found), ensure_ascii=False, indent=2)
+        with output("-") as stream:
+            stream.write(f"{document}\n".encode())
+        return
+    pair = len(found) == 2
+    grid = show.pair_grid(*found) if pair else show.grid(found[0])
+    notes = show.pair_notes(*found) if pair else []
+    if form == "markdown":
+        screen.write_text("\n".join(screen.markdown(grid, notes)) + "\n")
+    elif quiet:
+        screen.write(grid)
+    else:
+        screen.write(grid, _head(sidecars, found), notes, page=True)
+
+
+def _document(paths: tuple[str, ...], found: list[Statistics]) -> dict[str, Any]:
+    """One sidecar, or two, for programs."""
+    from normcli.views import show
+
     if len(found) == 1:
-        _show_one(sidecars[0], found[0], values)
-    else:
-        _show_two(sidecars, found, values)
+        return show.as_json(paths[0], found[0])
+    return show.pair_json((paths[0], paths[1]), *found)
 
 
-def _show_one(path: str, statistics: Statistics, values: opt.Values) -> None:
-    from normcli.views import screen, show
+def _head(paths: tuple[str, ...], found: list[Statistics]) -> list[Line]:
+    """What stands above the table: a line for each sidecar."""
+    from normcli.views import show
 
-    if values["json"]:
-        _write_json(show.as_json(path, statistics))
-    elif values["markdown"]:
-        screen.write_text("\n".join(screen.markdown(show.grid(statistics))) + "\n")
-    else:
-        quiet = values["quiet"]
-        head = [] if quiet else [show.heading(path, statistics), []]
-        screen.write(head, show.grid(statistics), page=not quiet)
-
-
-def _show_two(paths: tuple[str, ...], found: list[Statistics], values: opt.Values) -> None:
-    from normcli.views import screen, show
-
-    a, b = found
-    if values["json"]:
-        _write_json(show.pair_json((paths[0], paths[1]), a, b))
-    elif values["markdown"]:
-        screen.write_text("\n".join(screen.markdown(show.pair_grid(a, b))) + "\n")
-    else:
-        quiet = values["quiet"]
-        heads = [show.heading(path, s) for path, s in zip(paths, found, strict=True)]
-        sides = [[(f"{side} ", "bold"), *head] for side, head in zip("AB", heads, strict=True)]
-        screen.write([] if quiet else [*sides, []], show.pair_grid(a, b), page=not quiet)
-
-
-def _write_json(document: dict[str, Any]) -> None:
-    from normcli.storage.outputs import output
-
-    with output("-") as stream:
-        stream.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode())
-        stream.write(b"\n")
+    heads = [show.heading(path, each) for path, each in zip(paths, found, strict=True)]
+    if len(heads) == 1:
+        return heads
+    return [[(f"{side} ", "bold"), *head] for side, head in zip("AB", heads, strict=True)]

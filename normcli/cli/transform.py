@@ -9,7 +9,6 @@ import click
 from normcli.cli import method_options as mo
 from normcli.cli import options as opt
 from normcli.cli.command import Command
-from normcli.cli.scale import scale
 
 
 @click.command("transform", cls=Command)
@@ -18,22 +17,22 @@ from normcli.cli.scale import scale
 @opt.output_options
 @opt.save_option
 @mo.method_options()
-@opt.column_options
-@opt.read_options
-@opt.explain_option
+@opt.data_options
 @opt.engine_options
-@opt.run_options
-def command(input_: str, **values: Any) -> None:
-    """Scale columns by saved statistics; every other byte stays as it is.
+def command(**values: Any) -> None:
+    """Scale columns with saved statistics; every other byte stays as it is.
 
     \b
     normcli transform test.csv --stats train.stats.json -o test.scaled.csv
     zcat new.csv.gz | normcli transform --stats train.stats.json > scaled.csv
     normcli transform new.csv --method batch --batch-size 256 --gamma 1.5
 
-    Reads the input once and writes as it reads. Without --stats only batch normalization in
-    training works: it takes the statistics of each batch. If it is not told which columns
-    (--select), it then reads the input twice, to see which hold numbers only; a pipe is kept
-    in a temporary file for that.
+    Reads the input once, and writes while it reads. Only batch normalization in training mode
+    works without --stats: it uses the statistics of each batch. Unless --select names the
+    columns, it then reads the input twice, to find the numeric ones; a pipe is copied to a
+    temporary file for that.
     """
-    scale(input_, values)
+    from normcli.cli.request import request_of
+    from normcli.cli.scale import scale
+
+    scale(request_of(values))

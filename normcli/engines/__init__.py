@@ -1,1 +1,1 @@
-"""Who does the work: ordered maps, and the fragments that are worked on elsewhere."""
+"""Engines, which are ordered maps, and the fragments that other processes work on."""

@@ -1,7 +1,7 @@
-"""The engine that works on a Dask cluster: a running one, or one of processes on this machine.
+"""The engine that runs on a Dask cluster: a running one, or one of processes on this machine.
 
-Items, work and results are plain data and functions of this package. It is Dask that pickles
-them on their way, so whoever controls the scheduler controls this program and the workers.
+Items, work and results are plain data and functions of this package. Dask pickles them in transit,
+so whoever controls the scheduler controls this program and the workers.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ANSWER = 10  # seconds in which a scheduler has to answer
-PATIENCE = 60  # seconds without any worker: a cluster may just be growing
-LOOK = 0.5  # seconds between two looks at what the cluster is doing
-AHEAD = 8  # items under way for each thread of the workers
-FEWEST = 32  # items under way, at least
+ANSWER = 10  # seconds within which a scheduler must answer
+PATIENCE = 60  # seconds to wait if there is no worker: a cluster may still be growing
+LOOK = 0.5  # seconds between two checks of the cluster
+AHEAD = 8  # items in progress per thread of the workers
+FEWEST = 32  # items in progress, at least
 
 
 @dataclass(frozen=True)
 class Dask:
     """An ordered map over the workers of a cluster.
 
-    The items of a worker that dies go to the others, so work may be done twice, or by two at
-    the same time.
+    If a worker dies, its items go to the others, so an item may be processed twice, or by two
+    workers at the same time.
 
-    idle: is called every `LOOK` seconds while there is nothing to do but to wait.
+    idle: called every `LOOK` seconds while waiting.
     """
 
     client: Client
@@ -54,8 +54,8 @@ class Dask:
     ) -> Generator[Result, None, None]:
         """`work` of every item, as `Engine.map`.
 
-        Raises: NormcliError also where the scheduler is lost, no worker is left, or one item
-        has killed several workers.
+        Raises: NormcliError also if the scheduler is lost, no worker is left, or one item has
+        killed several workers.
         """
         waiting = iter(items)
         pending: deque[tuple[Item, Future[Any]]] = deque()
@@ -67,15 +67,15 @@ class Dask:
                 pending += zip(more, futures, strict=True)
                 if not pending:
                     return
-                for _ in range(-(-len(pending) // 2)):  # to ask for each by itself takes time
+                for _ in range(-(-len(pending) // 2)):  # asking for each one separately takes time
                     yield self._result(*pending[0])
                     pending.popleft()
         finally:
-            with suppress(Exception):  # the cluster may be gone, which was told
+            with suppress(Exception):  # the cluster may be gone, which was reported
                 self.client.cancel([future for _, future in pending], force=True)
 
     def _room(self) -> int:
-        """How many items are to be under way; a cluster may grow or shrink."""
+        """How many items should be in progress; a cluster may grow or shrink."""
         with _lost():
             threads: int = sum(self.client.nthreads().values())
         return max(FEWEST, AHEAD * threads)
@@ -89,15 +89,15 @@ class Dask:
                 done = future.result()
             except KilledWorker as error:
                 raise NormcliError(
-                    f"{item}: the worker that had it died, and so did those that had it next: "
-                    "killed, or out of memory\nTheir logs may say why"
+                    f"{item}: the worker that processed it died, and so did the next ones: "
+                    "they were killed, or ran out of memory\nTheir logs may say why"
                 ) from error
         if isinstance(done, _Failed):
             raise done.error
         return done
 
     def _wait(self, future: Future[Any]) -> None:
-        """Wait until it is done; raises NormcliError where nobody is there to do it."""
+        """Wait until it is done; raises NormcliError if there is no worker to do it."""
         from distributed import wait
 
         seen = time.monotonic()
@@ -115,55 +115,55 @@ class Dask:
 
 @dataclass(frozen=True)
 class _Failed:
-    """What became of an item whose work has failed."""
+    """The result of an item whose work has failed."""
 
     error: Exception
 
 
 def _run(work: Callable[[Any], Any], item: Any) -> Any:
-    """What a worker does. An error of the work comes back as a value: it is ours, not Dask's."""
-    keep_freed_memory()  # Dask has the worker give it back at once, which takes half of the time
+    """The work of a worker. An error in it is returned as a value: it is ours, not Dask's."""
+    keep_freed_memory()  # by default Dask returns it at once, which takes half of the time
     try:
         return work(item)
     except NormcliError as error:
         return _Failed(error)
     except Exception as error:
-        error.add_note(traceback.format_exc())  # which does not come along otherwise
+        error.add_note(traceback.format_exc())  # which is not transferred otherwise
         return _Failed(error)
 
 
 @contextmanager
 def _lost() -> Iterator[None]:
-    """Say in our words that the scheduler is gone."""
+    """Raise NormcliError if the scheduler is gone."""
     from concurrent.futures import CancelledError
 
     try:
         yield
     except (CancelledError, OSError, TimeoutError) as error:
-        raise NormcliError("the connection to the Dask scheduler was lost; run it again") from error
+        raise NormcliError("the connection to the Dask scheduler was lost; try again") from error
 
 
 @contextmanager
 def dask(
     scheduler: str | None, jobs: int, idle: Callable[[], None] | None = None
 ) -> Iterator[Dask]:
-    """The engine on the cluster of a scheduler, or on so many worker processes of its own.
+    """The engine on the cluster of `scheduler` or, if that is None, on `jobs` local processes.
 
-    idle: as that of `Dask`.
+    idle: as in `Dask`.
 
-    Raises: UsageError where Dask is not installed or `scheduler` is no address, NormcliError
-    where it does not answer, or has other versions of this package.
+    Raises: UsageError if Dask is not installed or `scheduler` is not an address, NormcliError
+    if it does not answer, or has another version of this package.
     """
     try:
         import cryptography  # noqa: F401  # for the keys of a cluster of our own
         import distributed
     except ImportError as error:
         raise UsageError(
-            f"--engine dask needs Dask ({error})\nIt comes with: pip install 'normcli[dask]'"
+            f"--engine dask needs Dask ({error})\nTo install it: pip install 'normcli[dask]'"
         ) from error
     _silence()
     with ExitStack() as stack:
-        security = distributed.Security()  # as Dask's configuration has it
+        security = distributed.Security()  # from Dask's configuration
         if scheduler is None:
             security = distributed.Security.temporary()
             scheduler = stack.enter_context(_local_cluster(jobs, security)).scheduler_address
@@ -173,9 +173,9 @@ def dask(
 
 
 def _refuse_other_versions(client: Client) -> None:
-    """Raise NormcliError where the scheduler or a worker has not this version of normcli.
+    """Raise NormcliError if the scheduler or a worker does not have this version of normcli.
 
-    A worker that cannot read what it is sent would end, and so would the next, without a word.
+    A worker that cannot read what it receives would end silently, and so would the next.
     """
     from importlib.metadata import PackageNotFoundError, version
 
@@ -190,13 +190,13 @@ def _refuse_other_versions(client: Client) -> None:
         if there != here:
             has = f"normcli {there}" if isinstance(there, str) else "no normcli"
             raise NormcliError(
-                f"{who} has {has}, and here it is {here}\n"
-                f"On all machines of the cluster: pip install normcli=={here}"
+                f"{who} has {has}, but this machine has {here}\n"
+                f"On all machines of the cluster, run: pip install normcli=={here}"
             )
 
 
 def _silence() -> None:
-    """Keep Dask from logging to our stderr: we say ourselves what matters."""
+    """Keep Dask from logging to our stderr: normcli reports what matters."""
     for name in list(logging.root.manager.loggerDict):
         if name.startswith(("distributed", "tornado")):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -206,7 +206,7 @@ def _silence() -> None:
 def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
     """A scheduler and workers on this machine, which end with this process.
 
-    security: has keys of its own, or other users of the machine could give them work, too.
+    security: has its own keys; otherwise other users of the machine could send work too.
     """
     from distributed import LocalCluster
 
@@ -220,12 +220,12 @@ def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
                 security=security,
                 dashboard_address="127.0.0.1:0",
                 worker_dashboard_address="127.0.0.1:0",
-                memory_limit=None,  # what we need does not grow
+                memory_limit=None,  # our memory use does not grow
                 silence_logs=logging.CRITICAL + 1,
             )
     except (OSError, RuntimeError, TimeoutError) as error:
         raise NormcliError(
-            f"cannot start the Dask workers: {error}\nTry fewer of them: --jobs 1"
+            f"cannot start the Dask workers: {error}\nTry fewer: --jobs 1"
         ) from error
     try:
         yield cluster
@@ -235,14 +235,14 @@ def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait for the end of this; processes started by it never see them.
+    """Delay Ctrl-C and SIGTERM until the end; processes started in between never see them.
 
-    A terminal sends Ctrl-C to all processes, but it is for this one to end the others, all of
-    which it has to know. What is blocked here is so in the threads and processes that follow.
+    A terminal sends Ctrl-C to all processes, but this one must end the others, and must know
+    all of them. Threads and processes that are started here inherit what is blocked.
     """
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # or the first worker starts it, which unblocks Ctrl-C
+    resource_tracker.ensure_running()  # else the first worker starts it, which unblocks Ctrl-C
     waiting = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
     try:
@@ -252,7 +252,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 async def _greet(address: str, security: dict[str, Any]) -> None:
-    """Connect once, in limited time: a client would wait for ever for what says nothing."""
+    """Connect once, in limited time: a client would wait for ever for a silent server."""
     from distributed.comm.core import connect
 
     comm = await asyncio.wait_for(connect(address, timeout=ANSWER, **security), ANSWER)
@@ -269,15 +269,15 @@ def _client(address: str, security: Security) -> Iterator[Client]:
         client = Client(address, timeout=ANSWER, security=security)
     except ValueError as error:
         raise UsageError(
-            f"--scheduler {shown(address)} is no address; it looks like tcp://HOST:8786"
+            f"--scheduler {shown(address)} is not an address, such as tcp://HOST:8786"
         ) from error
-    except Exception as error:  # whatever comes of the answer of something else
+    except Exception as error:  # the answer of some other program can cause any error
         raise NormcliError(
             f"the Dask scheduler {shown(address)} does not answer\n"
-            "Is it running there, and is it the address that `dask scheduler` has printed?"
+            "Is it running, and is this the address that `dask scheduler` printed?"
         ) from error
     try:
         yield client
     finally:
-        with suppress(Exception):  # what went wrong before is what matters
+        with suppress(Exception):  # the first error is the one that matters
             client.close(timeout=ANSWER)

@@ -1,4 +1,4 @@
-"""Large pieces of the inputs, which any process can open by itself."""
+"""Fragments: large pieces of the inputs, which any process can open on its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, NormcliError, UsageError
 from normcli.formats import format_named, input_format, open_table
+from normcli.formats.base import Divisible, DivisibleText
 from normcli.storage import sources as storage
 from normcli.storage import stores
 from normcli.words import shown
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 SIZE = 128 << 20  # bytes of a fragment, about: a second or so of work
 BAD_TABLE = (DataError, LimitError)
 
-Watch = Callable[[int, int], None]  # is called with the bytes that are read, and with all
+Watch = Callable[[int, int], None]  # called with the bytes read so far, and the total
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """Some consecutive rows of one input: plain data, which tell where they are.
+    """Some consecutive rows of one input: plain data that say where the rows are.
 
-    location: an absolute path, or a URI. name, part: as `Source` has them.
-    size, written: of the input when it was found, as `Source` has them.
-    bytes: how many of them this is, about.
-    format: of the input, if that is known already; None: the one that it seems to have.
-    piece: what its format calls this piece of the input; None: all of it.
+    location: an absolute path, or a URI. name, part: as in `Source`.
+    size, written: of the input when it was found, as in `Source`.
+    bytes: the approximate size of the fragment.
+    format: of the input, if already known; None: to be recognized from the input.
+    piece: the format's description of this piece of the input; None: all of it.
     """
 
     location: str
@@ -52,28 +53,28 @@ class Fragment:
         return self.name if self.piece is None else f"{self.name} ({self.piece})"
 
     def open(self) -> Table:
-        """The rows as a table; raises NormcliError where this process cannot see the input."""
+        """The rows as a table; raises NormcliError if this process cannot see the input."""
         return self.table(self.source())
 
     def table(self, source: Source) -> Table:
-        """The rows as a table, in its `source`."""
+        """The rows as a table, read from its `source`."""
         return open_table(source, self.options, self.format, self.piece)
 
     def source(self) -> Source:
-        """The input; raises NormcliError where this process cannot see it, or sees another."""
+        """The input; raises NormcliError if this process cannot see it, or sees a different one."""
         here = f"on {socket.gethostname()} {shown(self.location)}"
-        hint = "Where the work is done, the inputs have to be found under the same names"
+        hint = "Every worker must find the inputs under the same names"
         try:
             found = storage.source(self.location)
         except NormcliError as error:
             raise NormcliError(f"{self} cannot be opened {here}: {error}\n{hint}") from error
         if found.size != self.size:
             raise NormcliError(
-                f"{self} was changed, or is another file {here}: {found.size} bytes, not "
-                f"{self.size} as when the run began\n{hint}"
+                f"{self} was changed, or is a different file, {here}: {found.size} bytes, not "
+                f"{self.size} as at the start of the run\n{hint}"
             )
         if found.written != self.written:
-            raise NormcliError(f"{self} was replaced since the run began; run it again")
+            raise NormcliError(f"{self} was replaced since the run began; try again")
         found.name, found.part = self.name, self.part
         return found
 
@@ -88,19 +89,19 @@ def fragments(
 ) -> list[Fragment]:
     """All rows of all sources in order, in fragments of about `size` bytes.
 
-    What is no larger is not opened here, and what its format cannot cut is one fragment. To
-    cut text it has to be read once, by the engine; `watch` is told how far that is. A bad
-    table is one fragment as well, so that who opens it tells what is wrong, after what is
-    wrong in the tables before it.
+    Smaller inputs are not opened here, and an input that its format cannot cut is one fragment.
+    Text must be read once before it can be cut; the engine does this, and `watch` receives the
+    progress. A bad table is one fragment too: whoever opens it reports what is wrong, after the
+    problems of the tables before it.
 
-    Raises: UsageError for what no other process can open, as a pipe.
+    Raises: UsageError for an input that no other process can open, such as a pipe.
     """
     wholes = [_whole(source, options, forced) for source in sources]
     ranges = [
         _ranges(whole, source, size) if whole.size > size else [whole]
         for whole, source in zip(wholes, sources, strict=True)
     ]
-    asked = [each for group in ranges if _is_cut_text(group) for each in group]
+    asked = [each for group in ranges if _text_format(group[0]) for each in group]
     with closing(_looked(asked, engine, watch)) as looked:
         return [each for group in ranges for each in _cut(group, looked)]
 
@@ -118,9 +119,11 @@ def _whole(source: Source, options: ReadOptions, forced: str | None) -> Fragment
 
 
 def _ranges(whole: Fragment, source: Source, size: int) -> list[Fragment]:
-    """A large input in the ranges that its format gives, or as it is."""
+    """A large input, cut into the ranges that its format gives, or whole."""
     try:
         format_ = input_format(source, whole.format)
+        if not isinstance(format_, Divisible):
+            return [whole]
         pieces = format_.ranges(source, whole.options, size)
     except BAD_TABLE:
         return [whole]
@@ -132,15 +135,16 @@ def _pieces(whole: Fragment, format_: str, pieces: Sequence[Any]) -> list[Fragme
     return [replace(whole, format=format_, bytes=share, piece=piece) for piece in pieces]
 
 
-def _is_cut_text(ranges: Sequence[Fragment]) -> bool:
-    first = ranges[0]
-    return first.piece is not None and format_named(first.format or "").text
+def _text_format(range_: Fragment) -> DivisibleText | None:
+    """The format of a range that has to be looked at before it can be cut; None for others."""
+    format_ = None if range_.piece is None else format_named(range_.format or "")
+    return format_ if isinstance(format_, DivisibleText) else None
 
 
 def _looked(
     asked: Sequence[Fragment], engine: Engine, watch: Watch | None
 ) -> Generator[Any, None, None]:
-    """What was seen in each range, in order, before a bad table."""
+    """The findings of `_look` for each range, in order, up to a bad table."""
     read, total = 0, sum(fragment.bytes for fragment in asked)
     with suppress(*BAD_TABLE), closing(engine.map(_look, asked)) as results:
         for fragment, found in zip(asked, results, strict=True):
@@ -152,16 +156,18 @@ def _looked(
 
 def _look(fragment: Fragment) -> Any:
     """Work: what has to be known of a range, before the input can be cut."""
-    format_ = format_named(fragment.format or "")
+    format_ = _text_format(fragment)
+    assert format_ is not None
     return format_.look(fragment.source(), fragment.options, fragment.piece)
 
 
 def _cut(ranges: Sequence[Fragment], looked: Iterator[Any]) -> Sequence[Fragment]:
     """The fragments of one input; of ranges of text `looked` tells next, if all were seen."""
-    if not _is_cut_text(ranges):
+    text = _text_format(ranges[0])
+    if text is None:
         return ranges
-    whole, format_ = replace(ranges[0], piece=None), ranges[0].format or ""
+    whole = replace(ranges[0], piece=None)
     found = list(islice(looked, len(ranges)))
     if len(found) < len(ranges):
         return [replace(whole, bytes=whole.size)]
-    return _pieces(whole, format_, format_named(format_).cut([r.piece for r in ranges], found))
+    return _pieces(whole, text.name, text.cut([r.piece for r in ranges], found))

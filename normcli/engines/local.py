@@ -1,4 +1,4 @@
-"""Ways to run the same work over many items: ordered maps, which know no method and no format."""
+"""Engines: ordered maps of work over many items, which know no method and no format."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MOST_JOBS = 256  # as fast as anything can be written that they make
-SLOT = 32 << 20  # bytes of shared memory for the payload of one result; touched as needed
+MOST_JOBS = 256  # more would produce results faster than they can be written
+SLOT = 32 << 20  # bytes of shared memory for the payload of one result; allocated as needed
 HELD = (signal.SIGINT, signal.SIGTERM)
-AHEAD = 2  # items that a worker has: one that it works on and one that waits, or is done
+AHEAD = 2  # items of a worker: one in progress, and one that waits or is done
 
 
 class Engine(Protocol):
-    """An ordered map: results come in the order of the items, whoever made them."""
+    """An ordered map: results come in the order of the items, whichever worker made them."""
 
     def map(
         self, work: Callable[[Item], Result], items: Iterable[Item]
     ) -> Generator[Result, None, None]:
         """`work` of every item; close the generator to end early.
 
-        The first item whose work fails raises its error, after the results before it. A
-        result may lie in memory that is used again: it is valid until the next is asked for.
+        The first item whose work fails raises its error, after the results before it. The
+        memory of a result may be reused: it is valid until the next result is requested.
         """
         ...
 
@@ -57,9 +57,9 @@ class Serial:
 
 @dataclass(frozen=True)
 class Overlapped:
-    """One after the other, in threads: one item is read, another worked on, a third used.
+    """One after the other, in threads: one item is read while another is worked on or used.
 
-    For work that is done without Python's lock most of the time.
+    For work that mostly runs without Python's lock.
     """
 
     def map(
@@ -71,7 +71,7 @@ class Overlapped:
 
 
 def _ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """The items; while one is used, a thread makes the next."""
+    """The items; while one is used, a thread prepares the next."""
     ready: queue.Queue[Iterator[Item]] = queue.Queue(maxsize=1)
     stopped = threading.Event()
     thread = threading.Thread(target=_make, args=(items, ready, stopped), daemon=True)
@@ -82,7 +82,7 @@ def _ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     finally:
         stopped.set()
         while thread.is_alive():
-            with contextlib.suppress(queue.Empty):  # it may wait for room
+            with contextlib.suppress(queue.Empty):  # it may be waiting for space
                 ready.get_nowait()
             thread.join(0.01)
 
@@ -90,7 +90,7 @@ def _ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
 def _make(
     items: Iterable[Item], ready: queue.Queue[Iterator[Item]], stopped: threading.Event
 ) -> None:
-    """Put each item, the end, or an error where it is found as an iterator of one or none."""
+    """Put each item in `ready` as an iterator: of one item, empty at the end, or raising."""
     waiting = iter(items)
     more = True
     while more and not stopped.is_set():
@@ -98,7 +98,7 @@ def _make(
             found = list(islice(waiting, 1))
             more = bool(found)
             ready.put(iter(found))
-        except BaseException as error:  # told by who takes it
+        except BaseException as error:  # raised by whoever takes it
             more = False
             ready.put(_raising(error))
 
@@ -110,10 +110,10 @@ def _raising(error: BaseException) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Processes:
-    """Several worker processes, forked from this one when there is enough to do.
+    """Several worker processes, forked from this one if there is enough work.
 
-    jobs: how many. Items and results travel through pipes; but for the bytes of a result's
-    field ``payload``, which travel in memory that all share.
+    jobs: how many. Items and results are sent through pipes, except the bytes of a result's
+    field ``payload``, which are in shared memory.
     """
 
     jobs: int
@@ -121,10 +121,10 @@ class Processes:
     def map(
         self, work: Callable[[Item], Result], items: Iterable[Item]
     ) -> Generator[Result, None, None]:
-        """`work` of every item; few items are not worth a process.
+        """`work` of every item; for a few items no process is started.
 
-        The first is done here before the next is asked for: what it teaches the caller, and
-        imports, the workers need not find out each for itself.
+        The first is done here before the next is requested: the workers inherit what it
+        imports, and what the caller learns from it.
         """
         failed: list[NormcliError] = []
         yield from self._map(work, until_failure(items, failed))
@@ -150,23 +150,23 @@ class Processes:
 
 
 def engine(jobs: int) -> Engine:
-    """The engine for so many jobs."""
+    """The engine for `jobs` processes."""
     return Processes(min(jobs, MOST_JOBS)) if jobs > 1 else Serial()
 
 
 def can_fork() -> bool:
-    """Is forking safe here? On macOS system libraries do not survive it."""
+    """Is forking safe here? On macOS, system libraries do not support it."""
     return sys.platform.startswith("linux")
 
 
 def _in_order(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
-    """The results in order; who has done one gets the next item."""
+    """The results in order; a worker that has finished an item gets the next."""
     from multiprocessing.connection import wait
 
     by_pipe: dict[object, _Worker] = {worker.pipe: worker for worker in workers}
     free = deque(workers * AHEAD)
     done: dict[int, tuple[_Worker, int, Any]] = {}
-    sent = told = 0
+    sent = yielded = 0
     while True:
         while free:
             for item in islice(items, 1):
@@ -175,24 +175,24 @@ def _in_order(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
                 break
             else:
                 break
-        if told == sent:
+        if yielded == sent:
             return
-        while told not in done:
+        while yielded not in done:
             for pipe in wait([worker.pipe for worker in workers]):
                 number, slot, result = by_pipe[pipe].receive()
                 done[number] = by_pipe[pipe], slot, result
-        worker, slot, result = done.pop(told)
+        worker, slot, result = done.pop(yielded)
         yield worker.opened(slot, result)
         worker.slots.append(slot)
         free.append(worker)
-        told += 1
+        yielded += 1
 
 
 class _Worker:
     """A process that does `work`, seen from its parent."""
 
     def __init__(self, work: Callable[[Any], Any], others: list[_Worker]) -> None:
-        """Start it; raises NormcliError where the system gives no memory or no processes."""
+        """Start it; raises NormcliError if the system refuses memory or processes."""
         import multiprocessing
 
         context = multiprocessing.get_context("fork")
@@ -207,24 +207,23 @@ class _Worker:
                 self.process.start()
         except OSError as error:
             raise NormcliError(
-                f"cannot start the worker processes: {error.strerror or error}\n"
-                "Try fewer at a time: --jobs 1"
+                f"cannot start the worker processes: {error.strerror or error}\nTry fewer: --jobs 1"
             ) from error
         theirs.close()
 
     def send(self, number: int, item: Any) -> None:
-        """Give it an item; raises NormcliError where it has died."""
+        """Give it an item; raises NormcliError if it has died."""
         with self._alive():
             self.pipe.send((number, self.slots.pop(), item))
 
     def receive(self) -> tuple[int, int, Any]:
-        """Number and slot of an item, and what `opened` takes."""
+        """Number and slot of an item, and the result, for `opened`."""
         with self._alive():
             received: tuple[int, int, Any] = self.pipe.recv()
         return received
 
     def opened(self, slot: int, result: tuple[Any, int] | BaseException) -> Any:
-        """A result with its payload, where that lies; raises the error that the work raised."""
+        """A result together with its payload; raises the error that the work raised."""
         if isinstance(result, BaseException):
             raise result
         value, length = result
@@ -236,11 +235,11 @@ class _Worker:
             yield
         except (EOFError, OSError) as error:
             raise NormcliError(
-                "a worker process died: killed, or out of memory\nTry fewer at a time: --jobs 1"
+                "a worker process died: killed, or out of memory\nTry fewer: --jobs 1"
             ) from error
 
     def stop(self) -> None:
-        """End it, whatever it is at."""
+        """End it, even while it works."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -248,7 +247,7 @@ class _Worker:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let no signal reach a new process before it knows what to do."""
+    """Let no signal reach a new process before it has set its signal handlers."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         yield
@@ -265,11 +264,11 @@ def _work(
     memory: list[mmap.mmap],
     inherited: list[Connection],
 ) -> None:
-    """Do `work` on all that comes through the pipe, until that is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it, and ends us
+    """Do `work` on every item from the pipe, until that is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives it, and ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
-    for parents in inherited:  # while we had its end, it would never look closed
+    for parents in inherited:  # while we held the other end, it would never be closed
         parents.close()
     items: queue.SimpleQueue[tuple[int, int, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, items), daemon=True).start()
@@ -283,7 +282,7 @@ def _work(
 
 
 def _receive(pipe: Connection, items: queue.SimpleQueue[tuple[int, int, Any]]) -> None:
-    """Pass on what comes, so that the parent never waits; end with it, even after a kill -9."""
+    """Pass items on, so that the parent never waits; end with it, even after a kill -9."""
     while True:
         try:
             items.put(pipe.recv())

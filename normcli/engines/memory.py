@@ -1,4 +1,4 @@
-"""How this process gets its memory: what is freed is kept for the next chunk."""
+"""Memory allocation of this process: freed memory is kept for the next chunk."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _KEPT = 64 << 20  # bytes; no array of a chunk is larger
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to keep what is freed; elsewhere nothing happens.
+    """Tell glibc to keep freed memory; without glibc, do nothing.
 
-    Chunk after chunk needs arrays of some MB. By default glibc gives such memory back to the
-    system and asks for it again, and the system fills each page with zeros when it is first
-    touched: a third of the time of a worker. Keeping it costs no more than the largest chunk
-    did. For programs only: a library leaves the memory of its process alone.
+    Every chunk needs arrays of a few MB. By default glibc returns such memory to the system and
+    requests it again, and the system fills each page with zeros when it is first used, which is
+    a third of the time of a worker. Keeping the memory costs no more than the largest chunk
+    did. Only for programs: a library should not change how its process uses memory.
     """
     import ctypes
 
-    with suppress(OSError, AttributeError):  # no such library, or none that has it
+    with suppress(OSError, AttributeError):  # there is no such library, or it has no mallopt
         libc = ctypes.CDLL(None)
         libc.mallopt(_TRIM_THRESHOLD, _KEPT)
         libc.mallopt(_MMAP_THRESHOLD, _KEPT)

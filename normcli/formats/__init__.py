@@ -1,40 +1,64 @@
-"""The formats, by name: each folder here has a module `format` that ends with FORMATS."""
+"""The formats, by name: a folder here with a module `format`, which ends with FORMATS."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
+from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
-from normcli.formats.base import Format, ReadOptions, Table
+from normcli.formats.base import Divisible, Format, Option, ReadOptions, Table
 from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
-ZIP = b"PK\x03\x04"  # would be text in a wrong encoding, going by what CSV has to say of it
+ZIP = b"PK\x03\x04"  # CSV would call it text in a wrong encoding
 
 
 @cache
 def formats() -> dict[str, Format]:
     """All formats by their name."""
-    modules = (
-        importlib.import_module(f"{__name__}.{folder.name}.format")
-        for folder in pkgutil.iter_modules(__path__)
-        if folder.ispkg
+    found = sorted(
+        {file.parent.name for path in __path__ for file in Path(path).glob("*/format.py")}
     )
+    modules = (importlib.import_module(f"{__name__}.{folder}.format") for folder in found)
     return {each.name: each for module in modules for each in module.FORMATS}
 
 
+def options() -> list[Option[Any]]:
+    """All options that formats declare, each once."""
+    return list(dict.fromkeys(each for known in formats().values() for each in known.options))
+
+
+def refuse_unused_options(
+    given: Iterable[str], sources: Sequence[Source], forced: str | None, output: Format | None
+) -> None:
+    """Raise UsageError for a given option that neither the inputs' formats nor `output` use.
+
+    forced: the format of the inputs, if the user names it. output: the format of the output,
+        if it may be another; None also where the output is not a table.
+    """
+    written = {each.name for each in output.output_options} if output else set()
+    for name in given:
+        read = ({each.name for each in input_format(s, forced).options} for s in sources)
+        if name not in written and not any(name in names for names in read):
+            users = [n for n, each in formats().items() if name in {o.name for o in each.options}]
+            of = "for reading" if output and output.name in users else "of"
+            known = f"{', '.join(users[:-1])} and {users[-1]}" if users[1:] else users[0]
+            first = f"{sources[0].name} is {input_format(sources[0], forced).name}"
+            raise UsageError(f"--{name} is an option {of} {known}, but {first}")
+
+
 def format_named(name: str) -> Format:
-    """The format of that name; raises UsageError where there is none."""
+    """The format of that name; raises UsageError for an unknown one."""
     known = formats()
     if name not in known:
-        raise UsageError(
-            f"no format {printable(name)}: there is {', '.join(known)}.{did_you_mean(name, known)}"
-        )
+        names = ", ".join(known)
+        near = did_you_mean(name, known)
+        raise UsageError(f"no format {printable(name)}: choose one of {names}.{near}")
     return known[name]
 
 
@@ -44,12 +68,12 @@ def format_of_suffix(suffix: str) -> Format | None:
 
 
 def format_of(source: Source) -> Format:
-    """The format of an input: what its first bytes say for sure, else its suffix, else CSV."""
+    """The format of an input: what its first bytes prove, else its suffix, else CSV."""
     head = source.head()
     if head.startswith(ZIP):
         raise DataError(
             f"{source.name}: this is an Excel workbook or another zip archive\n"
-            "Save the sheet as CSV, or unpack the archive, and give that"
+            "Save the sheet as CSV, or unpack the archive, and use that file"
         )
     sure = next((each for each in formats().values() if each.sniff(head)), None)
     return sure or format_of_suffix(source.suffix) or format_named("csv")
@@ -63,15 +87,16 @@ def open_table(
     piece: of its rows, as the format has cut them; None: all rows.
     """
     format_ = input_format(source, forced)
-    if piece is None:
-        table = format_.open(source, options)
-    else:
+    if isinstance(format_, Divisible) and piece is not None:
         table = format_.open_piece(source, options, piece)
+    else:
+        table = format_.open(source, options)
     table.partition = tuple(name for name in source.partition if name not in table.columns)
-    if len(table.columns) > options.max_columns:
+    count, limit = len(table.columns), options.max_columns
+    if count > limit:
         raise LimitError(
-            f"{table.name}: {len(table.columns)} columns are more than {options.max_columns}\n"
-            "If they are meant so, raise the limit with --max-columns"
+            f"{table.name}: {count} columns are more than the limit of {limit}\n"
+            "If this is intended, raise the limit with --max-columns"
         )
     return table
 

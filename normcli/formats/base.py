@@ -1,33 +1,36 @@
 """What a format is: it opens tables as chunks, and knows how to put numbers back.
 
-A format is one module in this package that ends with ``FORMATS = (ItsClass(),)``; nothing
-else has to be edited for the program to read and write it. Modules here are imported for
-`--help`: Arrow is imported inside functions.
+A format is one folder in this package with a module `format` that ends with
+``FORMATS = (ItsClass(),)``; nothing else is edited for the program to read and write it and to
+have its options. These modules are imported for `--help`, so they must not import NumPy or Arrow.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from normcli.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Numbers
+    from normcli.numerics.numbers import Numbers, Scaled
+    from normcli.statistics.base import Labels
     from normcli.storage.sources import Source
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class NotNumbers:
-    """Why a column of a chunk is no column of numbers: the first cell that says so.
+    """Why a column of a chunk does not hold numbers: the first cell that shows it.
 
     reason: for people: "text", "leading zeros", "bool", "date32[day]" ...
-    where: "line 17" or "row 17" in the file, or "" where the type says it all.
-    order: the same as a number, to find the first of several chunks.
+    where: "line 17" or "row 17" in the file, or "" where the type is the reason.
+    order: the same as a number, to find the first one of several chunks.
     text: the cell as it was written.
     """
 
@@ -48,23 +51,41 @@ class Style:
 
 
 @dataclass(frozen=True)
-class ReadOptions:
-    """What the user says about the input; every format takes what concerns it."""
+class Option(Generic[Value]):
+    """An option of the command line that a format declares; formats may share one.
 
-    delimiter: str | None = None
-    header: bool = True
-    null: tuple[str, ...] | None = None  # None: the default tokens
-    comment: str | None = None
-    encoding: str = "utf-8"
-    decimal: str = "."
-    quoting: bool = True
+    default: its value where it is not given. It says what the option takes: nothing (False), a
+        whole number, a text (or None), or a text each time that it is given (a tuple).
+    help, metavar, letter: its help, what its value is called there, and its short name.
+    """
+
+    name: str  # without the dashes before it
+    default: Value
+    help: str
+    metavar: str | None = None
+    letter: str = ""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says about the input; every format takes what concerns it.
+
+    given: the options that formats declare, by name, where they are not the default;
+        ``options[OPTION]`` is the value of one.
+    """
+
+    given: Mapping[str, Any] = field(default_factory=dict)
     skip_bad_rows: bool = False
     chunk_rows: int | None = None  # exactly so many rows a chunk; None: what is fast
-    max_record: int = 64 << 20  # bytes of one record (CSV) or line (JSON Lines)
     max_columns: int = 1 << 15
     # The only columns that will be asked for, where all are known by name and the output, if
     # any, is of the input's format: spares JSON Lines reading ahead for the keys of all rows.
     columns: tuple[str, ...] | None = None
+
+    def __getitem__(self, option: Option[Value]) -> Value:
+        """The value that was given for an option, or else its default."""
+        value: Value = self.given.get(option.name, option.default)
+        return value
 
 
 class BadRowError(DataError):
@@ -83,60 +104,82 @@ class BadRowError(DataError):
         return error
 
 
-class Chunk:
-    """Some consecutive rows of a table; picklable, so that any process can work on it."""
+class Contract(ABC):  # noqa: B024  # its subclasses have the abstract methods
+    """A class that is refused when it is made, not when it is used, if it lacks a method."""
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        """Refuse a class that lacks methods, unless it says that it is `abstract` itself."""
+        super().__init_subclass__(**kwargs)
+        members = ((name, getattr(cls, name, None)) for name in dir(cls))
+        lacking = [name for name, it in members if getattr(it, "__isabstractmethod__", False)]
+        if lacking and not abstract:
+            raise TypeError(f"{cls.__qualname__} lacks {', '.join(lacking)}")
+
+
+class Chunk(Contract, abstract=True):
+    """Consecutive rows of a table; picklable, so that any process can work on it."""
 
     @property
+    @abstractmethod
     def rows(self) -> int:
         """How many rows."""
-        raise NotImplementedError
 
-    def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
+    @abstractmethod
+    def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
         """The columns as numbers where they are, else why not (leading zeros included).
 
-        Raises: BadRowError for the first row that is none.
+        Raises: BadRowError for the first row that cannot be read.
         """
-        raise NotImplementedError
 
-    def numbers(self, columns: Sequence[int]) -> list[Numbers]:
-        """The columns as numbers; raises BadRowError for a cell or a row that is none."""
-        raise NotImplementedError
+    @abstractmethod
+    def numbers(self, positions: Sequence[int]) -> list[Numbers]:
+        """The columns as numbers; raises BadRowError for a cell or a row that is not."""
 
-    def place(self, row: int, column: int) -> str:
+    def labels(self) -> Labels | None:
+        """The groups of the rows, which the statistics are kept for too; None: there are none."""
+        return None
+
+    def weights(self) -> Numbers | None:
+        """The weights of the rows; None where each counts once."""
+        return None
+
+    @abstractmethod
+    def place(self, row: int, position: int) -> str:
         """Where a cell stands, and what, for messages: "t.csv: line 3, column 'x': '1e999'".
 
         It is the same wherever chunks are cut.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def slice(self, start: int, stop: int) -> Self:
         """The rows from `start` to before `stop`."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def concat(cls, chunks: Sequence[Self]) -> Self:
         """Consecutive chunks of one table as one."""
-        raise NotImplementedError
 
-    def without_bad_rows(self, columns: Sequence[int]) -> tuple[Self, list[tuple[int, str]]]:
-        """The chunk without rows that cannot be read, or not as numbers in `columns`.
+    def without_bad_rows(self, positions: Sequence[int]) -> tuple[Self, list[tuple[int, str]]]:
+        """The chunk without rows that cannot be read, or not as numbers in these columns.
 
         And (line, why) of each row that is left out. A typed format has no such rows. What
         ends the table, as a quote that is never closed, stays.
         """
         return self, []
 
+    @abstractmethod
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
-        """The rows as an Arrow table, the `replaced` columns (by index) as float numbers."""
-        raise NotImplementedError
+        """The rows as an Arrow table, the `replaced` columns (by position) as float numbers."""
 
 
 @dataclass
-class Table:
+class Table(Contract, abstract=True):
     """An open table: its columns are known, its rows are read as they are asked for.
 
-    parallel: is the work on its chunks worth processes of its own? Text is parsed and
-        written under Python's lock; Arrow has threads.
+    A column's position is its number in the table, from 0.
+
+    parallel: is the work on its chunks worth processes of their own? Text is parsed and
+        written under Python's lock; Arrow uses threads.
     overlaps: may the next chunk be read while one is worked on? Not where reading may wait
         for somebody else, as a pipe does.
     """
@@ -148,16 +191,16 @@ class Table:
     name: str  # for messages: the path as the user wrote it, or "stdin"
     columns: list[str]
     _: KW_ONLY
-    others: dict[int, str] = field(default_factory=dict)  # index -> its type, of no numbers
-    partition: tuple[str, ...] = ()  # columns that its path tells
+    others: dict[int, str] = field(default_factory=dict)  # position -> a type that is not numbers
+    partition: tuple[str, ...] = ()  # columns whose values are in its path
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[Chunk]:
+    @abstractmethod
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:
         """The rows, in order.
 
-        columns: only these will be asked for, so that a chunk need not carry the others
-            (and cannot be encoded); None: all.
+        positions: only these columns will be asked for, so that a chunk need not carry the
+            others (and cannot be encoded); None: all.
         """
-        raise NotImplementedError
 
     @property
     def total_rows(self) -> int | None:
@@ -166,15 +209,15 @@ class Table:
 
     @property
     def share_read(self) -> float | None:
-        """How much of it has been read, from 0 to 1; None where its source's position tells."""
+        """How much of it has been read, from 0 to 1; None to ask its source."""
         return None
 
+    @abstractmethod
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """The Arrow schema that `Chunk.to_arrow` will have."""
-        raise NotImplementedError
 
 
-class Encoder:
+class Encoder(Contract, abstract=True):
     """Turns a chunk and its new columns into what the writer of the same format writes.
 
     Made once per run, before anything is read or written: whatever cannot be carried is
@@ -186,12 +229,12 @@ class Encoder:
         """The columns that chunks have to carry; None: all."""
         return None
 
+    @abstractmethod
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Any:
         """The payload for `Writer.write`."""
-        raise NotImplementedError
 
 
-class Writer:
+class Writer(Contract, abstract=True):
     """Writes payloads in order to a binary stream that the caller opens and closes.
 
     nan_as_null: cells that were NaN and had to be written as null.
@@ -199,55 +242,73 @@ class Writer:
 
     nan_as_null = 0
 
+    @abstractmethod
     def write(self, payload: Any) -> None:
         """Write one payload."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Write what ends the table (a footer); the stream stays open."""
 
 
-class Format:
-    """One file format."""
+class Output(Contract, abstract=True):
+    """What tables are written to: a file of some format, or memory."""
 
     name: ClassVar[str]
+
+    @abstractmethod
+    def encoder(
+        self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
+    ) -> Encoder:
+        """The encoder for chunks of `table` whose columns `replaced` are scaled."""
+
+    @abstractmethod
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> Writer:
+        """A writer that puts what `encoder` makes on `stream`."""
+
+
+class Format(Output, abstract=True):
+    """One file format.
+
+    options: those that it declares for its inputs.
+    output_options: those of them by which a table of another format is written.
+    """
+
     suffixes: ClassVar[tuple[str, ...]]
-    text: ClassVar[bool] = True  # text formats may be compressed as a whole (.csv.gz)
+    options: ClassVar[tuple[Option[Any], ...]] = ()
+    output_options: ClassVar[tuple[Option[Any], ...]] = ()
 
     def sniff(self, head: bytes) -> bool:
-        """Do these first bytes say that it is this format for sure?"""
+        """Do these first bytes prove that it is this format?"""
         return False
 
+    @abstractmethod
     def open(self, source: Source, options: ReadOptions) -> Table:
         """Open `source` for reading."""
-        raise NotImplementedError
 
+
+class Divisible(Format, abstract=True):
+    """A format whose files other processes can open by the fragment."""
+
+    @abstractmethod
     def ranges(self, source: Source, options: ReadOptions, size: int) -> Sequence[Any]:
         """Ranges of about `size` bytes, which in order make all of `source`.
 
         Empty where it can only be read as a whole. Those of text are where to `look`, others
         are pieces that `open_piece` takes.
         """
-        return ()
 
-    def look(self, source: Source, options: ReadOptions, range_: Any) -> Any:
-        """What has to be known of a range of text before it can be cut; any process may look."""
-        raise NotImplementedError
-
-    def cut(self, ranges: Sequence[Any], looked: Sequence[Any]) -> Sequence[Any]:
-        """The pieces that `open_piece` takes, from what was seen in all ranges of one source."""
-        raise NotImplementedError
-
+    @abstractmethod
     def open_piece(self, source: Source, options: ReadOptions, piece: Any) -> Table:
         """Open a piece: the same table, with only these rows."""
-        raise NotImplementedError
 
-    def encoder(
-        self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
-    ) -> Encoder:
-        """The encoder for chunks of `table` whose columns `replaced` are scaled."""
-        raise NotImplementedError
 
-    def writer(self, stream: IO[bytes], encoder: Encoder) -> Writer:
-        """A writer that puts what `encoder` makes on `stream`."""
-        raise NotImplementedError
+class DivisibleText(Divisible, abstract=True):
+    """A text format whose ranges have to be looked at before they can be cut into pieces."""
+
+    @abstractmethod
+    def look(self, source: Source, options: ReadOptions, range_: Any) -> Any:
+        """What has to be known of a range before it can be cut; any process may look."""
+
+    @abstractmethod
+    def cut(self, ranges: Sequence[Any], looked: Sequence[Any]) -> Sequence[Any]:
+        """The pieces that `open_piece` takes, from what was seen in all ranges of one source."""

@@ -8,13 +8,13 @@ from typing import IO, TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
-from normcli.formats.arrow.chunk import ArrowChunk, ArrowTable, Segment
-from normcli.formats.base import Chunk, Encoder, Format, ReadOptions, Style, Table, Writer
+from normcli.formats.base import Chunk, Encoder, Output, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.chunk import ArrowChunk, ArrowTable, Segment
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from normcli.methods.base import Scaled
+    from normcli.numerics.numbers import Scaled
 
 
 def is_frame(data: object) -> bool:
@@ -38,7 +38,7 @@ def table(data: pd.DataFrame | pa.Table) -> Table:
 
 
 def _arrow(series: pd.Series) -> pa.Array:
-    """A column as Arrow, or nulls of a type that is no number where it has no one type."""
+    """A column as Arrow, or nulls of type string where it mixes types."""
     if series.dtype.kind in "biuf" or series.dtype == object or hasattr(series.dtype, "na_value"):
         try:
             return pa.array(series, from_pandas=True)
@@ -53,16 +53,16 @@ class MemoryTable(ArrowTable):
 
     data: pa.Table = field(kw_only=True)
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[Chunk]:
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:
         """All rows."""
         yield ArrowChunk(self.name, (Segment(None, self.data),))
 
 
+@dataclass(frozen=True)
 class MemoryEncoder(Encoder):
     """Makes Arrow tables."""
 
-    def __init__(self, style: Style) -> None:
-        self.style = style
+    style: Style
 
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> pa.Table:
         """The rows as an Arrow table."""
@@ -80,11 +80,10 @@ class MemoryWriter(Writer):
         self.tables.append(payload)
 
 
-class Memory(Format):
+class Memory(Output):
     """Arrow tables that stay in memory."""
 
     name: ClassVar[str] = "memory"
-    suffixes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.written = MemoryWriter()

@@ -1,4 +1,4 @@
-"""The methods, by name: every module of this package that has a METHOD."""
+"""The methods, by name: those of every module of this package that has METHODS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def methods() -> dict[str, type[Method]]:
     modules = (
         importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)
     )
-    found = (module.METHOD for module in modules if hasattr(module, "METHOD"))
+    found = [method for module in modules for method in getattr(module, "METHODS", ())]
     return {
         method.name: method for method in sorted(found, key=lambda m: (m.name != DEFAULT, m.name))
     }

@@ -3,52 +3,195 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
-from normcli.errors import CellError, DataError, UsageError
-from normcli.methods.affine import (
-    Affine,
-    AffineMethod,
-    center,
-    finished,
-    kept,
-    minus,
-    over,
-    plus,
-    shown,
-    times,
-    unchanged,
-)
+from normcli.errors import CellError, UsageError
 from normcli.methods.base import (
-    Batching,
-    Fitted,
+    Method,
     Option,
-    Running,
-    Scaled,
     finite_number,
+    given_numbers,
     one_of,
     whole_number,
 )
-from normcli.numerics.doubles import blockwise, in_units, not_finite, part, standardized
+from normcli.methods.mapping import (
+    Affine,
+    AffineMapping,
+    Unfitted,
+    minus,
+    no_inverse,
+    over,
+    plus,
+    spelled,
+    times,
+)
+from normcli.methods.mapping import Mapping as ColumnMapping
+from normcli.methods.zscore import center
+from normcli.numerics.doubles import blockwise, in_units, not_finite, standardized
+from normcli.numerics.numbers import Scaled
+from normcli.numerics.total import Exact
+from normcli.statistics.batching import Batching
 from normcli.words import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from normcli.numerics.numbers import Floats, Mask, Numbers
-    from normcli.numerics.total import Exact
-    from normcli.statistics.moments import ColumnStatistics
+    from normcli.statistics.base import Recipe
+    from normcli.statistics.column import ColumnStatistics
 
 MODES = ("train", "predict")
 LAST_BATCH = ("keep", "merge", "drop", "error")
 
 
 @dataclass(frozen=True)
-class Batch(AffineMethod):
+class Normalized(AffineMapping):
+    """x -> gamma * (x - mean) / deviation + beta.
+
+    deviation: sqrt(var + eps); variance: var as a formula shows it.
+    """
+
+    mean: Exact
+    variance: str
+    deviation: float
+    eps: float
+    gamma: float
+    beta: float
+
+    @classmethod
+    def of(cls, column: ColumnStatistics, eps: float, gamma: float, beta: float) -> Self:
+        """By the mean and the biased variance of a column."""
+        try:
+            variance = column.variance() or 0.0
+            shown, deviation = spelled(variance), math.sqrt(variance + eps)
+        except OverflowError:
+            std = column.std() or 0.0
+            shown, deviation = f"{spelled(std)}**2", math.hypot(std, math.sqrt(eps))
+        return cls(center(column), shown, deviation, eps, gamma, beta)
+
+    @cached_property
+    def affine(self) -> Affine:  # made once: exact fractions take time
+        """(x - mean) * (gamma / deviation) + beta."""
+        slope = Fraction(self.gamma) / Fraction(self.deviation)
+        return Affine(Fraction(self.mean), slope, Fraction(self.beta))
+
+    def kernel(self, x: Numbers) -> Floats:
+        """N numbers normalized."""
+        origin = in_units(Fraction(self.mean), x.scale)
+
+        def kernel(cells: slice) -> Floats:
+            return self.gamma * standardized(x.at(cells), origin, self.deviation) + self.beta
+
+        return blockwise(kernel, len(x))
+
+    def inverse(self) -> ColumnMapping:
+        """The way back; raises UsageError where gamma is 0."""
+        if self.gamma == 0:
+            raise no_inverse("gamma is 0: all its numbers became beta")
+        return super().inverse()
+
+    def formula(self, x: str = "x") -> str:
+        """``1.5 * (x - 3.5) / sqrt(1.56 + 1e-05) + 0.1``."""
+        root = f"sqrt({self.variance} + {spelled(self.eps)})"
+        return f"{times(self.gamma)}({x}{minus(self.mean)}) / {root}{plus(self.beta)}"
+
+    def inverse_formula(self) -> str:
+        """``(y - 0.1) * sqrt(1.56 + 1e-05) / 1.5 + 3.5``."""
+        y = f"({{}}{minus(self.beta)})" if self.beta else "{}"
+        root = f"sqrt({self.variance} + {spelled(self.eps)})"
+        return f"{y} * {root}{over(self.gamma)}{plus(self.mean)}"
+
+
+@dataclass(frozen=True)
+class NormalizedInBatches(ColumnMapping):
+    """x -> gamma * (x - mean_B) / sqrt(var_B + eps) + beta, by each batch's own statistics."""
+
+    batches: Batching
+    eps: float
+    gamma: float
+    beta: float
+
+    @property
+    def batching(self) -> Batching:
+        """Whole batches."""
+        return self.batches
+
+    def values(self, x: Numbers) -> Scaled:
+        """N numbers normalized; x begins with a batch, and has its batches in full."""
+        import numpy as np
+
+        batches, table = self.batches.slices(len(x)), self.batches.statistics(x)
+        rows = np.array([b.stop - b.start for b in batches], dtype=np.int64)
+        with np.errstate(over="ignore"):
+            deviation = np.repeat(np.sqrt(table[:, 2] + self.eps), rows)
+        mean = np.repeat(table[:, 1], rows)
+        # an integer beyond 2**53 or a decimal differs from the float64 mean of its equals
+        constant = np.repeat(table[:, 2] == 0, rows)
+
+        def kernel(cells: slice) -> Floats:
+            origin = in_units(mean[cells], x.scale)
+            z = standardized(x.at(cells), origin, deviation[cells])
+            return self.gamma * np.where(constant[cells] & np.isfinite(z), 0.0, z) + self.beta
+
+        values = blockwise(kernel, len(x))
+        keep = not_finite(x)
+        for b in _out_of_reach(values, keep, table, batches):
+            values[b] = self._one_batch(x, b)
+        return Scaled(values, keep)
+
+    def _one_batch(self, x: Numbers, rows: slice) -> Floats:
+        """One batch by its exact statistics, as if it were a data set to predict."""
+        import numpy as np
+
+        from normcli.statistics.column import ColumnStatistics
+
+        alone = x.at(rows)
+        column = ColumnStatistics.of(alone)
+        if not column.count:
+            return np.full(len(alone), np.nan)
+        try:
+            return Normalized.of(column, self.eps, self.gamma, self.beta).values(alone).values
+        except CellError as error:
+            error.row += rows.start
+            raise
+
+    def exactly(self, x: Fraction) -> NoReturn:
+        """Refuse: it depends on the batch."""
+        raise UsageError("what a number becomes in training depends on its batch")
+
+    def inverse(self) -> NoReturn:
+        """Refuse: there is no way back."""
+        raise UsageError(
+            "Batch normalization in training mode cannot be undone: every batch had its own "
+            "mean and variance, which are not kept. Only --mode predict has an inverse."
+        )
+
+    def formula(self, x: str = "x") -> str:
+        """``1.5 * (x - mean_B) / sqrt(var_B + 1e-05) + 0.1``."""
+        root = f"sqrt(var_B + {spelled(self.eps)})"
+        return f"{times(self.gamma)}({x} - mean_B) / {root}{plus(self.beta)}"
+
+
+def _out_of_reach(
+    values: Floats, keep: Mask | None, table: Floats, batches: list[slice]
+) -> Iterator[slice]:
+    """The batches with numbers or a variance beyond the range of float64."""
+    import numpy as np
+
+    lost = ~np.isfinite(values)
+    if keep is not None:
+        lost &= ~keep
+    cells = np.flatnonzero(lost)
+    starts = [b.start for b in batches]
+    found = set((np.searchsorted(starts, cells, side="right") - 1).tolist())
+    found.update(np.flatnonzero(np.isinf(table[:, 2])).tolist())
+    return (batches[i] for i in sorted(found))
+
+
+@dataclass(frozen=True)
+class Batch(Method):
     """y = gamma * (x - mean) / sqrt(var + eps) + beta; var is the biased variance.
 
     In training, mean and var are those of each batch of `batch_size` consecutive rows. In
@@ -104,6 +247,19 @@ class Batch(AffineMethod):
         ),
     )
 
+    givens: ClassVar[Mapping[str, str]] = {
+        "mean": "the mean, such as the running one of a trained layer",
+        "var": "the variance, 0 or greater",
+    }
+    edges: ClassVar[Sequence[str]] = (
+        "A batch in which a column has one number, or equal ones, becomes beta.",
+        "Training needs no fit. Only prediction has an inverse.",
+    )
+    examples: ClassVar[Sequence[str]] = (
+        *("batch:mode=predict", "batch:mode=predict,gamma=2.5,beta=-0.5"),
+        *("batch:mode=predict,running", "batch:mode=predict,mean=2,var=3"),
+    )
+
     gamma: float | Mapping[str, float] = 1.0
     beta: float | Mapping[str, float] = 0.0
     eps: float = 1e-5
@@ -123,7 +279,7 @@ class Batch(AffineMethod):
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         if self.eps <= 0:
-            raise UsageError(f"--eps must be greater than 0, not {shown(self.eps)}.")
+            raise UsageError(f"--eps must be greater than 0, not {spelled(self.eps)}.")
         if self.batch_size is not None and whole_number(self.batch_size, "--batch-size") < 2:
             raise UsageError(
                 f"--batch-size must be at least 2, not {self.batch_size}: "
@@ -136,6 +292,8 @@ class Batch(AffineMethod):
             raise UsageError(f"--running must be true or false, not {self.running!r}.")
         if self.running and self.mode == "train":
             raise UsageError("--running is for --mode predict; training uses each batch's own.")
+        if self.given and given_numbers(self, "mean", "var")["var"] < 0:
+            raise UsageError("batch: var must be 0 or greater.")
 
     def for_column(self, name: str) -> Self:
         """The method with the gamma and beta of one column."""
@@ -148,240 +306,48 @@ class Batch(AffineMethod):
         return replace(self, mode="predict") if given and self.mode is None else self
 
     @property
-    def needs_statistics(self) -> bool:
-        """Prediction does, training takes nothing but the rows."""
-        return not self._trains
+    def trains(self) -> bool:
+        """In training mode, which is the default where nothing is fitted."""
+        return self.mode == "train" or (self.mode is None and not (self.running or self.given))
 
-    @property
-    def _trains(self) -> bool:
-        return self.mode == "train" or (self.mode is None and not self.running)
+    def needs(self, column: str) -> tuple[Recipe, ...]:
+        """Nothing in training; in prediction moments, or running statistics."""
+        if self.trains:
+            return ()
+        return (self._recipe(None),) if self.running else super().needs(column)
+
+    def leaves(self, column: str) -> tuple[Recipe, ...]:
+        """Running statistics, in training."""
+        return (self._recipe(self.batching()),) if self.trains else ()
+
+    def _recipe(self, batching: Batching | None) -> Recipe:
+        from normcli.statistics.running import RunningRecipe
+
+        return RunningRecipe(batching, self.momentum)
 
     def batching(self) -> Batching | None:
         """Whole batches in training; raises UsageError where their size is not given."""
-        return Batching(self._size, self.last_batch) if self._trains else None
-
-    @property
-    def _size(self) -> int:
+        if not self.trains:
+            return None
         if self.batch_size is None:
             raise UsageError("--method batch in training mode needs --batch-size.")
-        return self.batch_size
+        return Batching(self.batch_size, self.last_batch)
 
-    def batches(self, rows: int) -> list[slice]:
-        """The batches of `rows` consecutive rows that begin with a batch.
+    def mapping(self, column: ColumnStatistics) -> ColumnMapping:
+        """By each batch's own statistics in training, else by those of the column."""
+        gamma, beta = (_of_column(v, "", d) for v, d in ((self.gamma, 1.0), (self.beta, 0.0)))
+        if batching := self.batching():
+            return NormalizedInBatches(batching, self.eps, gamma, beta)
+        if not (column.given or column.count):
+            return Unfitted()
+        if self.running and not column.given:
+            return self._by_running(column.values["running"], gamma, beta)
+        return Normalized.of(column, self.eps, gamma, beta)
 
-        All have `batch_size` rows but the last one: that is shorter, or with "merge" longer.
-        """
-        starts = list(range(0, rows, self._size))
-        if self.last_batch == "merge" and rows % self._size and len(starts) > 1:
-            starts.pop()
-        return [slice(a, b) for a, b in pairwise([*starts, rows])]
-
-    def transform(self, x: Numbers, column: Fitted) -> Scaled:
-        """`x` normalized; in training `x` begins with a batch, and has its batches in full."""
-        if self._trains:
-            return self._train(x, column)
-        return self._predict(x, column)
-
-    def inverse(self, y: Numbers, column: Fitted) -> Scaled:
-        """`y` in original units, by the statistics that prediction uses."""
-        self._refuse_inverse(column)
-        return super().inverse(y, column)
-
-    def _refuse_inverse(self, column: Fitted) -> None:
-        """Raise UsageError where nothing leads back."""
-        if self._trains:
-            raise UsageError(
-                "Batch normalization in training mode cannot be undone: every batch had its own "
-                "mean and variance, which are not kept. Only --mode predict has an inverse."
-            )
-        if self.for_column(column.name).gamma == 0:
-            raise UsageError(
-                f"column {printable(column.name)}: gamma is 0, so all its numbers became beta; "
-                "that cannot be undone."
-            )
-
-    def affine(self, column: Fitted) -> Affine:
-        """(x - mean) * (gamma / sqrt(var + eps)) + beta, for prediction."""
-        gamma, beta = self._gamma_beta(column)
-        mean, deviation = column.once((repr(self), "moments"), lambda: self._moments(column))
-        return Affine(mean, Fraction(gamma) / Fraction(deviation), Fraction(beta))
-
-    def formula(self, column: Fitted) -> str:
-        """``1.5 * (x - 3.5) / sqrt(1.56 + 1e-05) + 0.1``."""
-        gamma, beta = self._gamma_beta(column)
-        if self._trains:
-            return f"{times(gamma)}(x - mean_B) / sqrt(var_B + {shown(self.eps)}){plus(beta)}"
-        if self._is_empty(column):
-            return "x"
-        mean, var = self._shown_moments(column)
-        return f"{times(gamma)}(x{minus(mean)}) / sqrt({var} + {shown(self.eps)}){plus(beta)}"
-
-    def inverse_formula(self, column: Fitted) -> str:
-        """``(y - 0.1) * sqrt(1.56 + 1e-05) / 1.5 + 3.5``."""
-        self._refuse_inverse(column)
-        if self._is_empty(column):
-            return "y"
-        gamma, beta = self._gamma_beta(column)
-        mean, var = self._shown_moments(column)
-        y = f"(y{minus(beta)})" if beta else "y"
-        return f"{y} * sqrt({var} + {shown(self.eps)}){over(gamma)}{plus(mean)}"
-
-    def _is_empty(self, column: Fitted) -> bool:
-        """Is there nothing to predict with?"""
-        return column.statistics.count == 0 and not self.running
-
-    def _shown_moments(self, column: Fitted) -> tuple[Exact, str]:
-        """Mean, and variance as it stands in a formula."""
-        if self.running:
-            running = self._running(column)
-            return running.mean, shown(running.var)
-        return center(column.statistics), _shown_variance(column.statistics)
-
-    def fold(self, running: Running | None, batches: Floats, name: str) -> Running | None:
-        """Running statistics after some more batches, as PyTorch's BatchNorm1d keeps them.
-
-        running = (1 - m) * running + m * batch, from mean 0 and variance 1; m is `momentum`,
-        or one divided by the number of batches so far if that is "cumulative". The variance
-        of a batch is the unbiased one here. A batch with fewer than two numbers has none, and
-        is left out.
-
-        batches: rows (count, mean, biased variance) in the order of the table, shape (b, 3).
-
-        Returns: None as long as no batch counted.
-
-        Raises: DataError naming the column where the variance is beyond float64.
-
-        >>> Batch().fold(None, [(4, 2.5, 1.25)], "x")
-        Running(mean=0.25, var=1.0666666666666667, batches=1)
-        """
-        for count, mean, var in batches:
-            if count >= 2:
-                running = self._folded(running, float(mean), float(var * (count / (count - 1))))
-        if running and not math.isfinite(running.var):
-            raise DataError(
-                f"column {printable(name)}: its running variance is larger than the largest "
-                "float64 (1.8e308). Leave the column out (--exclude), or do without --save-stats."
-            )
-        return running
-
-    def _folded(self, running: Running | None, mean: float, var: float) -> Running:
-        old = running or Running(0.0, 1.0, 0)
-        seen = old.batches + 1
-        m = 1 / seen if isinstance(self.momentum, str) else self.momentum
-        return Running((1 - m) * old.mean + m * mean, (1 - m) * old.var + m * var, seen)
-
-    def _predict(self, x: Numbers, column: Fitted) -> Scaled:
-        keep = kept(x, column)
-        if column.statistics.count == 0:
-            return unchanged(x, keep)
-        gamma, beta = self._gamma_beta(column)
-        mean, deviation = self._moments(column)
-        origin = in_units(mean, x.scale)
-
-        def kernel(cells: slice) -> Floats:
-            return gamma * standardized(part(x, cells), origin, deviation) + beta
-
-        values = blockwise(kernel, len(x))
-        return Scaled(finished(values, x, keep, column, self.known_affine(column)), keep)
-
-    def _train(self, x: Numbers, column: Fitted) -> Scaled:
-        import numpy as np
-
-        gamma, beta = self._gamma_beta(column)
-        batches = self.batches(len(x))
-        table = self._statistics(x, batches)
-        rows = np.array([b.stop - b.start for b in batches], dtype=np.int64)
-        with np.errstate(over="ignore"):
-            deviation = np.repeat(np.sqrt(table[:, 2] + self.eps), rows)
-        mean = np.repeat(table[:, 1], rows)
-        # an integer beyond 2**53 or a decimal differs from the float64 mean of its equals
-        constant = np.repeat(table[:, 2] == 0, rows)
-
-        def kernel(cells: slice) -> Floats:
-            origin = in_units(mean[cells], x.scale)
-            z = standardized(part(x, cells), origin, deviation[cells])
-            return gamma * np.where(constant[cells] & np.isfinite(z), 0.0, z) + beta
-
-        values = blockwise(kernel, len(x))
-        keep = not_finite(x)
-        for b in self._out_of_reach(values, keep, table, batches):
-            try:
-                values[b] = self._one_batch(part(x, b), column)
-            except CellError as error:
-                error.row += b.start
-                raise
-        return Scaled(values, keep, batches=table)
-
-    def _statistics(self, x: Numbers, batches: list[slice]) -> Floats:
-        """Count, mean and biased variance of each batch: shape (b, 3)."""
-        import numpy as np
-
-        from normcli.statistics.batches import batch_statistics
-
-        cut = batches[-1].start if batches else 0
-        regular = batch_statistics(part(x, slice(0, cut)), self._size)
-        last = batch_statistics(part(x, slice(cut, None)), max(1, len(x) - cut))
-        return np.concatenate([np.stack(regular, axis=1), np.stack(last, axis=1)])
-
-    def _out_of_reach(
-        self, values: Floats, keep: Mask | None, table: Floats, batches: list[slice]
-    ) -> Iterator[slice]:
-        """The batches with numbers or a variance beyond the range of float64."""
-        import numpy as np
-
-        lost = ~np.isfinite(values)
-        if keep is not None:
-            lost &= ~keep
-        cells = np.flatnonzero(lost)
-        starts = [b.start for b in batches]
-        found = set((np.searchsorted(starts, cells, side="right") - 1).tolist())
-        found.update(np.flatnonzero(np.isinf(table[:, 2])).tolist())
-        return (batches[i] for i in sorted(found))
-
-    def _one_batch(self, x: Numbers, column: Fitted) -> Floats:
-        """One batch by its exact statistics, as if it were a data set to predict."""
-        from normcli.statistics.moments import ColumnStatistics
-
-        alone = Fitted(column.name, ColumnStatistics.of(x))
-        return replace(self, mode="predict", running=False).transform(x, alone).values
-
-    def _gamma_beta(self, column: Fitted) -> tuple[float, float]:
-        return _of_column(self.gamma, column.name, 1.0), _of_column(self.beta, column.name, 0.0)
-
-    def _moments(self, column: Fitted) -> tuple[Fraction, float]:
-        """Mean and sqrt(var + eps), for prediction."""
-        if self.running:
-            running = self._running(column)
-            return Fraction(running.mean), _root(running.var, self.eps)
-        statistics = column.statistics
-        try:
-            var = statistics.variance()
-        except OverflowError:
-            var = math.inf
-        assert var is not None
-        deviation = _root(var, self.eps)
-        if math.isinf(deviation):
-            deviation = math.hypot(statistics.std() or 0.0, math.sqrt(self.eps))
-        return Fraction(center(statistics)), deviation
-
-    def _running(self, column: Fitted) -> Running:
-        if column.running is None:
-            raise UsageError(
-                f"column {printable(column.name)}: the statistics hold no running mean and "
-                "variance. Save them with --mode train --save-stats, or leave --running out."
-            )
-        return column.running
-
-
-def _shown_variance(statistics: ColumnStatistics) -> str:
-    try:
-        return shown(statistics.variance() or 0.0)
-    except OverflowError:
-        return f"{shown(statistics.std() or 0.0)}**2"
-
-
-def _root(var: float, eps: float) -> float:
-    return math.sqrt(var + eps)
+    def _by_running(self, running: Any, gamma: float, beta: float) -> ColumnMapping:
+        """By the running mean and variance of training, see `normcli.statistics.running`."""
+        root = math.sqrt(running.var + self.eps)
+        return Normalized(running.mean, spelled(running.var), root, self.eps, gamma, beta)
 
 
 def _momentum(value: Any) -> float | str:
@@ -391,7 +357,7 @@ def _momentum(value: Any) -> float | str:
         raise UsageError(f"--momentum must be a number or cumulative, not {printable(value)}.")
     momentum = finite_number(value, "--momentum")
     if not 0 < momentum <= 1:
-        raise UsageError(f"--momentum must be above 0 and at most 1, not {shown(momentum)}.")
+        raise UsageError(f"--momentum must be above 0 and at most 1, not {spelled(momentum)}.")
     return momentum
 
 
@@ -408,4 +374,4 @@ def _of_column(value: float | Mapping[str, float], name: str, default: float) ->
     return value.get(name, default) if isinstance(value, Mapping) else value
 
 
-METHOD = Batch
+METHODS = (Batch,)

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from normcli.errors import CellError, UsageError
-from normcli.methods.affine import (
+from normcli.methods.base import Method, Option, finite_number, given_numbers, one_of
+from normcli.methods.mapping import (
     Affine,
-    AffineMethod,
-    ends,
+    AffineMapping,
+    Unfitted,
     finished,
-    kept,
     minus,
     over,
-    shown,
+    spelled,
     times,
-    unchanged,
 )
-from normcli.methods.base import Fitted, Option, Scaled, finite_number, one_of
 from normcli.numerics.doubles import (
     blockwise,
     fraction,
     in_units,
     nearest,
-    part,
+    not_finite,
     rounded_difference,
 )
-from normcli.numerics.numbers import Numbers
+from normcli.numerics.numbers import Numbers, Scaled
+from normcli.numerics.total import Exact
 from normcli.words import printable
 
 if TYPE_CHECKING:
+    from normcli.methods.mapping import Mapping as ColumnMapping
     from normcli.numerics.numbers import Floats, Mask
-    from normcli.numerics.total import Exact
+    from normcli.statistics.column import ColumnStatistics
 
 OUTSIDE = {  # each policy in the words of a formula, before a range
     "clip": "clipped to",
@@ -45,7 +47,140 @@ POLICIES = ("keep", *OUTSIDE)
 
 
 @dataclass(frozen=True)
-class MinMax(AffineMethod):
+class Rescaled(AffineMapping):
+    """x -> A + (B - A) * (x - least) / (greatest - least); without the divisor where it is 0.
+
+    least becomes A and greatest becomes B exactly, no number between them leaves [A, B], and y
+    never decreases where x increases.
+
+    ends: A and B. policy: for numbers out of range, see `MinMax.out_of_range`.
+    """
+
+    least: Exact
+    greatest: Exact
+    ends: tuple[float, float]
+    policy: str = "keep"
+
+    @property
+    def makes_missing(self) -> bool:
+        """With the policy "null"."""
+        return self.policy == "null"
+
+    @cached_property
+    def affine(self) -> Affine:  # made once: exact fractions take time
+        """(x - least) * (B - A) / (greatest - least) + A; without the divisor where it is 0."""
+        low, high = map(Fraction, self.ends)
+        least, greatest = Fraction(self.least), Fraction(self.greatest)
+        return Affine(least, (high - low) / ((greatest - least) or 1), low)
+
+    def values(self, x: Numbers) -> Scaled:
+        """N numbers in the range, by the policy; those outside are counted."""
+        keep = not_finite(x)
+        values, below, above = self._mapped(x)
+        if keep is not None:
+            below &= ~keep
+            above &= ~keep
+        outside = below | above
+        counts = {"out_of_range": int(outside.sum())}
+        null = None
+        if self.policy == "error" and outside.any():
+            raise self._out_of_range(x, int(outside.argmax()))
+        if self.policy == "clip":
+            values[below], values[above] = self.ends
+            counts["clipped"] = counts["out_of_range"]
+        elif self.policy == "null":
+            values[outside], null = 0.0, outside
+        return Scaled(finished(values, x, keep, self.affine), keep, null, counts)
+
+    def kernel(self, x: Numbers) -> Floats:
+        """N numbers in the range, whatever the policy."""
+        return self._mapped(x)[0]
+
+    def exactly(self, x: Fraction) -> Fraction:
+        """One number, clipped where that is the policy."""
+        y = self.affine.exactly(x)
+        if self.policy != "clip":
+            return y
+        return min(max(y, Fraction(self.ends[0])), Fraction(self.ends[1]))
+
+    def formula(self, x: str = "x") -> str:
+        """``-1 + 2 * (x - 3) / (10 - 3), clipped to [-1, 1]``."""
+        low, high = map(Fraction, self.ends)
+        y = f"{times(high - low)}({x}{minus(self.least)})"
+        if self.greatest != self.least:
+            y += f" / {self._span()}"
+        y = f"{spelled(low)} + {y}" if low else y
+        if words := OUTSIDE.get(self.policy):
+            y += f", {words} [{spelled(low)}, {spelled(high)}]"
+        return y
+
+    def inverse_formula(self) -> str:
+        """``3 + (10 - 3) * (y + 1) / 2``."""
+        low, high = map(Fraction, self.ends)
+        y = (f"({{}}{minus(self.ends[0])})" if low else "{}") + over(high - low)
+        if self.greatest != self.least:
+            y = f"{self._span()} * {y}"
+        return f"{spelled(self.least)} + {y}" if self.least else y
+
+    def _span(self) -> str:
+        """The divisor as a difference, whose numbers people know."""
+        greatest = spelled(self.greatest)
+        return f"({greatest}{minus(self.least)})" if self.least else greatest
+
+    def _mapped(self, x: Numbers) -> tuple[Floats, Mask, Mask]:
+        """Scaled numbers, and which lie below the minimum and above the maximum.
+
+        Every step rounds an increasing function of the step before, so the whole increases.
+        t >= 0 makes y >= A; at the other end y is held on its side of B. Differences that
+        overflow are taken of halves.
+        """
+        import numpy as np
+
+        least, greatest = Fraction(self.least), Fraction(self.greatest)
+        span = (greatest - least or Fraction(1)) * Fraction(10) ** x.scale
+        if math.isinf(nearest(span)):
+            x, least, greatest, span = (
+                Numbers(x.parts / 2, scale=x.scale),
+                least / 2,
+                greatest / 2,
+                span / 2,
+            )
+        divisor = nearest(span)
+        low, high = self.ends
+        unit = 0.5 if math.isinf(high - low) else 1.0
+        width = high * unit - low * unit
+        origin, top = in_units(least, x.scale), in_units(greatest, x.scale)
+        floats = len(x.parts) == len(origin) == len(top) == 1
+        lands = floats and low + width == high  # then t <= 1 makes y <= B, and t = 1 makes it B
+        hold = self.least != self.greatest and not lands
+        below, above = np.empty((2, len(x)), np.bool_)
+
+        def kernel(cells: slice) -> Floats:
+            block = x.at(cells)
+            from_least = rounded_difference(block, origin)
+            from_greatest = rounded_difference(block, top)
+            below[cells], above[cells] = from_least < 0, from_greatest > 0
+            y = low * unit + width * (from_least / divisor)
+            if unit != 1.0:
+                y /= unit
+            if not hold:
+                return y
+            y = np.where(from_greatest <= 0, np.minimum(y, high), y)
+            return np.where(from_greatest >= 0, np.maximum(y, high), y)
+
+        return blockwise(kernel, len(x)), below, above
+
+    def _out_of_range(self, x: Numbers, cell: int) -> CellError:
+        return CellError.at(
+            cell,
+            spelled(fraction(x, cell)),
+            f"is outside the fitted range, {spelled(self.least)} to {spelled(self.greatest)}. "
+            "--out-of-range keep, clip or null lets such numbers pass.",
+        )
+
+
+@dataclass(frozen=True)
+class MinMax(Method):
     """y = A + (B - A) * (x - min) / (max - min); in a constant column A + (x - min) * (B - A).
 
     min becomes A and max becomes B exactly, no number between them leaves [A, B], and y
@@ -76,6 +211,18 @@ class MinMax(AffineMethod):
         ),
     )
 
+    givens: ClassVar[Mapping[str, str]] = {
+        "min": "the number that becomes the low end of the range",
+        "max": "the number that becomes the high end of the range",
+    }
+    edges: ClassVar[Sequence[str]] = (
+        "A constant column becomes the low end of the range.",
+        "Numbers outside the fitted minimum and maximum are counted, whatever the policy.",
+    )
+    examples: ClassVar[Sequence[str]] = (
+        *("minmax", "minmax:-1,1", "minmax:-5,2.5,out-of-range=clip", "minmax:min=0,max=255"),
+    )
+
     range: tuple[float, float] = (0.0, 1.0)
     out_of_range: str = "keep"
 
@@ -86,126 +233,19 @@ class MinMax(AffineMethod):
         # + 0.0 turns -0.0 into 0.0, so that equal ranges are written alike
         low, high = (finite_number(end, "an end of --range") + 0.0 for end in ends)
         if not low < high:
-            raise UsageError(f"--range {shown(low)} {shown(high)}: LOW must be less than HIGH.")
+            raise UsageError(f"--range {spelled(low)} {spelled(high)}: LOW must be less than HIGH.")
         object.__setattr__(self, "range", (low, high))
         one_of(self.out_of_range, POLICIES, "--out-of-range")
+        if self.given:
+            known = given_numbers(self, "min", "max")
+            if known["min"] > known["max"]:
+                raise UsageError("minmax: min must not be greater than max.")
 
-    @property
-    def makes_missing(self) -> bool:
-        """Yes, with the policy "null"."""
-        return self.out_of_range == "null"
-
-    def transform(self, x: Numbers, column: Fitted) -> Scaled:
-        """`x` in the range."""
-        keep = kept(x, column)
-        if column.statistics.count == 0:
-            return unchanged(x, keep)
-        values, below, above = self._values(x, column)
-        if keep is not None:
-            below &= ~keep
-            above &= ~keep
-        outside = below | above
-        counts = {"out_of_range": int(outside.sum())}
-        null = None
-        if self.out_of_range == "error" and outside.any():
-            raise self._out_of_range(x, int(outside.argmax()), column)
-        if self.out_of_range == "clip":
-            values[below], values[above] = self.range
-            counts["clipped"] = counts["out_of_range"]
-        elif self.out_of_range == "null":
-            values[outside], null = 0.0, outside
-        return Scaled(
-            finished(values, x, keep, column, self.known_affine(column)), keep, null, counts
-        )
-
-    def affine(self, column: Fitted) -> Affine:
-        """(x - min) * (B - A) / (max - min) + A; in a constant column without the divisor."""
-        low, high = map(Fraction, self.range)
-        least, greatest = map(Fraction, ends(column.statistics))
-        return Affine(least, (high - low) / ((greatest - least) or 1), low)
-
-    def formula(self, column: Fitted) -> str:
-        """``-1 + 2 * (x - 3) / (10 - 3), clipped to [-1, 1]``."""
-        if column.statistics.count == 0:
-            return "x"
-        low, high = map(Fraction, self.range)
-        least, greatest = ends(column.statistics)
-        y = f"{times(high - low)}(x{minus(least)})"
-        if greatest != least:
-            y += f" / {_shown_span(least, greatest)}"
-        y = f"{shown(low)} + {y}" if low else y
-        if policy := OUTSIDE.get(self.out_of_range):
-            y += f", {policy} [{shown(low)}, {shown(high)}]"
-        return y
-
-    def inverse_formula(self, column: Fitted) -> str:
-        """``3 + (10 - 3) * (y + 1) / 2``."""
-        if column.statistics.count == 0:
-            return "y"
-        low, high = map(Fraction, self.range)
-        least, greatest = ends(column.statistics)
-        y = (f"(y{minus(self.range[0])})" if low else "y") + over(high - low)
-        if greatest != least:
-            y = f"{_shown_span(least, greatest)} * {y}"
-        return f"{shown(least)} + {y}" if least else y
-
-    def _values(self, x: Numbers, column: Fitted) -> tuple[Floats, Mask, Mask]:
-        """Scaled numbers, and which lie below the minimum and above the maximum.
-
-        Every step rounds an increasing function of the step before, so the whole increases.
-        t >= 0 makes y >= A; at the other end y is held on its side of B. Differences that
-        overflow are taken of halves.
-        """
-        import numpy as np
-
-        least, greatest = map(Fraction, ends(column.statistics))
-        span = (greatest - least or Fraction(1)) * Fraction(10) ** x.scale
-        if math.isinf(nearest(span)):
-            x, least, greatest, span = (
-                Numbers(x.parts / 2, scale=x.scale),
-                least / 2,
-                greatest / 2,
-                span / 2,
-            )
-        divisor = nearest(span)
-        low, high = self.range
-        unit = 0.5 if math.isinf(high - low) else 1.0
-        width = high * unit - low * unit
-        origin, top = in_units(least, x.scale), in_units(greatest, x.scale)
-        floats = len(x.parts) == len(origin) == len(top) == 1
-        lands = floats and low + width == high  # then t <= 1 makes y <= B, and t = 1 makes it B
-        hold = not column.statistics.constant and not lands
-        below, above = np.empty((2, len(x)), np.bool_)
-
-        def kernel(cells: slice) -> Floats:
-            block = part(x, cells)
-            from_least = rounded_difference(block, origin)
-            from_greatest = rounded_difference(block, top)
-            below[cells], above[cells] = from_least < 0, from_greatest > 0
-            y = low * unit + width * (from_least / divisor)
-            if unit != 1.0:
-                y /= unit
-            if not hold:
-                return y
-            y = np.where(from_greatest <= 0, np.minimum(y, high), y)
-            return np.where(from_greatest >= 0, np.maximum(y, high), y)
-
-        return blockwise(kernel, len(x)), below, above
-
-    def _out_of_range(self, x: Numbers, cell: int, column: Fitted) -> CellError:
-        least, greatest = ends(column.statistics)
-        return CellError.at(
-            cell,
-            column.name,
-            shown(fraction(x, cell)),
-            f"is outside the fitted range, {shown(least)} to {shown(greatest)}. "
-            "--out-of-range keep, clip or null lets such numbers pass.",
-        )
+    def mapping(self, column: ColumnStatistics) -> ColumnMapping:
+        """The minimum and maximum of the column, or given ones, to the ends of the range."""
+        if column.min is None or column.max is None:
+            return Unfitted()
+        return Rescaled(column.min, column.max, self.range, self.out_of_range)
 
 
-def _shown_span(least: Exact, greatest: Exact) -> str:
-    """The divisor as a difference, whose numbers people know."""
-    return f"({shown(greatest)}{minus(least)})" if least else shown(greatest)
-
-
-METHOD = MinMax
+METHODS = (MinMax,)

@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from normcli.errors import DataError, UsageError
-from normcli.methods.affine import (
-    Affine,
-    AffineMethod,
-    center,
-    finished,
-    kept,
-    minus,
-    plus,
-    shown,
-    unchanged,
-)
-from normcli.methods.base import Fitted, Option, Scaled, whole_number
-from normcli.numerics.doubles import blockwise, in_units, part, standardized
-from normcli.words import printable
+from normcli.methods.base import Method, Option, given_numbers, whole_number
+from normcli.methods.mapping import Affine, AffineMapping, Unfitted, minus, plus, spelled
+from normcli.numerics.doubles import blockwise, in_units, standardized
+from normcli.numerics.total import Exact
 
 if TYPE_CHECKING:
+    from normcli.methods.mapping import Mapping as ColumnMapping
     from normcli.numerics.numbers import Floats, Numbers
+    from normcli.statistics.column import ColumnStatistics
 
 UNDERFLOW = 2.0**-1000  # where |mean| / std is smaller, a quotient may lose bits to underflow
 
 
 @dataclass(frozen=True)
-class ZScore(AffineMethod):
+class Standardized(AffineMapping):
+    """x -> (x - mean) / std, within 1 ulp of the exact quotient; std is not 0."""
+
+    mean: Exact
+    std: float
+
+    @cached_property
+    def affine(self) -> Affine:  # made once: exact fractions take time
+        """(x - mean) * (1 / std) + 0."""
+        return Affine(Fraction(self.mean), 1 / Fraction(self.std), Fraction())
+
+    def kernel(self, x: Numbers) -> Floats:
+        """The z-scores of n numbers."""
+        if 0 < abs(self.affine.center) < UNDERFLOW * Fraction(self.std):
+            return self.affine.kernel(x)
+        mean, std = in_units(self.affine.center, x.scale), self.std
+        return blockwise(lambda cells: standardized(x.at(cells), mean, std), len(x))
+
+    def formula(self, x: str = "x") -> str:
+        """``(x - 3.5) / 1.25``."""
+        difference = f"{x}{minus(self.mean)}"
+        return difference if self.std == 1 else f"({difference}) / {spelled(self.std)}"
+
+    def inverse_formula(self) -> str:
+        """``y * 1.25 + 3.5``."""
+        product = "{}" if self.std == 1 else f"{{}} * {spelled(self.std)}"
+        return product + plus(self.mean)
+
+
+@dataclass(frozen=True)
+class ZScore(Method):
     """z = (x - mean) / std; in a constant column x - mean.
 
     Every z is within 1 ulp of the exact quotient, with mean and std the float64 of the
     statistics. Missing, NaN and infinite cells are kept.
 
     ddof: 0 for the standard deviation of a population, 1 for that of a sample.
+    center, scale: is the mean subtracted, and is the difference divided by std?
     """
 
     name: ClassVar[str] = "zscore"
@@ -48,69 +73,65 @@ class ZScore(AffineMethod):
             fits=True,
             default="0",
         ),
+        Option("no-center", "off", "Do not subtract the mean.", "center", fits=True, spelled=True),
+        Option("no-scale", "off", "Do not divide by std.", "scale", fits=True, spelled=True),
+    )
+    givens: ClassVar[Mapping[str, str]] = {
+        "mean": "the mean",
+        "std": "the standard deviation, greater than 0",
+    }
+    edges: ClassVar[Sequence[str]] = ("A constant column becomes x - mean, which is 0.",)
+    examples: ClassVar[Sequence[str]] = (
+        *("zscore", "zscore:ddof=1", "zscore:no-center", "zscore:no-scale"),
+        "zscore:mean=50000,std=8000",
     )
 
     ddof: int = 0
+    center: bool = True
+    scale: bool = True
 
     def __post_init__(self) -> None:
         if whole_number(self.ddof, "--ddof") not in (0, 1):
             raise UsageError(f"--ddof must be 0 (population) or 1 (sample), not {self.ddof}.")
+        if self.given:
+            known = given_numbers(self, *(["mean"] * self.center + ["std"] * self.scale))
+            if known.get("std", 1.0) <= 0:
+                raise UsageError(f"zscore: std must be greater than 0, not {known['std']:g}.")
 
-    def transform(self, x: Numbers, column: Fitted) -> Scaled:
-        """The z-scores of `x`."""
-        keep = kept(x, column)
-        if column.statistics.count == 0:
-            return unchanged(x, keep)
-        to = self.known_affine(column)
-        std = column.once((repr(self), "std"), lambda: self._std(column))
-        if 0 < abs(to.center) < UNDERFLOW * Fraction(std):
-            return Scaled(finished(to.values(x), x, keep, column, to), keep)
+    def mapping(self, column: ColumnStatistics) -> ColumnMapping:
+        """(x - mean) / std, of the column's moments or of given numbers."""
+        if not (column.given or column.count):
+            return Unfitted()
+        mean = center(column) if self.center else 0.0
+        return Standardized(mean, self._std(column) if self.scale else 1.0)
 
-        mean = in_units(to.center, x.scale)
-
-        def kernel(cells: slice) -> Floats:
-            return standardized(part(x, cells), mean, std)
-
-        return Scaled(finished(blockwise(kernel, len(x)), x, keep, column, to), keep)
-
-    def affine(self, column: Fitted) -> Affine:
-        """(x - mean) * (1 / std) + 0."""
-        mean = Fraction(center(column.statistics))
-        return Affine(mean, 1 / Fraction(self._std(column)), Fraction())
-
-    def formula(self, column: Fitted) -> str:
-        """``(x - 3.5) / 1.25``."""
-        statistics = column.statistics
-        if statistics.count == 0:
-            return "x"
-        difference = f"x{minus(center(statistics))}"
-        return difference if statistics.constant else f"({difference}) / {shown(self._std(column))}"
-
-    def inverse_formula(self, column: Fitted) -> str:
-        """``y * 1.25 + 3.5``."""
-        statistics = column.statistics
-        if statistics.count == 0:
-            return "y"
-        product = "y" if statistics.constant else f"y * {shown(self._std(column))}"
-        return product + plus(center(statistics))
-
-    def _std(self, column: Fitted) -> float:
+    def _std(self, column: ColumnStatistics) -> float:
         """The divisor: 1 for a constant column."""
-        if column.statistics.constant:
+        if column.constant:
             return 1.0
         try:
-            std = column.statistics.std(self.ddof)
+            std = column.std(self.ddof)
         except OverflowError as error:
             raise DataError(
-                f"column {printable(column.name)}: its standard deviation is larger than the "
-                "largest float64 (1.8e308). Use --ddof 0 or --method minmax."
+                "its standard deviation is larger than the largest float64 (1.8e308). "
+                "Use --ddof 0 or --method minmax."
             ) from error
         if not std:
             raise DataError(
-                f"column {printable(column.name)}: its standard deviation is smaller than the "
-                "smallest float64 (5e-324). Use --method minmax."
+                "its standard deviation is smaller than the smallest float64 (5e-324). "
+                "Use --method minmax."
             )
         return std
 
 
-METHOD = ZScore
+def center(column: ColumnStatistics) -> Exact:
+    """The mean; for a constant column its value, exactly.
+
+    An integer beyond 2**53 or a decimal may differ from the float64 of its own mean.
+    """
+    value = column.min if column.constant else column.mean
+    assert value is not None
+    return value
+
+
+METHODS = (ZScore,)

@@ -149,7 +149,7 @@ def count_outside(x: Numbers, low: Exact, high: Exact) -> int:
     count = 0
     with np.errstate(all="ignore"):
         for start in range(0, len(x), BLOCK):
-            block = part(x, slice(start, start + BLOCK))
+            block = x.at(slice(start, start + BLOCK))
             count += int(np.count_nonzero(rounded_difference(block, origin) < 0))
             count += int(np.count_nonzero(rounded_difference(block, top) > 0))
     return count
@@ -188,12 +188,6 @@ def blockwise(kernel: Callable[[slice], Floats], n: int) -> Floats:
             cells = slice(start, start + BLOCK)
             out[cells] = kernel(cells)
     return out
-
-
-def part(x: Numbers, cells: slice) -> Numbers:
-    """Some consecutive cells, without copying."""
-    missing = None if x.missing is None else x.missing[cells]
-    return Numbers(x.parts[:, cells], missing, x.scale)
 
 
 def not_finite(x: Numbers) -> Mask | None:

@@ -1,8 +1,9 @@
-"""One column of one chunk, as exact numbers: what formats give and methods take."""
+"""The numbers of one column of a chunk: as formats give them, and as mappings return them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Numbers:
     """n numbers of a column, exactly as they were read.
 
@@ -35,3 +36,25 @@ class Numbers:
 
     def __len__(self) -> int:
         return int(self.parts.shape[1])
+
+    def at(self, cells: slice | Mask) -> Numbers:
+        """Some of the cells; those of a slice are not copied."""
+        missing = None if self.missing is None else self.missing[cells]
+        return Numbers(self.parts[:, cells], missing, self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """What n numbers become.
+
+    values: float64, shape (n,). Whatever is in `keep` or `null` cells is ignored.
+    keep: cells that come back as they were written (missing, NaN, infinities that are
+        ignored), or None for none.
+    null: cells that become missing (out-of-range policy), or None for none.
+    counts: what the report tells -> number of cells, such as "out_of_range".
+    """
+
+    values: Floats
+    keep: Mask | None = None
+    null: Mask | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Self
 
+LARGEST = sys.float_info.max
 MAX_FLOATS = 120  # of an expansion; the sum of squares over all of float64's range has 80
 MAX_SCALE = 400  # decimal places; a 256-bit decimal has 76, its square twice as many
 HEX_FLOAT = re.compile(r"(-?)0x1(?:\.([0-9a-f]{0,12}[1-9a-f]))?p([+-][1-9][0-9]{0,3})")
@@ -192,3 +194,8 @@ def _decimal(value: Fraction) -> Decimal:
         raise ValueError(f"{value} has no end in decimal notation")
     unscaled = value.numerator * 10**places // value.denominator
     return Decimal((int(unscaled < 0), tuple(map(int, str(abs(unscaled)))), -places))
+
+
+def exact_json(value: Exact | None) -> float | int | str | None:
+    """`value` as JSON has it: a decimal that is not a float64 is text with all its digits."""
+    return format(value, "f") if isinstance(value, Decimal) else value

@@ -1,7 +1,15 @@
 """The verbs: tables in, statistics or tables out. Knows no format, no method, no engine."""
 
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import Bounds, count_statistics, fit, observe, why
+from normcli.pipeline.fitting import (
+    Bounds,
+    Tables,
+    count_statistics,
+    fit,
+    observe,
+    refuse_absent,
+    why,
+)
 from normcli.pipeline.scaling import Job, Plan, Scaling
 
 __all__ = [
@@ -10,8 +18,10 @@ __all__ = [
     "Job",
     "Plan",
     "Scaling",
+    "Tables",
     "count_statistics",
     "fit",
     "observe",
+    "refuse_absent",
     "why",
 ]

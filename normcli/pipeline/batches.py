@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from normcli.errors import DataError
 from normcli.formats.base import Chunk
-from normcli.methods.base import Batching
+from normcli.statistics.batching import Batching
 
 
 def batched(chunks: Iterator[Chunk], batching: Batching, name: str) -> Iterator[tuple[Chunk, int]]:

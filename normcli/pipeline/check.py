@@ -14,8 +14,8 @@ from normcli.formats.base import NotNumbers, Table
 from normcli.pipeline import Bounds, Choice, count_statistics, observe, why
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
+from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, as_json, drift, missing_share
-from normcli.statistics.moments import ColumnStatistics
 from normcli.words import did_you_mean, number, percent, points, printable
 
 
@@ -123,9 +123,10 @@ def check(
     names = wanted(first.columns, statistics, choice)
     every = replace(choice, select=(), exclude=_unwanted(first, names), ignore_infinite=True)
     bounds = {name: _bounds(c) for name, c in statistics.columns.items()}
-    seen = observe(chain([first], waiting), every, summary, engine, bounds)
-    _refuse_repeated(first.name, seen.names, [n for n in names if n in statistics.columns])
-    found = dict(zip(seen.names, seen.seen, strict=True))
+    looked, seen = observe(chain([first], waiting), every, summary, engine, bounds)
+    _refuse_repeated(first.name, looked.names, [n for n in names if n in statistics.columns])
+    numbers = seen.columns(len(looked.names), looked.needs)[()]
+    found = {n: numbers.get(i) or seen.others[i] for i, n in enumerate(looked.names)}
     outside = summary.cells.get("out_of_range", Counter())
     allowed = choice.ignore_infinite
     columns = [
@@ -210,7 +211,7 @@ def _check_column(
         return _other(n, "retyped", words, fits=limits.retyped_column)
     moved = drift(then, now, statistics.ddof)
     numbers = now.count + now.inf
-    share = outside / numbers if numbers and then.count else None
+    share = outside / numbers if numbers and then.min is not None else None
     faults = dict(_faults(then, now, moved, share, limits))
     if now.inf and infinite_is_fault:
         faults["infinite"] = f"{now.inf} infinite; --on-inf ignore takes them as out of range"
@@ -230,7 +231,7 @@ def _faults(
     limits: Limits,
 ) -> Iterator[tuple[str, str]]:
     """Which limits are passed, and by how much."""
-    if then.count == 0 and now.count:
+    if then.count == 0 and not then.given and now.count:
         yield "count", "it had no number when it was fitted, and has some now"
     if share is not None and share > limits.out_of_range:
         low, high = (number(end, then.std()) for end in (then.min, then.max))

@@ -11,7 +11,6 @@ from normcli.engines.local import Engine, Overlapped, Serial
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numerics.numbers import Numbers
 from normcli.pipeline.select import are_names, select
-from normcli.statistics.moments import TableStatistics
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def good_rows(
 
 
 def read_chunk(chunk: Chunk, columns: Sequence[int], choice: Choice) -> list[Numbers]:
-    """The columns as numbers; raises BadRowError for the first row that is not to be had.
+    """The columns as numbers; raises BadRowError for the first row that cannot be read.
 
     An infinite number is refused here only where it comes before a bad row: of several
     problems the first is told, wherever chunks are cut. For others see `refuse_infinite`.
@@ -69,7 +68,7 @@ def read_chunk(chunk: Chunk, columns: Sequence[int], choice: Choice) -> list[Num
         if error.row:
             before = chunk.slice(0, error.row)
             numbers = read_chunk(before, columns, choice)
-            counts = TableStatistics.of(numbers).inf
+            counts = [int(np.isinf(x.parts[0]).sum()) for x in numbers]
             refuse_infinite(before, dict(zip(columns, numbers, strict=True)), counts, choice)
         raise
 

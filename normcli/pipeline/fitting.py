@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 from normcli.engines.local import Engine
 from normcli.errors import DataError, UsageError
-from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
-from normcli.methods.base import Method
+from normcli.formats.base import Chunk, NotNumbers, Table
+from normcli.methods.spelling import Asked, Methods, refuse_unknown_names
 from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
@@ -23,173 +23,222 @@ from normcli.pipeline.choice import (
     good_rows,
     infinite,
     read_chunk,
-    refuse_infinite,
 )
+from normcli.pipeline.collect import MOMENTS, Found, Need, needs_of
 from normcli.pipeline.summary import Summary
-from normcli.sidecar.model import Statistics
-from normcli.statistics.moments import ColumnStatistics, Fold, TableStatistics
+from normcli.sidecar.model import GroupStatistics, Statistics
+from normcli.statistics.base import Rows
+from normcli.statistics.column import ColumnStatistics
+from normcli.statistics.moments import MomentsState
 from normcli.words import did_you_mean, printable
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a chunk holds: the statistics of its columns of numbers, and why others are none."""
-
-    rows: int
-    statistics: TableStatistics
-    others: dict[int, NotNumbers]  # position -> why the column is not in `statistics`
-    bad_rows: list[tuple[int, str]]
-    outside: dict[int, int]  # position -> numbers outside the bounds of that column
-    infinite: dict[int, BadRowError]  # position -> that of its first infinite number; in order
-
 
 Bounds = tuple[Exact, Exact] | None
 
 
 @dataclass(frozen=True)
-class Task:
-    """A chunk, and the positions of the columns that are wanted of it.
+class Wanted:
+    """What is to be found out about which columns, in one pass.
 
-    bounds: position of a column that is one of numbers -> numbers outside of these are
+    names: of the columns, which all tables need; their places are the numbers of the columns.
+    only: the numbers of those that are read; None: all.
+    """
+
+    names: tuple[str, ...]
+    needs: tuple[Need, ...] = MOMENTS
+    only: frozenset[int] | None = None
+
+    @classmethod
+    def of(cls, table: Table, choice: Choice, asked: Asked | None = None) -> Wanted:
+        """What a table with these columns needs; raises NormcliError where there is none."""
+        names = tuple(wanted_names(table, choice))
+        if asked is None:
+            return cls(names)
+        return cls(names, needs_of(names, asked.methods(table.columns, "the table")))
+
+    def alive(self, found: Found) -> list[int]:
+        """The columns that are numbers so far, of those that are read."""
+        numbers = range(len(self.names)) if self.only is None else sorted(self.only)
+        return [i for i in numbers if i not in found.others]
+
+    def next(self, found: Found) -> Wanted | None:
+        """What has to be found out in another pass; None where nothing has."""
+        needs = []
+        for need, fold in zip(self.needs, found.folds, strict=True):
+            values = {key: v for key, v in fold.values().items() if key[1] not in found.others}
+            if recipe := need.recipe.next(values):
+                needs.append(replace(need, recipe=recipe))
+        if not needs:
+            return None
+        everything = frozenset(range(len(self.names)))
+        only = frozenset[int]().union(*(need.columns or everything for need in needs))
+        return Wanted(self.names, tuple(needs), only - found.others.keys())
+
+
+@dataclass(frozen=True)
+class Task:
+    """A chunk, and the columns that are wanted of it.
+
+    columns: the number of a column -> its position in the chunk.
+    bounds: the number of a column that is one of numbers -> numbers outside of these are
         counted (None: there are no bounds). Its cells are read as `Scale` would read them.
     """
 
     chunk: Chunk
-    columns: tuple[int, ...]
-    bounds: Mapping[int, Bounds]
+    columns: Mapping[int, int]
+    bounds: Mapping[int, Bounds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class See:
-    """Work: a `Task` -> `Seen`.
+class Look:
+    """Work: a `Task` -> what was `Found`.
 
-    strict: a cell that is no number is an error, not a reason to leave its column alone.
+    strict: a cell that is not a number is an error, not a reason to leave its column alone.
     """
 
+    needs: tuple[Need, ...]
     strict: bool
     choice: Choice
 
-    def __call__(self, task: Task) -> Seen:
-        """See one chunk."""
-        columns = task.columns
-        chunk, bad_rows = good_rows(task.chunk, columns if self.strict else (), self.choice)
-        read = read_chunk if self.strict else partial(_observed, task.bounds)
-        found = dict(zip(columns, read(chunk, columns, self.choice), strict=True))
-        numbers = {column: x for column, x in found.items() if isinstance(x, Numbers)}
-        statistics = TableStatistics.of(list(numbers.values()))
-        if self.strict:
-            refuse_infinite(chunk, numbers, statistics.inf, self.choice)
-        return Seen(
-            chunk.rows,
-            statistics,
-            {column: x for column, x in found.items() if isinstance(x, NotNumbers)},
-            bad_rows,
-            _outside(task.bounds, numbers),
-            infinite(chunk, numbers, statistics.inf, self.choice),
-        )
+    def __call__(self, task: Task) -> Found:
+        """Look at one chunk."""
+        positions = list(task.columns.values())
+        chunk, bad_rows = good_rows(task.chunk, positions if self.strict else (), self.choice)
+        read = read_chunk if self.strict else partial(_observed, self._bounded(task))
+        cells = dict(zip(task.columns, read(chunk, positions, self.choice), strict=True))
+        numbers = {i: x for i, x in cells.items() if isinstance(x, Numbers)}
+        rows = Rows(numbers, chunk.labels(), chunk.weights())
+        found = Found.of(rows, self.needs, chunk, task.columns)
+        self._note_infinite(found, chunk, task, numbers)
+        found.rows, found.bad_rows = chunk.rows, bad_rows
+        found.others = {i: x for i, x in cells.items() if isinstance(x, NotNumbers)}
+        found.outside = _outside(task.bounds, numbers)
+        return found
+
+    def _bounded(self, task: Task) -> set[int]:
+        return {task.columns[i] for i in task.columns if i in task.bounds}
+
+    def _note_infinite(
+        self, found: Found, chunk: Chunk, task: Task, numbers: Mapping[int, Numbers]
+    ) -> None:
+        """Note the first infinite number of each column; raises for the first one if strict."""
+        moments = found.folds[0].state
+        if not isinstance(moments, MomentsState):
+            return  # in a later pass all is known
+        numbers_of = {task.columns[i]: x for i, x in numbers.items()}
+        columns = {position: i for i, position in task.columns.items()}
+        for position, error in infinite(chunk, numbers_of, moments.inf, self.choice).items():
+            found.problems[columns[position]] = error
+        in_order = sorted(found.problems.items(), key=lambda item: item[1].row)
+        found.problems = dict(in_order)
+        if self.strict and in_order:
+            raise in_order[0][1]
 
 
 def _observed(
-    bounds: Mapping[int, Bounds], chunk: Chunk, columns: Sequence[int], _: Choice
+    bounded: set[int], chunk: Chunk, positions: Sequence[int], _: Choice
 ) -> Sequence[Numbers | NotNumbers]:
-    found = chunk.observe(columns)
-    for i, column in enumerate(columns):
-        if isinstance(found[i], NotNumbers) and column in bounds:
+    found = chunk.observe(positions)
+    for i, position in enumerate(positions):
+        if isinstance(found[i], NotNumbers) and position in bounded:
             with suppress(DataError):  # numbers with leading zeros are numbers here
-                found[i] = chunk.numbers([column])[0]
+                found[i] = chunk.numbers([position])[0]
     return found
 
 
 def _outside(bounds: Mapping[int, Bounds], numbers: Mapping[int, Numbers]) -> dict[int, int]:
-    return {
-        column: count_outside(x, *limits)
-        for column, x in numbers.items()
-        if (limits := bounds.get(column))
-    }
+    return {i: count_outside(x, *limits) for i, x in numbers.items() if (limits := bounds.get(i))}
 
 
-@dataclass
-class Observed:
-    """The columns of some tables, by name, and what has been seen of each.
+@dataclass(frozen=True)
+class Tables:
+    """Tables that can be read several times: they are opened anew for each pass."""
 
-    infinite: column -> the error for its first infinite number; those of first rows first. It
-        is a problem only where the column turns out to be one of numbers.
-    sorted: tables had the columns in different orders.
-    """
+    opened: Callable[[], Iterator[Table]]
 
-    names: list[str]
-    seen: list[ColumnStatistics | NotNumbers]
-    infinite: dict[int, BadRowError] = field(default_factory=dict)
-    sorted: bool = False
-
-    @classmethod
-    def unseen(cls, names: Sequence[str]) -> Observed:
-        """Columns of which no row has been seen."""
-        return cls(list(names), [ColumnStatistics() for _ in names])
-
-    def merge(
-        self, positions: Sequence[int], parts: Sequence[ColumnStatistics | NotNumbers]
-    ) -> None:
-        """Add what more rows hold in some columns; one that is no column of numbers stays so."""
-        for i, part in zip(positions, parts, strict=True):
-            have = self.seen[i]
-            if isinstance(have, ColumnStatistics):
-                self.seen[i] = have.merge(part) if isinstance(part, ColumnStatistics) else part
-
-    def join(self, other: Observed) -> None:
-        """Add what was observed of the same columns in the rows that follow."""
-        self.merge(range(len(self.names)), other.seen)
-        self.note_infinite(other.infinite)
-        self.sorted |= other.sorted
-
-    def note_infinite(self, found: Mapping[int, BadRowError]) -> None:
-        """Keep what is new of the infinite numbers of the rows that follow."""
-        for i, error in found.items():
-            self.infinite.setdefault(i, error)
-
-    def refuse_infinite(self) -> None:
-        """Raise DataError for the first infinite number in a column of numbers."""
-        alive = set(self.alive())
-        for i, error in self.infinite.items():
-            if i in alive:
-                raise error
-
-    def alive(self) -> list[int]:
-        """The columns that are numbers so far."""
-        return [i for i, seen in enumerate(self.seen) if isinstance(seen, ColumnStatistics)]
+    def __iter__(self) -> Iterator[Table]:
+        return self.opened()
 
 
 def fit(
     tables: Iterable[Table],
     choice: Choice,
-    method: Method,
-    column_methods: Mapping[str, Method],
+    asked: Asked,
     engine: Engine | None = None,
     summary: Summary | None = None,
 ) -> tuple[Statistics, Summary]:
-    """The exact statistics of the chosen columns of all tables, in one pass.
+    """The exact statistics of the chosen columns of all tables.
 
     Without a selection these are the columns all of whose cells are numbers or missing.
+
+    tables: are gone through once, or as often as the methods ask for (`Asked.passes`): see
+        `Tables`.
     summary: what is to be filled; None: a new one.
     """
     summary = Summary() if summary is None else summary
-    columns = observe(tables, choice, summary, engine)
-    return fitted(columns, method, column_methods, summary), summary
+    wanted, found = observe(tables, choice, summary, engine, asked=asked)
+
+    def again(more: Wanted) -> Found:
+        return observe(tables, choice, Summary(watch=summary.watch), engine, wanted=more)[1]
+
+    return fitted(wanted, found, asked, summary, again), summary
 
 
 def fitted(
-    columns: Observed, method: Method, column_methods: Mapping[str, Method], summary: Summary
+    wanted: Wanted,
+    found: Found,
+    asked: Asked,
+    summary: Summary,
+    again: Callable[[Wanted], Found],
 ) -> Statistics:
-    """The statistics of what was observed; fills `summary`.
+    """The statistics of what was found; fills `summary`.
 
-    Raises: DataError where there is no column of numbers, or an infinite number in one.
+    again: makes another pass over the same rows.
+
+    Raises: DataError where there is no column of numbers, or one has an infinite number.
     """
-    columns.refuse_infinite()
-    chosen = _chosen(columns, summary)
-    statistics = Statistics(summary.rows, chosen, method, _known(column_methods, chosen))
+    found.refuse_problems()
+    chosen = _chosen(wanted.names, found, summary)
+    columns = found.columns(len(wanted.names), wanted.needs)
+    more: Wanted | None = wanted
+    while more and (more := more.next(found)):
+        found = again(more)
+        found.refuse_problems()
+        columns = found.columns(len(more.names), more.needs, columns)
+    count_statistics({name: columns[()][i] for name, i in chosen.items()}, summary)
+    methods = asked.methods(wanted.names, "the table")
+    statistics = Statistics(
+        summary.rows,
+        {name: _given(methods, name) or columns[()][i] for name, i in chosen.items()},
+        replace(methods.default, given={}),
+        _own(methods, chosen),
+        {
+            group: GroupStatistics(
+                next(iter(each.values())).cells, {name: each[i] for name, i in chosen.items()}
+            )
+            for group, each in sorted(columns.items())
+            if group
+        },
+    )
+    refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)
-    count_statistics(statistics.columns, summary)
     return statistics
+
+
+def _given(methods: Methods, name: str) -> ColumnStatistics | None:
+    """The numbers that were given for a column, if any."""
+    given = methods.of(name).given
+    return ColumnStatistics(given=given) if given else None
+
+
+def _own(methods: Methods, chosen: Mapping[str, int]) -> dict[str, Any]:
+    """The methods of single columns; raises UsageError where one that was named is not chosen."""
+    for name in sorted(methods.named - chosen.keys()):
+        raise UsageError(
+            f"--column {printable(name)}: this is not a column of numbers."
+            + did_you_mean(name, chosen)
+        )
+    own = {name: method for name, method in methods.own.items() if name in chosen}
+    return {name: replace(method, given={}) for name, method in own.items()}
 
 
 def observe(
@@ -198,18 +247,27 @@ def observe(
     summary: Summary,
     engine: Engine | None = None,
     bounds: Mapping[str, Bounds] | None = None,
-    names: Sequence[str] = (),
-) -> Observed:
+    wanted: Wanted | None = None,
+    asked: Asked | None = None,
+) -> tuple[Wanted, Found]:
     """What the wanted columns of all tables hold, in one pass.
 
     bounds: columns that are known to be of numbers -> numbers outside of these are counted
         as "out_of_range" in `summary` (None: there are no bounds).
-    names: of the wanted columns, which all tables need; empty: those that the first one has.
+    wanted: what all tables need; None: what the first one has, and `asked` asks of it.
     """
-    observing = _Observing(choice, summary, bounds or {}, names)
+    observing = _Observing(choice, summary, bounds or {}, asked, wanted)
     for same, alike in groupby(tables, partial(engine_for, engine)):
         observing.add(alike, same)
-    return observing.columns()
+    if observing.wanted is None:
+        raise UsageError("there is no input")
+    return observing.wanted, observing.found
+
+
+def refuse_absent(table: Table, choice: Choice, asked: Asked) -> None:
+    """Raise UsageError for a column that is asked for and is not in the table."""
+    choice.wanted(table.columns)
+    asked.methods(table.columns, "the table")
 
 
 def wanted_names(table: Table, choice: Choice) -> list[str]:
@@ -222,41 +280,35 @@ def wanted_names(table: Table, choice: Choice) -> list[str]:
     return [table.columns[i] for i in wanted]
 
 
-def _bounds_by_position(bounds: Mapping[str, Bounds], table: Table) -> dict[int, Bounds]:
-    return {i: bounds[name] for i, name in enumerate(table.columns) if name in bounds}
-
-
-def _same_columns(
-    table: Table, wanted: list[int], columns: Observed, choice: Choice
+def _positions(
+    table: Table, chosen: list[int], names: Sequence[str], found: Found, choice: Choice
 ) -> dict[int, int]:
-    """Position in the fit -> position in this table; raises DataError where they differ."""
-    names = [table.columns[i] for i in wanted]
-    positions = {i: wanted[place] for i, place in _places(table.name, names, columns).items()}
-    for i, place in positions.items():
-        if place in table.others:
+    """The number of a column -> its position in this table; raises DataError where they differ."""
+    here = [table.columns[i] for i in chosen]
+    if here != list(names):
+        found.sorted = True
+        _refuse_other_columns(table, here, names)
+    places = {key: place for place, key in enumerate(_numbered(here))}
+    positions = {i: chosen[places[key]] for i, key in enumerate(_numbered(names))}
+    for i, position in positions.items():
+        if position in table.others:
             if choice.select:
                 raise DataError(
-                    f"{table.name}: column {printable(columns.names[i])} is of type "
-                    f"{table.others[place]}, not numbers"
+                    f"{table.name}: column {printable(names[i])} is of type "
+                    f"{table.others[position]}, not numbers"
                 )
-            columns.seen[i] = NotNumbers(table.others[place])
+            found.others[i] = NotNumbers(table.others[position])
     return positions
 
 
-def _places(table: str, names: Sequence[str], columns: Observed) -> dict[int, int]:
-    """Position in `columns` -> position in `names`, which another table has."""
-    if names != columns.names:
-        columns.sorted = True
-        odd = Counter(columns.names) - Counter(names) or Counter(names) - Counter(columns.names)
-        if odd:
-            name = printable(next(iter(odd)))
-            has = "has no" if next(iter(odd)) in columns.names else "alone has the"
-            raise DataError(
-                f"{table}: this table {has} column {name}; all inputs of one fit need the "
-                f"same columns\nTo leave it alone, --exclude it; or fit each by itself"
-            )
-    places = {key: place for place, key in enumerate(_numbered(names))}
-    return {i: places[key] for i, key in enumerate(_numbered(columns.names))}
+def _refuse_other_columns(table: Table, here: Sequence[str], names: Sequence[str]) -> None:
+    odd = Counter(names) - Counter(here) or Counter(here) - Counter(names)
+    for name in odd:
+        has = "has no" if name in names else "alone has the"
+        raise DataError(
+            f"{table.name}: this table {has} column {printable(name)}; all inputs of one fit need "
+            "the same columns\nTo leave it alone, --exclude it; or fit each by itself"
+        )
 
 
 def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
@@ -270,88 +322,92 @@ def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
 
 
 class _Observing:
-    """Tables, one after the other, that the same workers see."""
+    """One pass over tables, one after the other."""
 
     def __init__(
         self,
         choice: Choice,
         summary: Summary,
         bounds: Mapping[str, Bounds],
-        names: Sequence[str],
+        asked: Asked | None,
+        wanted: Wanted | None,
     ) -> None:
-        self._choice, self._summary, self._bounds = choice, summary, bounds
-        self._columns = Observed.unseen(names) if names else None
-        self._fold = Fold(len(names))
+        self._choice, self._summary, self._bounds, self._asked = choice, summary, bounds, asked
+        self.wanted = wanted
+        self.found = Found.nothing(wanted.needs if wanted else ())
 
     def add(self, tables: Iterable[Table], engine: Engine) -> None:
-        """Add what tables hold."""
-        asked: deque[tuple[Table, dict[int, int], list[int]]] = deque()
-        see = See(bool(self._choice.select), self._choice)
-        with closing(engine.map(see, self._tasks(tables, asked))) as results:
-            for seen in results:
-                self._add(seen, *asked.popleft())
+        """Add what tables hold; the engine takes all of their chunks."""
+        begun: deque[Table] = deque()
+        tasks = self._tasks(tables, begun)
+        for first in tasks:  # with it the needs are known
+            look = Look(self._begun.needs, bool(self._choice.select), self._choice)
+            with closing(engine.map(look, _chained(first, tasks))) as results:
+                for found in results:
+                    self._add(found, begun.popleft())
 
-    def columns(self) -> Observed:
-        """What has been observed."""
-        if self._columns is None:
-            raise UsageError("there is no input")
-        self._columns.merge(range(len(self._columns.names)), self._fold.columns())
-        return self._columns
+    @property
+    def _begun(self) -> Wanted:
+        assert self.wanted is not None, "a table has been begun"
+        return self.wanted
 
-    def _tasks(
-        self, tables: Iterable[Table], asked: deque[tuple[Table, dict[int, int], list[int]]]
-    ) -> Iterator[Task]:
+    def _tasks(self, tables: Iterable[Table], begun: deque[Table]) -> Iterator[Task]:
         for table in tables:
-            columns, places = self._begin(table)
-            bounds = _bounds_by_position(self._bounds, table)
+            positions = self._begin(table)
+            bounds = {
+                i: self._bounds[name]
+                for i, name in enumerate(self._begun.names)
+                if name in self._bounds
+            }
             # What is known not to be numbers by now is not asked for again.
-            for chunk in table.chunks([places[i] for i in columns.alive()]):
-                alive = columns.alive()
-                asked.append((table, places, alive))
-                yield Task(chunk, tuple(places[i] for i in alive), bounds)
+            alive = self._begun.alive(self.found)
+            for chunk in table.chunks([positions[i] for i in alive]):
+                alive = self._begun.alive(self.found)
+                begun.append(table)
+                yield Task(chunk, {i: positions[i] for i in alive}, bounds)
 
-    def _begin(self, table: Table) -> tuple[Observed, dict[int, int]]:
-        """All columns so far, and where they are in this table."""
+    def _begin(self, table: Table) -> dict[int, int]:
+        """The positions of all columns in this table, by their numbers."""
         self._summary.inputs.append((table.name, table.format))
-        wanted = self._choice.wanted(table.columns)
-        self._note_left(table, wanted)
-        if self._columns is None:
-            self._columns = Observed.unseen(wanted_names(table, self._choice))
-            self._fold = Fold(len(self._columns.names))
-        return self._columns, _same_columns(table, wanted, self._columns, self._choice)
+        chosen = self._choice.wanted(table.columns)
+        self._note_left(table, chosen)
+        if self.wanted is None:
+            self.wanted = Wanted.of(table, self._choice, self._asked)
+            self.found = Found.nothing(self.wanted.needs)
+        return _positions(table, chosen, self.wanted.names, self.found, self._choice)
 
-    def _note_left(self, table: Table, wanted: list[int]) -> None:
+    def _note_left(self, table: Table, chosen: list[int]) -> None:
         left = self._summary.left
         left.update(dict.fromkeys(table.partition, "partition"))
-        for i in sorted(set(range(len(table.columns))).difference(wanted)):
+        for i in sorted(set(range(len(table.columns))).difference(chosen)):
             left.setdefault(table.columns[i], "not selected" if self._choice.select else "excluded")
 
-    def _add(self, seen: Seen, table: Table, places: Mapping[int, int], asked: list[int]) -> None:
-        assert self._columns is not None
-        others = [i for i in asked if places[i] in seen.others]
-        self._columns.merge(others, [seen.others[places[i]] for i in others])
-        self._fold.add(seen.statistics, [i for i in asked if places[i] not in seen.others])
-        columns = {place: i for i, place in places.items()}
-        self._columns.note_infinite({columns[place]: e for place, e in seen.infinite.items()})
-        for position, cells in seen.outside.items():
-            self._summary.count("out_of_range", table.columns[position], cells)
-        self._summary.advance(seen.rows, seen.bad_rows)
+    def _add(self, found: Found, table: Table) -> None:
+        self.found.join(found)
+        for i, cells in found.outside.items():
+            self._summary.count("out_of_range", self._begun.names[i], cells)
+        self._summary.advance(found.rows, found.bad_rows)
 
 
-def _chosen(columns: Observed, summary: Summary) -> dict[str, ColumnStatistics]:
-    """The columns that are numbers, by name; raises DataError where there is none."""
-    chosen: dict[str, ColumnStatistics] = {}
-    repeated = Counter(columns.names)
-    for name, seen in zip(columns.names, columns.seen, strict=True):
-        if isinstance(seen, NotNumbers):
-            summary.left.setdefault(name, why(seen))
+def _chained(first: Task, others: Iterator[Task]) -> Iterator[Task]:
+    yield first
+    yield from others
+
+
+def _chosen(names: Sequence[str], found: Found, summary: Summary) -> dict[str, int]:
+    """The columns of numbers, by name; raises DataError where there is none."""
+    chosen: dict[str, int] = {}
+    repeated = Counter(names)
+    for i, name in enumerate(names):
+        if i in found.others:
+            summary.left.setdefault(name, why(found.others[i]))
         elif repeated[name] > 1:
             raise DataError(
                 f"{repeated[name]} columns are named {printable(name)}, and a column of numbers "
                 "is among them\nRename them, --exclude them, or use --no-header and positions"
             )
         else:
-            chosen[name] = seen
+            chosen[name] = i
     if not chosen:
         reasons = ", ".join(
             f"{printable(n, 30)} ({why})" for n, why in list(summary.left.items())[:5]
@@ -360,7 +416,7 @@ def _chosen(columns: Observed, summary: Summary) -> dict[str, ColumnStatistics]:
             f"no column holds numbers only: {reasons}\n"
             "Choose some with --select, or see --delimiter"
         )
-    return {name: chosen[name] for name in sorted(chosen)} if columns.sorted else chosen
+    return {name: chosen[name] for name in sorted(chosen)} if found.sorted else chosen
 
 
 def why(seen: NotNumbers) -> str:
@@ -368,17 +424,6 @@ def why(seen: NotNumbers) -> str:
     if not seen.where:
         return seen.reason
     return f"{seen.reason}: {printable(seen.text, 20)} at {seen.where}"
-
-
-def _known(column_methods: Mapping[str, Method], chosen: Mapping[str, Any]) -> dict[str, Method]:
-    """The methods of single columns; raises UsageError for one of no column."""
-    for name in column_methods:
-        if name not in chosen:
-            raise UsageError(
-                f"--column {printable(name)}: this is no column of numbers."
-                + did_you_mean(name, chosen)
-            )
-    return dict(column_methods)
 
 
 def count_statistics(columns: Mapping[str, ColumnStatistics], summary: Summary) -> None:

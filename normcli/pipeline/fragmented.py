@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ from normcli.engines.local import Engine
 from normcli.errors import UsageError
 from normcli.formats import format_named
 from normcli.formats.base import Table
-from normcli.methods.base import Method
+from normcli.methods.spelling import Asked
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import Observed, fitted, observe, wanted_names
+from normcli.pipeline.collect import Found
+from normcli.pipeline.fitting import Wanted, fitted, observe
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
@@ -26,40 +27,33 @@ Begin = Callable[[Source, Table, Summary], object]
 
 @dataclass(frozen=True)
 class Observe:
-    """Work: a fragment -> what its columns hold.
-
-    names: of the wanted columns, which all fragments need.
-    """
+    """Work: a fragment -> what its columns hold, and what was counted."""
 
     choice: Choice
-    names: Sequence[str]
+    wanted: Wanted
 
-    @classmethod
-    def of(cls, table: Table, choice: Choice) -> Observe:
-        """The work on fragments that have the columns of this table; raises as `wanted_names`."""
-        return cls(choice, wanted_names(table, choice))
-
-    def __call__(self, fragment: Fragment) -> tuple[Observed, Summary]:
+    def __call__(self, fragment: Fragment) -> tuple[Found, Summary]:
         """Observe one fragment."""
         table, summary = _opened(fragment)
-        return observe([table], self.choice, summary, names=self.names), summary
+        return observe([table], self.choice, summary, wanted=self.wanted)[1], summary
 
 
 def fit_fragments(
-    fragments: Sequence[Fragment],
-    work: Observe,
-    method: Method,
-    column_methods: Mapping[str, Method],
-    engine: Engine,
-    summary: Summary,
+    fragments: Sequence[Fragment], choice: Choice, asked: Asked, engine: Engine, summary: Summary
 ) -> Statistics:
     """The statistics of all fragments: the same as `fit` gives for the whole tables."""
-    columns = Observed.unseen(work.names)
-    with closing(engine.map(work, fragments)) as results:
-        for observed, seen in results:
-            columns.join(observed)
-            summary.add(seen)
-    return fitted(columns, method, column_methods, summary)
+    wanted = Wanted.of(fragments[0].open(), choice, asked)
+
+    def observed(wanted: Wanted, summary: Summary) -> Found:
+        found = Found.nothing(wanted.needs)
+        with closing(engine.map(Observe(choice, wanted), fragments)) as results:
+            for part, seen in results:
+                found.join(part)
+                summary.add(seen)
+        return found
+
+    found = observed(wanted, summary)
+    return fitted(wanted, found, asked, summary, lambda more: observed(more, Summary()))
 
 
 @dataclass(frozen=True)
@@ -86,13 +80,27 @@ class ScaleToPart:
             scaling.run(stream, self.engine)
         return scaling.summary, scaling.statistics() if self.job.observes else None
 
+    @classmethod
+    def beginning(
+        cls, first: Fragment, job: Job, format_: str | None, engine: Engine | None
+    ) -> tuple[ScaleToPart, Scaling]:
+        """The work on fragments of which this is the first, and what is done to that one.
+
+        format_: asked for the parts; None: that of the first fragment.
+        """
+        table, summary = _opened(first)
+        work = cls(job, format_ or table.format, engine, same=not format_)
+        return work, work._prepared(first, table, summary)
+
     def prepare(self, fragment: Fragment) -> Scaling:
         """What can be refused before the rows are read has been refused."""
-        table, summary = _opened(fragment, self.begin)
+        return self._prepared(fragment, *_opened(fragment, self.begin))
+
+    def _prepared(self, fragment: Fragment, table: Table, summary: Summary) -> Scaling:
         if self.same and table.format != self.format:
             raise UsageError(
                 f"{table.name} is {table.format}, and what comes before it is {self.format}: "
-                "say with --to what all parts are to be"
+                "name one format for all parts with --to"
             )
         scaling = Scaling.prepare(table, self.job, format_named(self.format), fragment.options)
         scaling.summary = summary

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from normcli.formats.base import ReadOptions
 from normcli.formats.memory import Memory, table
 from normcli.pipeline import Job, Scaling
-
-if TYPE_CHECKING:
-    pass
 
 
 def scale(data: Any, job: Job) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
@@ -11,36 +11,52 @@ from typing import IO, Any
 import numpy as np
 
 from normcli.engines.local import Engine
-from normcli.errors import CellError, DataError, UsageError
-from normcli.formats.base import BadRowError, Chunk, Encoder, Format, ReadOptions, Style, Table
-from normcli.methods.base import Batching, Fitted, Method, Running, Scaled
-from normcli.numerics.numbers import Numbers
+from normcli.errors import CellError, DataError, NormcliError, UsageError
+from normcli.formats.base import BadRowError, Chunk, Encoder, Output, ReadOptions, Style, Table
+from normcli.methods.base import Method
+from normcli.methods.chain import spelling
+from normcli.methods.mapping import Mapping as ColumnMapping
+from normcli.methods.spelling import Asked, Methods
+from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.batches import batched
 from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk, refuse_infinite
+from normcli.pipeline.collect import MOMENTS, Found, Need
 from normcli.pipeline.select import in_words
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
-from normcli.statistics.moments import ColumnStatistics, Fold, TableStatistics
+from normcli.statistics.base import Recipe, Rows
+from normcli.statistics.batching import Batching
+from normcli.statistics.column import ColumnStatistics
 from normcli.words import did_you_mean, listed, printable
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done to one column of a table."""
+    """What is done to one column of a table.
+
+    method: its spelling. constant: were all fitted numbers the same?
+    leaves: the recipes of what a run in training leaves.
+    """
 
     position: int
-    column: Fitted
-    method: Method
+    name: str
+    method: str
+    mapping: ColumnMapping
+    constant: bool = False
+    leaves: tuple[Recipe, ...] = ()
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a chunk."""
+    """What became of a chunk.
+
+    counts: of each column, by what happened. found: what was collected of it.
+    """
 
     payload: Any
     rows: int
-    scaled: list[tuple[dict[str, int], Any]]  # per column: counts, batches
-    statistics: TableStatistics | None
+    counts: list[dict[str, int]]
+    found: Found
     bad_rows: list[tuple[int, str]]
 
 
@@ -50,10 +66,9 @@ class Scale:
 
     plans: tuple[Plan, ...]
     encoder: Encoder
-    inverse: bool
     choice: Choice
     float32: bool = False
-    observes: bool = False  # tells the statistics of what it read, too
+    needs: tuple[Need, ...] = ()  # is collected of what it reads; columns by their place in `plans`
 
     def __call__(self, chunk: Chunk) -> Done:
         """Scale one chunk."""
@@ -72,7 +87,7 @@ class Scale:
         try:
             return self._done(chunk)
         except BadRowError as error:
-            batchings = {plan.method.batching() for plan in self.plans} - {None}
+            batchings = (plan.mapping.batching for plan in self.plans)
             whole = max((batching.size for batching in batchings if batching), default=1)
             if before := error.row // whole * whole:
                 self._in_order(chunk.slice(0, before))
@@ -88,17 +103,14 @@ class Scale:
         if self.float32:
             _refuse_float32_overflow(chunk, self.plans, scaled)
         payload = self.encoder.encode(chunk, dict(zip(positions, scaled, strict=True)))
-        seen = [
-            ({**count, **result.counts}, result.batches)
-            for count, result in zip(counts, scaled, strict=True)
-        ]
-        statistics = TableStatistics.of(numbers) if self.observes else None
-        return Done(payload, chunk.rows, seen, statistics, [])
+        told = [{**c, **result.counts} for c, result in zip(counts, scaled, strict=True)]
+        rows = Rows(dict(enumerate(numbers)))
+        seen = Found.of(rows, self.needs, chunk, dict(enumerate(positions)))
+        return Done(payload, chunk.rows, told, seen, [])
 
     def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers) -> Scaled:
-        apply = plan.method.inverse if self.inverse else plan.method.transform
         try:
-            return apply(x, plan.column)
+            return plan.mapping.values(x)
         except CellError as error:
             where = chunk.place(error.row, plan.position)
             raise BadRowError.at(error.row, f"{where} {error.why}") from error
@@ -132,13 +144,12 @@ def _counts(x: Numbers) -> dict[str, int]:
 class Job:
     """What is asked of `transform` or `inverse`.
 
-    statistics: None where every method is one that needs none (batch training).
-    method, column_methods: as in `Statistics`; they go before those of `statistics`.
+    asked: the methods; they go before those of `statistics`.
+    statistics: None where no method needs any (batch training, maps, given numbers).
     observes: tell the statistics of what was read, too.
     """
 
-    method: Method
-    column_methods: Mapping[str, Method] = field(default_factory=dict)
+    asked: Asked
     statistics: Statistics | None = None
     inverse: bool = False
     choice: Choice = field(default_factory=Choice)
@@ -147,9 +158,15 @@ class Job:
 
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
-        positions = self._positions(table)
+        positions, methods = self._positions(table), self.methods(table.columns)
         _refuse_repeated(table, positions)
-        return tuple(self._plan(table, position) for position in positions)
+        return tuple(self._plan(table, position, methods) for position in positions)
+
+    def methods(self, columns: Sequence[str]) -> Methods:
+        """The methods of the columns of the statistics, or of a table with these columns."""
+        if self.statistics is None:
+            return self.asked.methods(columns, "the table")
+        return self.asked.methods(self.statistics.columns, "the statistics")
 
     def _positions(self, table: Table) -> list[int]:
         if self.statistics is None:
@@ -163,7 +180,7 @@ class Job:
             if unknown:
                 raise UsageError(
                     f"the statistics have no column {printable(unknown[0])}."
-                    + (did_you_mean(unknown[0], known) or f" There is {in_words(list(known))}.")
+                    + (did_you_mean(unknown[0], known) or f" They have {in_words(list(known))}.")
                 )
         elif not self.inverse and len(absent) < len(known):
             self._refuse_absent(table, absent)
@@ -187,18 +204,45 @@ class Job:
                     "To scale the others only, --select them or --exclude it"
                 )
 
-    def _plan(self, table: Table, position: int) -> Plan:
+    def _plan(self, table: Table, position: int, methods: Methods) -> Plan:
         name = table.columns[position]
         if position in table.others:
             raise DataError(
                 f"{table.name}: column {printable(name)} is of type {table.others[position]}, "
                 "not numbers"
             )
-        method = self.column_methods.get(name, self.method).for_column(name)
-        if self.statistics is None:
-            return Plan(position, Fitted(name, ColumnStatistics()), method)
-        running = self.statistics.running.get(name)
-        return Plan(position, Fitted(name, self.statistics.columns[name], running), method)
+        method = methods.of(name)
+        method.batching()  # raises where a size is missing, whatever the column
+        column = ColumnStatistics(given=method.given)
+        if self.statistics is not None and not method.given:
+            column = self.statistics.columns[name]
+        try:
+            mapping = _mapping(method, column)
+            mapping = mapping.inverse() if self.inverse else mapping
+        except NormcliError as error:
+            raise type(error)(f"column {printable(name)}: {error}") from error
+        return Plan(position, name, method.spelling, mapping, column.constant, method.leaves(name))
+
+    def needs(self, plans: Sequence[Plan]) -> tuple[Need, ...]:
+        """What is to be collected of the columns that are scaled, for `Statistics`."""
+        if not self.observes:
+            return ()
+        found: dict[Recipe, set[int]] = {}
+        for i, plan in enumerate(plans):
+            for recipe in plan.leaves:
+                found.setdefault(recipe, set()).add(i)
+        return MOMENTS + tuple(Need(r, (), frozenset(columns)) for r, columns in found.items())
+
+
+def _mapping(method: Method, column: ColumnStatistics) -> ColumnMapping:
+    """The mapping of a column; raises UsageError where a statistic of it is missing."""
+    if method.needs_fit() and not column.given:
+        maps = spelling(method.before)
+        known = column.mapped.get(maps) if maps else column
+        for recipe in method.needs(""):
+            if known is None or (known.count and recipe.name not in known.values):
+                raise recipe.lacking(maps, method.spelling)
+    return method.mapping(column)
 
 
 def _why_foreign(table: Table) -> str:
@@ -231,18 +275,17 @@ class Scaling:
     table: Table
     job: Job
     plans: tuple[Plan, ...]
-    format: Format
+    format: Output
     encoder: Encoder
     summary: Summary = field(default_factory=Summary)
-    seen: Fold = field(default_factory=Fold)
-    running: list[Running | None] = field(default_factory=list)
+    found: Found = field(default_factory=lambda: Found([]))
 
     @classmethod
-    def prepare(cls, table: Table, job: Job, format_: Format, options: ReadOptions) -> Scaling:
+    def prepare(cls, table: Table, job: Job, format_: Output, options: ReadOptions) -> Scaling:
         """Decide what is done to which column; raises NormcliError where that cannot be."""
         plans = job.plans(table)
-        nulls = not job.inverse and any(plan.method.makes_missing for plan in plans)
-        batchings = [batching for plan in plans if (batching := plan.method.batching())]
+        nulls = any(plan.mapping.makes_missing for plan in plans)
+        batchings = [batching for plan in plans if (batching := plan.mapping.batching)]
         drops = any(batching.last == "drop" for batching in batchings)
         style = replace(job.style, nulls=nulls, drops=drops)
         encoder = format_.encoder(table, [plan.position for plan in plans], style, options)
@@ -250,14 +293,12 @@ class Scaling:
 
     def run(self, stream: IO[bytes], engine: Engine | None = None) -> None:
         """Read, scale and write all rows."""
-        self.seen = Fold(len(self.plans))
-        self.running = [None for _ in self.plans]
         self.summary.inputs.append((self.table.name, self.table.format))
         writer = self.format.writer(stream, self.encoder)
         job = self.job
-        work = Scale(
-            self.plans, self.encoder, job.inverse, job.choice, job.style.float32, job.observes
-        )
+        needs = job.needs(self.plans)
+        self.found = Found.nothing(needs)
+        work = Scale(self.plans, self.encoder, job.choice, job.style.float32, needs)
         with closing(engine_for(engine, self.table).map(work, self._chunks())) as results:
             for done in results:
                 writer.write(done.payload)
@@ -268,7 +309,7 @@ class Scaling:
 
     def _chunks(self) -> Iterator[Chunk]:
         """The chunks of the table; whole batches where they are normalized by themselves."""
-        batchings = {plan.method.batching() for plan in self.plans} - {None}
+        batchings = {plan.mapping.batching for plan in self.plans} - {None}
         if len(batchings) > 1:
             raise UsageError("all columns of one run have the same --batch-size and --last-batch")
         chunks = self.table.chunks(self.encoder.needs)
@@ -290,19 +331,14 @@ class Scaling:
 
     def _add(self, done: Done) -> None:
         self.summary.advance(done.rows, done.bad_rows)
-        for i, (counts, batches) in enumerate(done.scaled):
-            plan = self.plans[i]
-            self.summary.count_all(plan.column.name, counts)
-            if batches is not None and self.job.observes:
-                self.running[i] = plan.method.fold(self.running[i], batches, plan.column.name)
-        if done.statistics:
-            self.seen.add(done.statistics, list(range(len(self.plans))))
+        for plan, counts in zip(self.plans, done.counts, strict=True):
+            self.summary.count_all(plan.name, counts)
+        self.found.join(done.found)
 
     def _finish_summary(self) -> None:
-        names = [plan.column.name for plan in self.plans]
-        self.summary.columns = names
+        self.summary.columns = [plan.name for plan in self.plans]
         self.summary.left = self.left()
-        self.summary.constant = [p.column.name for p in self.plans if p.column.statistics.constant]
+        self.summary.constant = [plan.name for plan in self.plans if plan.constant]
 
     def left(self) -> dict[str, str]:
         """The other columns of the table, and why each is left alone."""
@@ -319,8 +355,9 @@ class Scaling:
 
     def statistics(self) -> Statistics:
         """Those of the rows that were read, with running statistics of batch training."""
-        names = [plan.column.name for plan in self.plans]
-        own = {name: m for name, m in self.job.column_methods.items() if name in names}
-        running = {n: r for n, r in zip(names, self.running, strict=True) if r is not None}
-        columns = dict(zip(names, self.seen.columns(), strict=True))
-        return Statistics(self.summary.rows, columns, self.job.method, own, running)
+        names = [plan.name for plan in self.plans]
+        methods, needs = self.job.methods(self.table.columns), self.job.needs(self.plans)
+        own = {name: method for name, method in methods.own.items() if name in names}
+        columns = self.found.columns(len(names), needs)[()] if self.summary.rows else {}
+        known = {name: columns.get(i, ColumnStatistics()) for i, name in enumerate(names)}
+        return Statistics(self.summary.rows, known, methods.default, own)

@@ -1,4 +1,4 @@
-"""Columns by name, position, glob or pattern: what ``-s/--select`` and ``--exclude`` take."""
+"""Selecting columns by name, position, glob or pattern, for ``-s/--select`` and ``--exclude``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
 
     A selector is a name; a position ``3`` or range ``3-7``, ``3-``, ``-7``, counted from 1;
     a glob (``temp_*``); a pattern ``/regex/``, searched anywhere in the name; or any of these
-    behind ``!`` to leave columns out again. Several may stand in one text, separated by
-    commas. What is a column's name is taken as that name first of all. Selectors that only
-    leave out start from all columns.
+    after ``!``, to leave columns out again. One text may contain several, separated by commas.
+    A selector that is the exact name of a column always means that column. If all selectors
+    leave columns out, they start from all columns.
 
-    Raises UsageError where a selector fits no column.
+    Raises UsageError if a selector matches no column.
 
     >>> select(["a", "x_*", "!x_2"], ["id", "a", "x_1", "x_2"])
     [1, 2]
@@ -42,7 +42,7 @@ def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
 
 
 def are_names(selectors: Sequence[str], names: Collection[str]) -> bool:
-    """Is each selector the name of a column? It is the same one among more columns then."""
+    """Is each selector the name of a column? More columns do not change its meaning then."""
     return all(word in names for text in selectors for word in _words(text, names))
 
 
@@ -54,7 +54,7 @@ def _places(names: Sequence[str]) -> Places:
 
 
 def _words(text: str, names: Collection[str]) -> list[str]:
-    """The selectors in one text: separated by commas, unless all of it is one."""
+    """The selectors in one text: separated by commas, unless the whole text is one."""
     whole = text in names or text.lstrip("!") in names or text.lstrip("!").startswith("/")
     return [text] if whole else [word.strip() for word in text.split(",")]
 
@@ -64,12 +64,12 @@ def _is_negated(word: str, names: Collection[str]) -> bool:
 
 
 def _matches(word: str, names: Sequence[str], places: Places) -> set[int]:
-    """The columns that one selector means; raises UsageError where there is none."""
+    """The columns that one selector means; raises UsageError if there are none."""
     found = (
         places.get(word) or _ranged(word, names) or _patterned(word, names) or _globbed(word, names)
     )
     if not found:
-        near = did_you_mean(word, names) or f" There is {in_words(names)}."
+        near = did_you_mean(word, names) or f" The table has {in_words(names)}."
         raise UsageError(f"no column {printable(word)}.{near}")
     return found
 
@@ -106,6 +106,6 @@ def _globbed(word: str, names: Sequence[str]) -> set[int]:
 def in_words(names: Sequence[str], most: int = 8) -> str:
     """The names, for a message."""
     if not names:
-        return "no column at all"
+        return "no columns"
     shown = ", ".join(printable(name, 30) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

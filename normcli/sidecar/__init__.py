@@ -5,7 +5,8 @@ believed only as far as it is consistent. docs/sidecar.md describes every field.
 """
 
 from normcli.sidecar.model import Statistics
-from normcli.sidecar.read import MAX_BYTES, VERSION, load, loads, schema
+from normcli.sidecar.read import MAX_BYTES, load, loads
+from normcli.sidecar.schema import VERSION, schema
 from normcli.sidecar.write import dumps
 
 __all__ = ["MAX_BYTES", "VERSION", "Statistics", "dumps", "load", "loads", "schema"]

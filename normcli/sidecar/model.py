@@ -8,14 +8,30 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from normcli.errors import DataError
-from normcli.methods import methods
-from normcli.methods.base import Method, Running
-from normcli.statistics.moments import ColumnStatistics
+from normcli.methods import DEFAULT, methods
+from normcli.methods.base import Method
+from normcli.statistics.base import Facts, Group
+from normcli.statistics.column import ColumnStatistics
 from normcli.words import printable
 
+Columns = Mapping[str, ColumnStatistics]
 
-def _zscore() -> Method:
-    return methods()["zscore"].from_parameters({})
+
+def _default() -> Method:
+    return methods()[DEFAULT].from_parameters({})
+
+
+@dataclass(frozen=True)
+class GroupStatistics:
+    """What is known of the rows of one group: how many there are, and their columns."""
+
+    rows: int
+    columns: Columns
+
+    def merge(self, other: Self) -> Self:
+        """Of the rows of both; the columns are the same."""
+        columns = {name: c.merge(other.columns[name]) for name, c in self.columns.items()}
+        return type(self)(self.rows + other.rows, columns)
 
 
 @dataclass(frozen=True)
@@ -27,28 +43,26 @@ class Statistics:
     table was cut, the parts merge to the same value in any order and any grouping.
 
     rows: rows of the table, counted once for all columns.
-    columns: name -> statistics, in table order.
+    columns: name -> what is known of all rows, in table order.
     method: scales the columns that have no method of their own.
     column_methods: name -> method, for some of `columns`; those equal to `method` are left out.
-    running: name -> running mean and variance, where batch training left them; a table
-        without rows has none.
+    groups: key -> what is known of the rows of that group.
+    options: how the rows were read and chosen, as the top of the sidecar says ("null", "by",
+        "where", "weight", "share"): JSON values, which merging demands to be equal.
     """
 
     rows: int = 0
-    columns: Mapping[str, ColumnStatistics] = field(default_factory=dict)
-    method: Method = field(default_factory=_zscore)
+    columns: Columns = field(default_factory=dict)
+    method: Method = field(default_factory=_default)
     column_methods: Mapping[str, Method] = field(default_factory=dict)
-    running: Mapping[str, Running] = field(default_factory=dict)
+    groups: Mapping[Group, GroupStatistics] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         own = {n: method for n, method in self.column_methods.items() if method != self.method}
-        running = self.running if self.rows else {}
-        for name, mapping in (
-            ("columns", self.columns),
-            ("column_methods", own),
-            ("running", running),
-        ):
-            object.__setattr__(self, name, MappingProxyType(dict(mapping)))
+        object.__setattr__(self, "column_methods", own)
+        for name in ("columns", "column_methods", "groups", "options"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mappingproxy cannot be pickled
         values = (getattr(self, f.name) for f in fields(self))
@@ -60,8 +74,13 @@ class Statistics:
 
     @property
     def ddof(self) -> int:
-        """Of every std that is told: that of the default method, or 0 if it has none."""
+        """Of every std in the sidecar: that of the default method, or 0 if it has none."""
         return int(self.method.parameters().get("ddof", 0))
+
+    @property
+    def facts(self) -> Facts:
+        """What holds for all columns."""
+        return Facts(self.rows, self.ddof)
 
     def std(self, name: str) -> float | None:
         """The standard deviation of a column, with `ddof`; None where count <= ddof."""
@@ -75,45 +94,50 @@ class Statistics:
         leave it alone. Columns keep their order where both tables have the same columns in
         the same order; else they are sorted by name, so that no order of merging shows.
 
-        Raises DataError where the methods differ, a column with numbers is absent from the
-        other table, or one of them has running statistics, which depend on the order of rows.
+        Raises DataError where methods or options differ, a column with numbers is absent from
+        the other table, or a value cannot be merged.
         """
         _require_same_methods(self, other)
+        _require_same_options(self, other)
         if self.rows == 0 < other.rows:
             return other
         if other.rows == 0 < self.rows:
             return self
-        _refuse_running(self, other)
         columns = _merged_columns(self.columns, other.columns)
-        return replace(self, rows=self.rows + other.rows, columns=columns)
+        groups = _merged_groups(self.groups, other.groups)
+        return replace(self, rows=self.rows + other.rows, columns=columns, groups=groups)
 
 
-def _merged_columns(
-    a: Mapping[str, ColumnStatistics], b: Mapping[str, ColumnStatistics]
-) -> dict[str, ColumnStatistics]:
+def _merged_columns(a: Columns, b: Columns) -> dict[str, ColumnStatistics]:
     for name in sorted(a.keys() ^ b.keys()):
         if not _all_missing(a.get(name) or b[name]):
             raise DataError(
-                f"cannot merge: column {printable(name)} has numbers in one table and is no "
+                f"cannot merge: column {printable(name)} has numbers in one table and is not a "
                 "column of numbers in the other"
             )
     # The same columns in another order differ too. Nothing finer is associative: an order
     # that is settled without a column that is left out later would forget who disagreed.
     names = list(a) if list(a) == list(b) else sorted(a.keys() & b.keys())
-    return {name: a[name].merge(b[name]) for name in names}
+    return {name: _merged_column(name, a[name], b[name]) for name in names}
+
+
+def _merged_column(name: str, a: ColumnStatistics, b: ColumnStatistics) -> ColumnStatistics:
+    try:
+        return a.merge(b)
+    except DataError as error:
+        raise DataError(f"cannot merge: column {printable(name)}: {error}") from error
+
+
+def _merged_groups(
+    a: Mapping[Group, GroupStatistics], b: Mapping[Group, GroupStatistics]
+) -> dict[Group, GroupStatistics]:
+    """The groups of both, sorted by key."""
+    found = {**a, **b, **{key: a[key].merge(b[key]) for key in a.keys() & b.keys()}}
+    return {key: found[key] for key in sorted(found)}
 
 
 def _all_missing(column: ColumnStatistics) -> bool:
-    return column.count == column.nan == column.inf == 0
-
-
-def _refuse_running(a: Statistics, b: Statistics) -> None:
-    for name in (*a.running, *b.running):
-        raise DataError(
-            f"cannot merge: column {printable(name)} has a running mean and variance, which "
-            "depend on the order of the batches; train on all the data, or merge statistics "
-            "that `fit` made"
-        )
+    return column.count == column.nan == column.inf == 0 and not column.given
 
 
 def _require_same_methods(a: Statistics, b: Statistics) -> None:
@@ -128,14 +152,22 @@ def _require_same_methods(a: Statistics, b: Statistics) -> None:
 
 
 def _difference(a: Method, b: Method) -> str:
-    if a.name != b.name:
-        return f"{a.name} in one, for {b.name} in the other"
+    if a.spelling != b.spelling:
+        return f"{a.spelling} in one, for {b.spelling} in the other"
     mine, other = a.parameters(), b.parameters()
-    key = next(key for key in mine if mine[key] != other.get(key))
-    one, two = (_shown(parameters.get(key)) for parameters in (mine, other))
-    return f"{a.name} with {key} {one} in one, {two} in the other"
+    key = next(key for key in {**mine, **other} if mine.get(key) != other.get(key))
+    one, two = (in_words(parameters.get(key)) for parameters in (mine, other))
+    return f"{a.spelling} with {key} {one} in one, {two} in the other"
 
 
-def _shown(value: Any) -> str:
+def _require_same_options(a: Statistics, b: Statistics) -> None:
+    for key in sorted({**a.options, **b.options}):
+        one, two = (in_words(s.options.get(key)) for s in (a, b))
+        if one != two:
+            raise DataError(f"cannot merge: fitted with {key} {one} in one, {two} in the other")
+
+
+def in_words(value: Any) -> str:
+    """A JSON value, for a message."""
     text = str(value)
     return text if len(text) <= 60 and text.isprintable() else printable(text)

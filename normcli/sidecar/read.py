@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import LimitError, SidecarError, UsageError
-from normcli.methods import methods
-from normcli.methods.base import Method, Running
-from normcli.numerics.total import Exact, Total, exact_value
-from normcli.sidecar.model import Statistics
-from normcli.statistics.moments import ColumnStatistics
+from normcli.methods.base import Method
+from normcli.methods.spelling import method_with
+from normcli.numerics.total import LARGEST
+from normcli.sidecar.model import GroupStatistics, Statistics
+from normcli.sidecar.schema import FIRST, VERSION
+from normcli.statistics.base import Facts, FieldError, Group, Recipe, recipes
+from normcli.statistics.column import ColumnStatistics
 from normcli.storage.sources import source
-from normcli.words import did_you_mean, printable, shown
+from normcli.words import printable, shown
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
 
 
-VERSION = 1
 MAX_BYTES = 64 << 20
 MAX_DIGITS = 400  # of one number; the longest that a column can need is a decimal of 310
-_LARGEST = sys.float_info.max
+OPTIONS = ("null", "by", "where", "weight", "share")  # at the top
+
 Entry = Mapping[str, Any]
-
-
-def _ddof(method: Method) -> int:
-    """The ddof of every std in a sidecar: that of the default method, or 0 if it has none."""
-    return int(method.parameters().get("ddof", 0))
+Place = Sequence[str | int]
 
 
 def load(path: str | PathLike[str], limit: int = MAX_BYTES) -> Statistics:
@@ -83,9 +80,9 @@ def _parse(data: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        hint = "" if text.lstrip()[:1] == "{" else "\nTo make one of a table: normcli fit TABLE"
+        hint = "" if text.lstrip()[:1] == "{" else "\nTo make one from a table: normcli fit TABLE"
         raise SidecarError(
-            f"no sidecar, as it is not valid JSON: {error.msg} ({where}){hint}"
+            f"not a sidecar: it is not valid JSON: {error.msg} ({where}){hint}"
         ) from error
     except RecursionError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
@@ -96,7 +93,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
         twice = next(key for key in counts if counts[key] > 1)
-        raise SidecarError(f"the name {printable(twice)} stands twice in one object")
+        raise SidecarError(f"the name {printable(twice)} occurs twice in one object")
     return found
 
 
@@ -107,42 +104,38 @@ def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         if len(text) > MAX_DIGITS:
             return text
         value = kind(text)
-        return value if -_LARGEST <= value <= _LARGEST else text
+        return value if -LARGEST <= value <= LARGEST else text
 
     return parse
 
 
 @cache
-def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a sidecar, as it ships in the package."""
-    from importlib import resources
-
-    text = resources.files("normcli.sidecar").joinpath("schema.json").read_text("utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-@cache
-def _validator() -> Draft202012Validator:
+def _validator(version: int) -> Draft202012Validator:
     import jsonschema_rs
 
-    return jsonschema_rs.Draft202012Validator(schema())
+    from normcli.sidecar.schema import schema
+
+    return jsonschema_rs.Draft202012Validator(schema(version))
 
 
 def _validate(document: Any) -> None:
     import jsonschema_rs
 
     version = document.get("normcli") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > VERSION:
+    if type(version) is int and version > VERSION:
         raise SidecarError(
             f"made by a newer normcli: version {_shown(version)}; this one reads {VERSION}"
         )
     try:
-        _validator().validate(document)
+        _validator(FIRST if version is not True and version == FIRST else VERSION).validate(
+            document
+        )
     except jsonschema_rs.ValidationError as error:
         raise SidecarError(_in_words(error)) from error
     except UnicodeEncodeError as error:
-        raise SidecarError("a text in it is not valid Unicode: half of a surrogate pair") from error
+        raise SidecarError(
+            "it contains text that is not valid Unicode: half of a surrogate pair"
+        ) from error
     except ValueError as error:
         raise SidecarError("nested too deeply to be a sidecar") from error
 
@@ -170,23 +163,29 @@ def _in_words(error: ValidationError) -> str:
 
 _TYPES = {
     "array": "a list",
+    "boolean": "true or false",
     "integer": "a whole number",
     "null": "null",
     "number": "a finite number",
     "object": "an object",
-    "string": "a text",
+    "string": "a string",
 }
 _LIMITS = {
     "minimum": "is less than the minimum of {}",
+    "exclusiveMinimum": "is not more than {}",
     "maximum": "is more than the maximum of {}",
     "maxItems": "has more than {} items",
+    "minProperties": "has fewer than {} fields",
     "maxLength": "is longer than {} characters",
 }
 
 
-def _where(place: Sequence[str | int]) -> str:
+def _where(place: Place) -> str:
     """``column 'age', field 'sum', item 2: `` for a path into the document."""
     words = []
+    if place[:1] == ["groups"] and len(place) > 1:
+        words.append(f"groups, item {int(place[1]) + 1}")
+        place = place[2:]
     if place[:1] == ["columns"] and len(place) > 1:
         words.append(f"column {printable(str(place[1]))}")
         place = place[2:]
@@ -210,121 +209,73 @@ def _cut(text: str, length: int) -> str:
 
 def _statistics(document: Entry) -> Statistics:
     method = _method(document["method"], [])
-    ddof = _ddof(method)
+    ddof = Statistics(method=method).ddof
     if document["ddof"] != ddof:
         raise SidecarError(
-            f"field 'ddof': {document['ddof']} does not go with 'method': not {ddof}"
+            f"field 'ddof': {document['ddof']} does not match 'method': it must be {ddof}"
         )
-    rows = int(document["rows"])
-    entries = document["columns"].items()
+    facts, entries = Facts(int(document["rows"]), ddof), document["columns"]
+    own = {n: _method(e["method"], ["columns", n]) for n, e in entries.items() if "method" in e}
     return Statistics(
-        rows,
-        {name: _column(name, entry, rows, ddof) for name, entry in entries},
+        facts.rows,
+        _columns(entries, facts, ["columns"], known=document["normcli"] > 1),
         method,
-        {n: _method(e["method"], ["columns", n]) for n, e in entries if "method" in e},
-        {n: _running(e["running"]) for n, e in entries if "running" in e},
+        own,
+        _groups(document, ddof),
+        {key: document[key] for key in OPTIONS if key in document},
     )
 
 
-def _method(entry: Entry, place: list[str]) -> Method:
+def _groups(document: Entry, ddof: int) -> dict[Group, GroupStatistics]:
+    """The groups by key, whose rows are those of the table."""
+    found: dict[Group, GroupStatistics] = {}
+    for i, entry in enumerate(document.get("groups", ())):
+        key, place = tuple(entry["key"]), ("groups", i, "columns")
+        if found and key <= next(reversed(found)):
+            raise SidecarError(f"{_where(['groups', i, 'key'])}the keys are not sorted")
+        rows = int(entry["rows"])
+        columns = _columns(entry["columns"], Facts(rows, ddof), place)
+        if columns.keys() != document["columns"].keys():
+            raise SidecarError(f"{_where(place)}the columns are not those of all rows")
+        found[key] = GroupStatistics(rows, columns)
+    if found and sum(group.rows for group in found.values()) != document["rows"]:
+        raise SidecarError("field 'groups': their rows do not add up to 'rows'")
+    return found
+
+
+def _method(entry: Entry, place: Place) -> Method:
     parameters = dict(entry)
     name = parameters.pop("name")
-    known = methods()
-    if name not in known:
-        hint = did_you_mean(name, known) or f" There are {', '.join(known)}."
-        raise SidecarError(
-            f"{_where([*place, 'method', 'name'])}unknown method {printable(name)}.{hint}"
-        )
     try:
-        return known[name].from_parameters(parameters)
+        return method_with(name, parameters)
     except UsageError as error:
         raise SidecarError(f"{_where([*place, 'method'])}{_cut(str(error), 300)}") from error
 
 
-def _running(entry: Entry) -> Running:
-    return Running(float(entry["mean"]), float(entry["var"]), int(entry["batches"]))
+def _columns(
+    entries: Entry, facts: Facts, place: Place, *, known: bool = True
+) -> dict[str, ColumnStatistics]:
+    return {name: _column(e, facts, [*place, name], known) for name, e in entries.items()}
 
 
-def _column(name: str, entry: Entry, rows: int, ddof: int) -> ColumnStatistics:
-    """The statistics of one column, or the first reason not to believe them."""
-    count, missing, nan, inf = (int(entry[field]) for field in ("count", "missing", "nan", "inf"))
-    low, high = (_exact(entry, name, field) for field in ("min", "max"))
-    total, squares = (_total(entry, name, field) for field in ("sum", "sum_of_squares"))
-    column = ColumnStatistics(count, missing, nan, inf, low, high, total, squares)
-    for field, fault in _faults(column, entry, rows, ddof):
-        raise SidecarError(f"{_where(['columns', name, field])}{fault}")
-    return column
+def _column(entry: Entry, facts: Facts, place: Place, known: bool) -> ColumnStatistics:
+    """What is known of one column, or the first reason not to believe it."""
+    values = {}
+    for name, recipe in recipes().items():
+        here = name == "moments"  # whose section is the entry itself
+        if (here and "given" not in entry) or (not here and name in entry):
+            section, where = (entry, place) if here else (entry[name], [*place, name])
+            values[name] = _value(recipe, section, facts, where)
+    if not known and "moments" in values:  # version 1 does not tell
+        values["moments"] = replace(values["moments"], whole=None)
+    given = {name: float(number) for name, number in entry.get("given", {}).items()}
+    if given.get("min", -LARGEST) > given.get("max", LARGEST):
+        raise SidecarError(f"{_where([*place, 'given'])}the min is greater than the max")
+    return ColumnStatistics(values, given, _columns(entry.get("of", {}), facts, [*place, "of"]))
 
 
-def _exact(entry: Entry, name: str, field: str) -> Exact | None:
-    if entry[field] is None:
-        return None
-    value = Fraction(entry[field])
-    if abs(value) > _LARGEST:
-        raise SidecarError(
-            f"{_where(['columns', name, field])}{_shown(entry[field])} is beyond the largest "
-            "float64, about 1.8e308"
-        )
-    return exact_value(value)
-
-
-def _total(entry: Entry, name: str, field: str) -> Total:
+def _value(recipe: type[Recipe], section: Entry, facts: Facts, place: Place) -> Any:
     try:
-        return Total.from_floats(entry[field], int(entry.get(f"{field}_scale", 0)))
-    except ValueError as error:
-        raise SidecarError(f"{_where(['columns', name, field])}{error}") from error
-
-
-def _faults(
-    column: ColumnStatistics, entry: Entry, rows: int, ddof: int
-) -> Iterator[tuple[str, str]]:
-    """(field, what is wrong), the first one first: what follows a fault may not make sense.
-
-    No numbers at all can have statistics that fail here. The bounds on the variance are
-    those of Szokefalvi Nagy (1918) and of Bhatia and Davis, "A better bound on the variance",
-    American Mathematical Monthly 107(4), 2000.
-    """
-    c, n = column, column.count
-    cells = n + c.missing + c.nan + c.inf
-    if cells != rows:
-        yield (
-            "count",
-            f"count, missing, nan and inf make {_shown(cells)} cells, "
-            f"but there are {_shown(rows)} rows",
-        )
-    if n == 0:
-        for field, value in (("min", c.min), ("max", c.max)):
-            if value is not None:
-                yield field, "a column with count 0 has none: it must be null"
-        for field, total in (("sum", c.sum), ("sum_of_squares", c.sum_of_squares)):
-            if total != Total():
-                yield field, "a column with count 0 has none: it must be []"
-    elif c.min is None or c.max is None:
-        yield ("min" if c.min is None else "max"), f"null in a column with count {n}"
-    else:
-        yield from _impossible(n, c.sum, c.sum_of_squares, Fraction(c.min), Fraction(c.max))
-    yield from _edited("mean", entry["mean"], c.mean)
-    yield from _edited("std", entry["std"], c.std(ddof))
-
-
-def _impossible(
-    n: int, total: Total, squares: Total, low: Fraction, high: Fraction
-) -> Iterator[tuple[str, str]]:
-    """What n numbers from low to high, both among them, cannot have."""
-    if low > high:
-        yield "min", "the min is greater than the max"
-    s = total.as_fraction()
-    if not n * low <= s <= n * high:
-        yield "sum", "the mean that it gives lies outside of min and max"
-    variance = n * squares.as_fraction() - s * s  # times n**2
-    if not n * (high - low) ** 2 <= 2 * variance <= 2 * (n * high - s) * (s - n * low):
-        yield "sum_of_squares", "no numbers have this together with the count, min, max and sum"
-
-
-def _edited(field: str, found: float | None, exact: float | None) -> Iterator[tuple[str, str]]:
-    if found != exact:
-        yield (
-            field,
-            f"{_shown(found)} is not what the exact sums give, {_shown(exact)}: "
-            "was it edited? Fit again to change the statistics",
-        )
+        return recipe.load(section, facts)
+    except FieldError as error:
+        raise SidecarError(f"{_where([*place, error.field])}{error.fault}") from error

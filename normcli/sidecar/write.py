@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from normcli.errors import DataError
 from normcli.methods.base import Method
-from normcli.numerics.total import Exact, Total
-from normcli.sidecar.model import Statistics
-from normcli.sidecar.read import VERSION, _ddof
+from normcli.sidecar.model import Columns, GroupStatistics, Statistics
+from normcli.sidecar.schema import VERSION
+from normcli.statistics.base import Facts, Group
+from normcli.statistics.column import ColumnStatistics
 from normcli.words import printable
 
 
 def dumps(statistics: Statistics) -> bytes:
     """The sidecar of `statistics`: equal statistics give equal bytes.
 
-    Raises: DataError for a column whose standard deviation is beyond float64, or whose name
-    is not valid Unicode.
+    Raises: DataError for a column whose statistics are beyond float64, or whose name is not
+    valid Unicode.
     """
-    ddof = _ddof(statistics.method)
-    columns = (
-        f"    {_json(name)}: {_block(_entry(statistics, name, ddof), '    ')}"
-        for name in statistics.columns
-    )
+    facts, own = statistics.facts, statistics.column_methods
     head = {
         "normcli": _json(VERSION),
         "rows": _json(statistics.rows),
-        "method": _method_json(statistics.method),
-        "ddof": _json(ddof),
-        "columns": _braces(columns, "  "),
+        "method": _json(method_entry(statistics.method)),
+        "ddof": _json(facts.ddof),
+        **{key: _json(value) for key, value in sorted(statistics.options.items())},
+        "columns": _columns(statistics.columns, facts, own, "  "),
     }
+    if statistics.groups:
+        groups = (f"    {_group(key, g, facts)}" for key, g in statistics.groups.items())
+        head["groups"] = _between("[", ",\n".join(groups), "]", "  ")
     text = _block(head, "") + "\n"
     try:
         return text.encode()
@@ -41,46 +41,51 @@ def dumps(statistics: Statistics) -> bytes:
         raise DataError(f"not valid Unicode: {near}; rename that column") from error
 
 
-def _entry(statistics: Statistics, name: str, ddof: int) -> dict[str, str]:
-    """Field -> JSON of one column."""
-    c = statistics.columns[name]
-    try:
-        std = c.std(ddof)
-    except OverflowError as error:
-        raise DataError(
-            f"column {printable(name)}: its standard deviation with ddof {ddof} is beyond the "
-            "largest float64, about 1.8e308"
-        ) from error
-    entry: dict[str, str] = {
-        "count": _json(c.count),
-        "missing": _json(c.missing),
-        "nan": _json(c.nan),
-        "inf": _json(c.inf),
-        "mean": _json(c.mean),
-        "std": _json(std),
-        "min": _exact_json(c.min),
-        "max": _exact_json(c.max),
-        **_total_json("sum", c.sum),
-        **_total_json("sum_of_squares", c.sum_of_squares),
+def _group(key: Group, group: GroupStatistics, facts: Facts) -> str:
+    fields = {
+        "key": _json(list(key)),
+        "rows": _json(group.rows),
+        "columns": _columns(group.columns, Facts(group.rows, facts.ddof), {}, "      "),
     }
-    if name in statistics.column_methods:
-        entry["method"] = _method_json(statistics.column_methods[name])
-    if name in statistics.running:
-        entry["running"] = _json(asdict(statistics.running[name]))
+    return _block(fields, "    ")
+
+
+def _columns(columns: Columns, facts: Facts, own: Mapping[str, Method], indent: str) -> str:
+    lines = (
+        f"{indent}  {_json(name)}: {_block(_named(name, column, facts, own), indent + '  ')}"
+        for name, column in columns.items()
+    )
+    return _braces(lines, indent)
+
+
+def _named(
+    name: str, column: ColumnStatistics, facts: Facts, own: Mapping[str, Method]
+) -> dict[str, str]:
+    """Field -> JSON of one column; errors name it."""
+    try:
+        entry = column_entry(column, facts)
+    except DataError as error:
+        raise DataError(f"column {printable(name)}: {error}") from error
+    if name in own:
+        entry["method"] = method_entry(own[name])
+    return {field: _json(value) for field, value in entry.items()}
+
+
+def column_entry(column: ColumnStatistics, facts: Facts) -> dict[str, Any]:
+    """What the sidecar says of a column, but for its method: JSON values by field."""
+    entry: dict[str, Any] = {"given": dict(column.given)} if column.given else {}
+    for name, value in column.values.items():
+        found = value.dump(facts)
+        entry |= found if name == "moments" else {name: found}
+    if column.mapped:
+        mapped = column.mapped.items()
+        entry["of"] = {spelling: column_entry(c, facts) for spelling, c in mapped}
     return entry
 
 
-def _total_json(field: str, total: Total) -> dict[str, str]:
-    scale = {f"{field}_scale": _json(total.scale)} if total.scale else {}
-    return {field: _json(total.to_floats()), **scale}
-
-
-def _exact_json(value: Exact | None) -> str:
-    return _json(value if value is None or isinstance(value, float | int) else format(value, "f"))
-
-
-def _method_json(method: Method) -> str:
-    return _json({"name": method.name, **method.parameters()})
+def method_entry(method: Method) -> dict[str, Any]:
+    """A method as the sidecar has it."""
+    return {"name": method.spelling, **method.parameters()}
 
 
 def _json(value: Any) -> str:
@@ -91,6 +96,9 @@ def _block(fields: Mapping[str, str], indent: str) -> str:
     return _braces((f"{indent}  {_json(key)}: {value}" for key, value in fields.items()), indent)
 
 
-def _braces(lines: Iterator[str], indent: str) -> str:
-    inside = ",\n".join(lines)
-    return f"{{\n{inside}\n{indent}}}" if inside else "{}"
+def _braces(lines: Iterable[str], indent: str) -> str:
+    return _between("{", ",\n".join(lines), "}", indent)
+
+
+def _between(opening: str, inside: str, closing: str, indent: str) -> str:
+    return f"{opening}\n{inside}\n{indent}{closing}" if inside else opening + closing

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from normcli.numerics.digits import Ints
     from normcli.numerics.numbers import Floats
 
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.moments import Moments
 
 BATCHES = 1 << 12  # batches whose means are rounded at once
 SPARSE = 1 << 12  # of numbers that are left out of the pieces: each is work for its batch
@@ -54,13 +54,13 @@ def batch_statistics(x: Numbers, size: int) -> tuple[Ints, Floats, Floats]:
 def _of_long_batches(x: Numbers, size: int) -> tuple[Ints, Floats, Floats]:
     """`batch_statistics`, where batches are columns like others."""
     cuts = [slice(start, start + size) for start in range(0, len(x), size)]
-    found = [ColumnStatistics.of(Numbers(x.parts[:, cut], None, x.scale)) for cut in cuts]
+    found = [Moments.of(Numbers(x.parts[:, cut], None, x.scale)) for cut in cuts]
     count = np.array([batch.count for batch in found], np.int64)
     mean, var = np.array([_rounded(batch) for batch in found], np.float64).reshape(-1, 2).T
     return count, mean, var
 
 
-def _rounded(x: ColumnStatistics) -> tuple[float | None, float | None]:
+def _rounded(x: Moments) -> tuple[float | None, float | None]:
     """Mean and biased variance; None without numbers, infinity beyond the largest float64."""
     try:
         return x.mean, x.variance()

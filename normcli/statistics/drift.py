@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
-from normcli.statistics.moments import ColumnStatistics
+from normcli.statistics.column import ColumnStatistics
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,8 @@ class Drift:
     """The distance of a column from what it was; None where one side has too few numbers.
 
     mean_shift: (mean now - mean then) / std then; infinite where a constant column moved.
-    spread_ratio: std now / std then, of at least two numbers each; infinite where a column
-        is no longer constant.
+    spread_ratio: std now / std then, which is given or of at least two numbers; infinite
+        where a column is no longer constant.
     missing_change: share of cells without a number (missing or NaN) now, minus that of then.
     """
 
@@ -30,9 +30,8 @@ class Drift:
 def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift:
     """How far a column has moved; both standard deviations have `ddof`.
 
-    >>> from dataclasses import replace
-    >>> then = ColumnStatistics()
-    >>> drift(then, replace(then, missing=3))
+    >>> nothing = ColumnStatistics()
+    >>> drift(nothing, nothing)
     Drift(mean_shift=None, spread_ratio=None, missing_change=None)
     """
     return Drift(_mean_shift(then, now, ddof), _spread_ratio(then, now, ddof), _change(then, now))
@@ -58,7 +57,7 @@ def _mean_shift(then: ColumnStatistics, now: ColumnStatistics, ddof: int) -> flo
 
 def _spread_ratio(then: ColumnStatistics, now: ColumnStatistics, ddof: int) -> float | None:
     before, after = _std(then, ddof), _std(now, ddof)
-    if before is None or after is None or min(then.count, now.count) < 2:
+    if before is None or after is None or now.count < 2 or (then.count < 2 and not then.given):
         return None
     return 1.0 if before == after else _ratio(after, before)
 

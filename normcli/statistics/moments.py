@@ -1,27 +1,40 @@
-"""Statistics of columns: values that merge exactly, in any order.
+"""Count, sum, sum of squares, minimum and maximum: exact, of many columns at once.
 
 >>> import numpy as np
->>> from normcli.numerics.numbers import Numbers
->>> x = ColumnStatistics.of(Numbers(np.array([[1e15 + 4, 1e15 + 7, 1e15 + 13]])))
+>>> x = Moments.of(Numbers(np.array([[1e15 + 4, 1e15 + 7, 1e15 + 13]])))
 >>> x.mean, x.std(ddof=1), x.min
 (1000000000000008.0, 4.58257569495584, 1000000000000004.0)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from normcli.errors import DataError
 from normcli.numerics.digits import GRID, FixedPoint
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.sums import MIN_EXPONENT, integers, sums_and_squares
 from normcli.numerics.tally import Tally, blocks
-from normcli.numerics.total import Total, divide, divide_sqrt
+from normcli.numerics.total import (
+    LARGEST,
+    MAX_FLOATS,
+    MAX_SCALE,
+    Exact,
+    Total,
+    divide,
+    divide_sqrt,
+    exact_json,
+    exact_value,
+)
+from normcli.statistics.base import Facts, FieldError, Key, Recipe, Rows, State, Value
+from normcli.words import short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,22 +42,45 @@ if TYPE_CHECKING:
     from normcli.numerics.digits import Ints
     from normcli.numerics.numbers import Floats, Mask
 
-from normcli.numerics.total import Exact, exact_value
-
 ZERO = Total()
 MANY = 16  # blocks whose sums are added up at once
+FEW = 64  # numbers that are looked at before all of them
+COUNTS = ("count", "missing", "nan", "inf")
+COUNT = {"type": "integer", "minimum": 0}
+EXACT = {
+    "description": "A JSON number, or the decimal digits of a number that no float64 equals.",
+    "type": ["number", "string", "null"],
+    "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$",
+    "maxLength": 400,
+}
+TOTAL = {
+    "description": "Floats whose exact sum is the total; in hexadecimal beyond float64.",
+    "type": "array",
+    "maxItems": MAX_FLOATS,
+    "items": {
+        "type": ["number", "string"],
+        "pattern": r"^-?0x1(\.[0-9a-f]{0,12}[1-9a-f])?p[+-][1-9][0-9]{0,3}$",
+    },
+}
+SCALE = {
+    "description": "The total is that of the list, times 10^-scale; absent where 0.",
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAX_SCALE,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnStatistics:
-    """What is known about a column, exactly: an immutable commutative monoid.
+class Moments(Value):
+    """Exact moments and extremes of a column: an immutable commutative monoid.
 
-    `ColumnStatistics()` is the identity of `merge`. All counts are of cells.
+    `Moments()` is the identity of `merge`. All counts are of cells.
 
     count: finite numbers; the other fields below are about these only.
     missing, nan, inf: cells without a number, NaN in the data, infinities left out.
     min, max: exact (see `exact_value`), None where count is 0.
     sum, sum_of_squares: exact.
+    whole: are all of them whole numbers? None where nobody knows (sidecars of version 1).
     """
 
     count: int = 0
@@ -55,20 +91,16 @@ class ColumnStatistics:
     max: Exact | None = None
     sum: Total = ZERO
     sum_of_squares: Total = ZERO
+    whole: bool | None = True
 
     @classmethod
-    def of(cls, x: Numbers) -> ColumnStatistics:
+    def of(cls, x: Numbers) -> Moments:
         """The statistics of one column."""
-        return cls.of_columns([x])[0]
+        return MomentsState.of(Rows({0: x})).moments()[0]
 
-    @classmethod
-    def of_columns(cls, columns: Sequence[Numbers]) -> list[ColumnStatistics]:
-        """The statistics of columns of the same length: worked on together, which is faster."""
-        return TableStatistics.of(columns).columns()
-
-    def merge(self, other: ColumnStatistics) -> ColumnStatistics:
+    def merge(self, other: Moments) -> Moments:
         """The statistics of both sets of cells together."""
-        return ColumnStatistics(
+        return Moments(
             self.count + other.count,
             self.missing + other.missing,
             self.nan + other.nan,
@@ -77,6 +109,7 @@ class ColumnStatistics:
             max((m for m in (self.max, other.max) if m is not None), default=None),
             self.sum + other.sum,
             self.sum_of_squares + other.sum_of_squares,
+            _both_whole(self.whole, other.whole),
         )
 
     @property
@@ -110,128 +143,198 @@ class ColumnStatistics:
         """Whether there are numbers and all are the same, exactly: no tolerance."""
         return self.count > 0 and self.min == self.max
 
+    @property
+    def cells(self) -> int:
+        """How many cells there are, with a number or without."""
+        return self.count + self.missing + self.nan + self.inf
+
+    def dump(self, facts: Facts) -> dict[str, Any]:
+        """The fields of a column; std has the ddof of all of them.
+
+        Raises: DataError where the standard deviation is beyond float64.
+        """
+        try:
+            std = self.std(facts.ddof)
+        except OverflowError as error:
+            raise DataError(
+                f"its standard deviation with ddof {facts.ddof} is larger than the largest "
+                "float64 (1.8e308)"
+            ) from error
+        return {
+            "count": self.count,
+            "missing": self.missing,
+            "nan": self.nan,
+            "inf": self.inf,
+            "mean": self.mean,
+            "std": std,
+            "min": exact_json(self.min),
+            "max": exact_json(self.max),
+            **({} if self.whole is None else {"whole": self.whole}),
+            **_total_fields("sum", self.sum),
+            **_total_fields("sum_of_squares", self.sum_of_squares),
+        }
+
     def _squared_deviations(self) -> Fraction:
         """The exact sum of (x - mean)**2."""
         return self.sum_of_squares.as_fraction() - self.sum.as_fraction() ** 2 / self.count
+
+
+def _both_whole(a: bool | None, b: bool | None) -> bool | None:
+    if a is False or b is False:
+        return False
+    return None if a is None or b is None else True
+
+
+def _total_fields(field: str, total: Total) -> dict[str, Any]:
+    scale = {f"{field}_scale": total.scale} if total.scale else {}
+    return {field: total.to_floats(), **scale}
 
 
 def _as_ratio(f: Fraction) -> tuple[int, int]:
     return f.numerator, f.denominator
 
 
-@dataclass(frozen=True, eq=False)
-class TableStatistics:
-    """The `ColumnStatistics` of m columns as arrays: made, sent and merged at little cost.
+@dataclass(frozen=True)
+class MomentsRecipe(Recipe):
+    """Moments and extremes: what every fit collects of every column."""
 
-    counts: shape (4, m): count, missing, nan and inf of every column.
+    name: ClassVar[str] = "moments"
+    required: ClassVar[Sequence[str]] = (
+        *(*COUNTS, "mean", "std", "min", "max", "sum", "sum_of_squares"),
+    )
+    fields: ClassVar[Mapping[str, Any]] = {
+        "count": {
+            "description": "Finite numbers: the ones that the other fields describe.",
+            **COUNT,
+        },
+        "missing": {"description": "Cells without a number.", **COUNT},
+        "nan": {"description": "NaN in the data.", **COUNT},
+        "inf": {"description": "Infinities that were left out.", **COUNT},
+        "mean": {
+            "description": "sum / count, rounded once; null where count is 0.",
+            "type": ["number", "null"],
+        },
+        "std": {
+            "description": "Standard deviation, rounded once; null where count <= ddof.",
+            "type": ["number", "null"],
+            "minimum": 0,
+        },
+        "min": {"description": "Exact; null where count is 0.", "$ref": "#/$defs/exact"},
+        "max": {"description": "Exact; null where count is 0.", "$ref": "#/$defs/exact"},
+        "whole": {"description": "Are all numbers whole?", "type": "boolean"},
+        "sum": {"description": "The exact sum of the numbers.", "$ref": "#/$defs/total"},
+        "sum_scale": {"description": "Its decimal places.", "$ref": "#/$defs/scale"},
+        "sum_of_squares": {
+            "description": "The exact sum of their squares.",
+            "$ref": "#/$defs/total",
+        },
+        "sum_of_squares_scale": {
+            "description": "Its decimal places.",
+            "$ref": "#/$defs/scale",
+        },
+    }
+
+    def of(self, rows: Rows) -> MomentsState:
+        """The moments of every column and group."""
+        return MomentsState.of(rows)
+
+    @classmethod
+    def load(cls, entry: Mapping[str, Any], facts: Facts) -> Moments:
+        """The moments in the fields of a column; raises FieldError for the first fault."""
+        low, high = (_loaded_exact(entry, field) for field in ("min", "max"))
+        total, squares = (_loaded_total(entry, field) for field in ("sum", "sum_of_squares"))
+        count, missing, nan, inf = (int(entry[field]) for field in COUNTS)
+        whole = entry.get("whole")
+        found = Moments(count, missing, nan, inf, low, high, total, squares, whole)
+        for field, fault in _faults(found, entry, facts):
+            raise FieldError(field, fault)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class MomentsState(State):
+    """The `Moments` of m columns (and groups) as arrays: made, sent and merged at little cost.
+
+    keys: of the columns and groups.
+    counts: shape (4, m): count, missing, nan and inf.
     low, high: shape (m,): exact minima and maxima, infinities where count is 0; float64, or
         Python's numbers (see `exact_value`) where some may be no float64.
-    sums: 2 * m numbers: the sums of the columns, then their sums of squares.
-    scales: column -> decimal places, where there are any: its sums are in units of the last.
+    whole: shape (m,): are all numbers whole?
+    sums: 2 * m numbers: the sums, then the sums of squares.
+    scales: place in `keys` -> decimal places, where there are any: the sums are in units of
+        the last one.
     """
 
+    keys: tuple[Key, ...]
     counts: Ints
     low: NDArray[Any]
     high: NDArray[Any]
+    whole: Mask
     sums: FixedPoint
     scales: dict[int, int]
 
     @classmethod
-    def of(cls, columns: Sequence[Numbers]) -> TableStatistics:
-        """The statistics of columns of the same length."""
-        adder = _Adder(len(columns))
-        if not columns or not len(columns[0]):
-            return adder.statistics()
-        parts, scales = [len(c.parts) for c in columns], [c.scale for c in columns]
-        for kind in sorted(set(zip(parts, scales, strict=True))):
-            each = enumerate(zip(parts, scales, strict=True))
-            places = [i for i, this in each if this == kind]
-            adder.add([columns[i] for i in places], np.array(places))
-        return adder.statistics()
+    def of(cls, rows: Rows) -> MomentsState:
+        """The moments of some rows; columns of the same kind are worked on together."""
+        keys, columns = zip(*rows.cells(), strict=True) if rows.columns else ((), ())
+        adder = _Adder(tuple(keys))
+        kinds = [(len(x.parts), x.scale, len(x)) for x in columns]
+        for kind in sorted(set(kinds)):
+            if kind[2]:
+                places = [i for i, this in enumerate(kinds) if this == kind]
+                adder.add([columns[i] for i in places], np.array(places))
+        return adder.state()
 
     @property
     def inf(self) -> list[int]:
-        """How many infinities every column has."""
-        counts: list[int] = self.counts[3].tolist()
-        return counts
+        """How many infinities every column has in all rows."""
+        counts = zip(self.keys, self.counts[3].tolist(), strict=True)
+        return [count for (group, _), count in counts if not group]
 
-    def alike(self, other: TableStatistics) -> bool:
-        """Whether `merge` takes the other: it has as many columns, of the same scales."""
-        return self.counts.shape == other.counts.shape and self.scales == other.scales
+    def alike(self, other: MomentsState) -> bool:
+        """Has it the same columns and groups, of the same scales?"""
+        return self.keys == other.keys and self.scales == other.scales
 
-    def merge(self, other: TableStatistics) -> TableStatistics:
-        """The statistics of the cells of both."""
-        return TableStatistics(
+    def merge(self, other: MomentsState) -> MomentsState:
+        """The moments of the cells of both."""
+        return MomentsState(
+            self.keys,
             self.counts + other.counts,
             np.minimum(self.low, other.low),
             np.maximum(self.high, other.high),
+            self.whole & other.whole,
             self.sums.plus(other.sums),
             self.scales,
         )
 
-    def columns(self) -> list[ColumnStatistics]:
-        """The statistics of every column."""
-        sums, squares = self._totals()
-        rows = zip(*self.counts.tolist(), self.low.tolist(), self.high.tolist(), strict=True)
-        return [
-            ColumnStatistics(
-                count,
-                missing,
-                nan,
-                inf,
-                low if count else None,
-                high if count else None,
-                total,
-                square,
-            )
-            for (count, missing, nan, inf, low, high), total, square in zip(
-                rows, sums, squares, strict=True
-            )
-        ]
+    def values(self) -> dict[Key, Value]:
+        """The moments of every column and group."""
+        return dict(zip(self.keys, self.moments(), strict=True))
 
-    def _totals(self) -> tuple[list[Total], list[Total]]:
-        """The sums and the sums of squares."""
-        m, exponent, scales = len(self.low), GRID * self.sums.low, self.scales
+    def moments(self) -> list[Moments]:
+        """The same, in the order of the keys."""
+        m, exponent, scales = len(self.keys), GRID * self.sums.low, self.scales
         numbers = self.sums.integers()
-        sums = [Total.of(n, exponent, scales.get(i, 0)) for i, n in enumerate(numbers[:m])]
-        squares = [Total.of(n, exponent, 2 * scales.get(i, 0)) for i, n in enumerate(numbers[m:])]
-        return sums, squares
-
-
-class Fold:
-    """What the parts of a table hold in some of m columns, added up."""
-
-    def __init__(self, m: int = 0) -> None:
-        self._settled = [ColumnStatistics()] * m
-        self._running: TableStatistics | None = None
-        self._places: list[int] = []
-
-    def add(self, part: TableStatistics, places: list[int]) -> None:
-        """Add what a part holds in the columns at these places."""
-        if self._running and places == self._places and self._running.alike(part):
-            self._running = self._running.merge(part)
-        else:
-            self._settle()
-            self._running, self._places = part, places
-
-    def columns(self) -> list[ColumnStatistics]:
-        """The statistics of every column."""
-        self._settle()
-        return list(self._settled)
-
-    def _settle(self) -> None:
-        if self._running:
-            for i, column in zip(self._places, self._running.columns(), strict=True):
-                self._settled[i] = self._settled[i].merge(column)
-        self._running = None
+        ends = zip(self.low.tolist(), self.high.tolist(), self.whole.tolist(), strict=True)
+        found = []
+        for i, ((count, missing, nan, inf), (low, high, whole)) in enumerate(
+            zip(self.counts.T.tolist(), ends, strict=True)
+        ):
+            total = Total.of(numbers[i], exponent, scales.get(i, 0))
+            squares = Total.of(numbers[m + i], exponent, 2 * scales.get(i, 0))
+            low, high = (low, high) if count else (None, None)
+            found.append(Moments(count, missing, nan, inf, low, high, total, squares, whole))
+        return found
 
 
 class _Adder:
-    """`TableStatistics` of m columns in the making."""
+    """A `MomentsState` in the making."""
 
-    def __init__(self, m: int) -> None:
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        self.keys, m = keys, len(keys)
         self.counts = np.zeros((4, m), np.int64)
         self.low, self.high = np.full(m, np.inf), np.full(m, -np.inf)
+        self.whole = np.ones(m, np.bool_)
         self.sums = FixedPoint(np.zeros((0, 2 * m), np.int64))
         self.scales: dict[int, int] = {}
 
@@ -246,6 +349,7 @@ class _Adder:
         if scale or p > 1:
             self._exact_extremes(columns, places)
         self._count_missing(columns, places)
+        self.whole[places] = [_are_whole(x) for x in columns]
 
     def _add(self, tally: Tally, places: Ints) -> None:
         for i, count in ((0, tally.count), (2, tally.nan), (3, tally.inf)):
@@ -268,9 +372,28 @@ class _Adder:
                 finite = np.compress(np.isfinite(x.parts[0]), x.parts, axis=1)
                 self.low[i], self.high[i] = _extremes(finite, x.scale)
 
-    def statistics(self) -> TableStatistics:
+    def state(self) -> MomentsState:
         """What has been added."""
-        return TableStatistics(self.counts, self.low, self.high, self.sums, self.scales)
+        return MomentsState(
+            self.keys, self.counts, self.low, self.high, self.whole, self.sums, self.scales
+        )
+
+
+def _are_whole(x: Numbers) -> bool:
+    """Are all finite numbers whole? A look at the first few mostly tells that they are not."""
+    return _is_whole(x.parts[:, :FEW], x.scale) and _is_whole(x.parts, x.scale)
+
+
+def _is_whole(parts: Floats, scale: int) -> bool:
+    if not scale and len(parts) == 1:
+        fraction = parts != np.rint(parts)
+        return not (fraction.any() and np.isfinite(parts[fraction]).any())
+    finite = np.compress(np.isfinite(parts[0]), parts, axis=1)
+    if len(parts) * 10**scale < 1 << 53:
+        unit = 10.0**scale
+        return not np.fmod(np.fmod(finite, unit).sum(axis=0), unit).any()
+    whole = 10**scale << -MIN_EXPONENT
+    return not any(number % whole for number in integers(finite))
 
 
 def _extremes(parts: Floats, scale: int) -> tuple[Exact, Exact]:
@@ -292,3 +415,77 @@ def _may_be_minimum(parts: Floats) -> Mask:
         slack = np.abs(parts).sum(axis=0) * ((len(parts) - 1) * 2.0**-52)
         certainly_not: Mask = total - slack > (total + slack).min()
     return ~certainly_not
+
+
+# -- from a sidecar ------------------------------------------------------------------------
+
+
+def _loaded_exact(entry: Mapping[str, Any], field: str) -> Exact | None:
+    if entry[field] is None:
+        return None
+    value = Fraction(entry[field])
+    if abs(value) > LARGEST:
+        raise FieldError(
+            field, f"{short(repr(entry[field]))} is beyond the largest float64, about 1.8e308"
+        )
+    return exact_value(value)
+
+
+def _loaded_total(entry: Mapping[str, Any], field: str) -> Total:
+    try:
+        return Total.from_floats(entry[field], int(entry.get(f"{field}_scale", 0)))
+    except ValueError as error:
+        raise FieldError(field, str(error)) from error
+
+
+def _faults(c: Moments, entry: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, str]]:
+    """(field, what is wrong), the first one first: what follows a fault may not make sense."""
+    if c.cells != facts.rows:
+        yield (
+            "count",
+            f"count, missing, nan and inf add up to {short(c.cells)} cells, "
+            f"but there are {short(facts.rows)} rows",
+        )
+    if c.count == 0:
+        for field, value in (("min", c.min), ("max", c.max)):
+            if value is not None:
+                yield field, "must be null in a column with count 0"
+        for field, total in (("sum", c.sum), ("sum_of_squares", c.sum_of_squares)):
+            if total != ZERO:
+                yield field, "must be [] in a column with count 0"
+    elif c.min is None or c.max is None:
+        yield ("min" if c.min is None else "max"), f"null in a column with count {short(c.count)}"
+    else:
+        yield from _impossible(c, Fraction(c.min), Fraction(c.max))
+    yield from _edited("mean", entry["mean"], c.mean)
+    yield from _edited("std", entry["std"], c.std(facts.ddof))
+
+
+def _impossible(c: Moments, low: Fraction, high: Fraction) -> Iterator[tuple[str, str]]:
+    """What no numbers from low to high, both among them, can have.
+
+    The bounds on the variance are those of Szokefalvi Nagy (1918) and of Bhatia and Davis, "A
+    better bound on the variance", American Mathematical Monthly 107(4), 2000.
+    """
+    n, s = c.count, c.sum.as_fraction()
+    if low > high:
+        yield "min", "the min is greater than the max"
+    if not n * low <= s <= n * high:
+        yield "sum", "it gives a mean that is not between min and max"
+    variance = n * c.sum_of_squares.as_fraction() - s * s  # times n**2
+    if not n * (high - low) ** 2 <= 2 * variance <= 2 * (n * high - s) * (s - n * low):
+        yield "sum_of_squares", "no numbers with this count, min, max and sum can have it"
+    if c.whole and (s.denominator != 1 or low.denominator != 1 or high.denominator != 1):
+        yield "whole", "true, but the min, max or sum is not a whole number"
+
+
+def _edited(field: str, found: float | None, exact: float | None) -> Iterator[tuple[str, str]]:
+    if found != exact:
+        yield (
+            field,
+            f"{short(json.dumps(found))} does not match the exact sums, which give "
+            f"{json.dumps(exact)}: was it edited? To change the statistics, fit again",
+        )
+
+
+RECIPE = MomentsRecipe

@@ -1,1 +1,1 @@
-"""Where bytes come from and where they go: files, pipes, object stores, directories of parts."""
+"""Reading and writing bytes: files, pipes, object stores, directories of parts."""

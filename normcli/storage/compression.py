@@ -1,9 +1,9 @@
 """Compressed streams: read strictly, written with the same bytes every time.
 
-Reading takes several members (frames, streams) one after the other as one file, as the
-formats' own tools do, and refuses what is cut off, damaged, or followed by rubbish: the
-standard library's readers of bzip2 and xz drop rubbish in silence. Everything streams,
-so a decompression bomb costs time, never memory.
+Several members (frames, streams) in a row are read as one file, as the tools of these formats
+do. Data that are truncated, damaged, or followed by garbage are refused; the standard library's
+readers of bzip2 and xz silently drop garbage. Everything streams, so a decompression bomb takes
+time, but no memory.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4"}
 
 _BLOCK = 1 << 16  # bytes read at a time: `unused_data` is copied once for every member in it
-_PIECE = 1 << 20  # bytes decompressed at a time: the bound of memory
+_PIECE = 1 << 20  # bytes decompressed at a time, which limits memory
 _XZ_MEMORY = 256 << 20  # `xz -9` needs 65 MiB; a hostile header may ask for 4 GiB
 
-# The level is where the curve bends on tables of numbers: a higher one takes two to three
-# times as long (gzip 6) or ten times (xz 6) to win 2 to 8 % of the size.
+# Higher levels are not worth it for tables of numbers: they take two to three times as long
+# (gzip 6) or ten times (xz 6) to save 2 to 8 % of the size.
 _GZIP_LEVEL = 4
 _XZ_PRESET = 1
 
@@ -36,7 +36,7 @@ _MAGIC = {
     **{bytes([0x50 + i]) + b"\x2a\x4d\x18": "zstd" for i in range(16)},  # a skippable frame
     b"\xfd7zXZ\x00": "xz",
     b"\x04\x22\x4d\x18": "lz4",
-    # "BZh9" alone could begin a line of text: ask for the magic of the block, or of the end.
+    # "BZh9" alone could begin a line of text: require the magic of the block, or of the end.
     **{b"BZh%d1AY&SY" % i: "bzip2" for i in range(1, 10)},
     **{b"BZh%d\x17\x72\x45\x38\x50\x90" % i: "bzip2" for i in range(1, 10)},
 }
@@ -44,7 +44,7 @@ MAGIC_BYTES = max(map(len, _MAGIC))
 
 
 def split_suffix(name: str) -> tuple[str, str | None]:
-    """The suffix that tells the format, in lower case, and the compression.
+    """The suffix that indicates the format, in lower case, and the compression.
 
     >>> split_suffix("a.csv.gz"), split_suffix("b.Parquet"), split_suffix("c.gz")
     (('.csv', 'gzip'), ('.parquet', None), ('', 'gzip'))
@@ -57,7 +57,7 @@ def split_suffix(name: str) -> tuple[str, str | None]:
 
 
 def detect(head: bytes) -> str | None:
-    """The compression that the first `MAGIC_BYTES` of a file show, or None.
+    """The compression that the first `MAGIC_BYTES` of a file indicate, or None.
 
     >>> detect(b"BZh91AY&SY..."), detect(b"BZh9,weight")
     ('bzip2', None)
@@ -66,10 +66,10 @@ def detect(head: bytes) -> str | None:
 
 
 def decompressed(stream: io.RawIOBase, compression: str, name: str) -> io.RawIOBase:
-    """What `stream` holds, decompressed; closing it closes `stream`.
+    """The decompressed content of `stream`; closing it closes `stream`.
 
-    Reading raises DataError, which begins with `name`, where the data are truncated,
-    damaged or followed by something else, and LimitError where they ask for too much memory.
+    Reading raises DataError, whose message begins with `name`, if the data are truncated,
+    damaged or followed by other data, and LimitError if they need too much memory.
     """
     members = {"gzip": _GzipMember, "bzip2": _bzip2_member, "xz": _xz_member}
     if compression in members:
@@ -79,14 +79,14 @@ def decompressed(stream: io.RawIOBase, compression: str, name: str) -> io.RawIOB
 
 def compressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
     """A stream that writes to `stream` compressed; closing it leaves `stream` open."""
-    writer: object  # typeshed counts none of these classes as a BinaryIO
+    writer: object  # typeshed does not consider these classes a BinaryIO
     match compression:
         case None:
             return stream
         case "gzip":
             import gzip
 
-            # Neither a name nor a time of day: the same data give the same bytes.
+            # No name and no time of day: the same data give the same bytes.
             writer = gzip.GzipFile("", "wb", _GZIP_LEVEL, stream, mtime=0)
         case "bzip2":
             import bz2
@@ -102,7 +102,7 @@ def compressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
 
 
 class _Member(Protocol):
-    """One member of a compressed file: what `bz2` and `lzma` call a decompressor."""
+    """A decoder of one member of a compressed file: in `bz2` and `lzma`, a decompressor."""
 
     @property
     def eof(self) -> bool: ...
@@ -114,7 +114,7 @@ class _Member(Protocol):
 
 
 class _GzipMember:
-    """A gzip member with the interface that the standard library gives `bz2` and `lzma`."""
+    """A decoder of a gzip member with the interface of those in `bz2` and `lzma`."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -155,9 +155,9 @@ class _Members(io.RawIOBase):
     ) -> None:
         self._stream, self._codec, self._new_member, self._name = stream, codec, member, name
         self._member = member()
-        self._rest = b""  # what the member before this one did not use
-        self._said = False  # has this member given anything?
-        self._later = False  # is this not the first member?
+        self._rest = b""  # what the previous member did not use
+        self._said = False  # has this member produced any data?
+        self._later = False  # is this a later member than the first?
 
     def readable(self) -> bool:
         return True
@@ -169,7 +169,7 @@ class _Members(io.RawIOBase):
         return len(data)
 
     def _some(self, size: int) -> bytes:
-        """The next bytes, at most `size`; none only at the end."""
+        """The next bytes, at most `size`; empty only at the end."""
         while not self._member.eof or self._next_member():
             asked = self._member.needs_input
             fresh = self._read() if asked else b""
@@ -207,7 +207,7 @@ class _Members(io.RawIOBase):
         if "memory usage limit" in str(error).lower():
             return _too_much_memory(self._name, self._codec, _XZ_MEMORY)
         if self._later and not self._said:
-            return DataError(f"{self._name}: after the {self._codec} data comes something else")
+            return DataError(f"{self._name}: there is other data after the {self._codec} data")
         return _damaged(self._name, self._codec, error)
 
     def close(self) -> None:
@@ -231,9 +231,9 @@ class _ArrowReader(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
         try:
-            # Not `readinto`: Arrow's leaves the buffer that io.BufferedReader hands it unfilled.
+            # Not `readinto`: Arrow's does not fill the buffer that io.BufferedReader passes to it.
             data: bytes = self._arrow.read(min(len(view), _PIECE))
-        except OSError as error:  # errors of `stream` itself are NormcliErrors already
+        except OSError as error:  # errors of `stream` itself are already NormcliErrors
             raise self._explained(error) from error
         view[: len(data)] = data
         return len(data)
@@ -273,7 +273,7 @@ class _ArrowWriter(io.RawIOBase):
 
 
 class _Borrowed(io.RawIOBase):
-    """A stream that others may close without closing the one beneath."""
+    """A stream that others may close without closing the underlying one."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._beneath = stream
@@ -291,6 +291,6 @@ def _damaged(name: str, codec: str, error: Exception) -> DataError:
 
 def _too_much_memory(name: str, codec: str, limit: int) -> LimitError:
     return LimitError(
-        f"{name}: decompressing it takes more than the limit of {limit >> 20} MiB of memory\n"
+        f"{name}: decompressing it needs more than the limit of {limit >> 20} MiB of memory\n"
         f"If you trust the file, decompress it with {codec} itself and pipe it in."
     )

@@ -1,4 +1,4 @@
-"""Errors of the system in our words."""
+"""Errors of the operating system as NormcliErrors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from normcli.words import shown
 
 @contextmanager
 def system_errors(verb: str, name: str, where: str = "") -> Iterator[None]:
-    """Turn an error of the system into a NormcliError: what cannot be done, and why."""
+    """Turn an error of the operating system into a NormcliError: what failed, and why."""
     try:
         yield
     except BrokenPipeError:

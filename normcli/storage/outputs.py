@@ -1,7 +1,7 @@
-"""Where bytes go: files that are replaced as a whole, pipes, objects in stores.
+"""Writing: files that are replaced as a whole, pipes, objects in stores.
 
-`output` gives a stream to write to, and puts a file in its place only when all of it is on the
-disk. What is named by a URI is written by `normcli.storage.stores`.
+`output` returns a stream to write to, and moves a file to its place only when all of it is on the
+disk. URIs are written by `normcli.storage.stores`.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 from normcli.storage.faults import system_errors
 from normcli.storage.sources import _BUFFER, _STDERR, _STDOUT, Source, split_suffix
 
-_SENT = 4 << 20  # bytes of a new file that are sent to the disk together
+_SENT = 4 << 20  # bytes of a new file that are sent to the disk at a time
 
 
 @contextmanager
 def output(
     target: str, *, inputs: Sequence[Source] = (), compression: str | None = None
 ) -> Iterator[BinaryIO]:
-    """A stream to write `target` with: on success it holds all of it, else what it held.
+    """A stream that writes `target`: on success it has all of the output, else its old content.
 
-    A file is written beside its place under an unpredictable name, with the mode (and, where
-    that is permitted, owner and group) of the file it will replace or those of a new one,
-    fsynced, and renamed; a link stays a link, and the file it leads to is replaced. So a
-    target may also be an input. Pipes, devices, and descriptors (``-`` is stdout) are
-    written directly. A URI is an object in a store, see `stores.uploading`.
+    The new file is written beside the old one under an unpredictable name, with the mode (and,
+    if permitted, owner and group) of the file that it will replace or those of a new file. It
+    is then fsynced and renamed; a link stays a link, and the file it leads to is replaced. So a
+    target may also be an input. Pipes, devices, and descriptors (``-`` is stdout) are written
+    directly. A URI is an object in a store, see `stores.uploading`.
 
-    compression: "gzip", "zstd", "bzip2", "xz" or "lz4"; None: as the target's suffix says.
+    compression: "gzip", "zstd", "bzip2", "xz" or "lz4"; None: according to the target's suffix.
     inputs: a descriptor that leads to one of them is refused.
 
-    Raises NormcliError, on entry for all that can be known before; BrokenPipeError where
-    the reader of a pipe has gone, with which the command should end quietly.
+    Raises NormcliError, on entry for everything that can be known by then; BrokenPipeError if
+    the reader of a pipe has gone, in which case the command should end quietly.
     """
     target = stores.local_path(target)
     with _opened(target, inputs) as writer:
@@ -77,10 +77,9 @@ def _opened(
 
 
 def refuse_targets(targets: Mapping[str, str]) -> None:
-    """Raise what writing to `targets` (option -> target) would raise, as far as that is known.
+    """Raise the errors that can be known before writing to `targets` (option -> target).
 
-    Raises: UsageError where two of them are the same file, NormcliError where one cannot be
-    written.
+    Raises: UsageError if two of them are the same file, NormcliError if one cannot be written.
     """
     places: dict[int | Path | str, str] = {}
     for option, target in targets.items():
@@ -91,17 +90,17 @@ def refuse_targets(targets: Mapping[str, str]) -> None:
 
 
 def refuse_replacing(targets: Mapping[str, str], inputs: Sequence[Source]) -> None:
-    """Raise UsageError where one of `targets` (option -> target) is an input."""
+    """Raise UsageError if one of `targets` (option -> target) is an input."""
     for option, target in targets.items():
         place = _place(target)
         if isinstance(place, Path | str) and any(source.is_at(place) for source in inputs):
-            raise UsageError(f"{option} {shown(target)} is an input, which it would replace")
+            raise UsageError(f"{option} would replace the input {shown(target)}")
 
 
 def _place(target: str) -> int | Path | str | None:
-    """The descriptor, file or name of an object that `target` is.
+    """The descriptor, file or object name that `target` stands for.
 
-    None for a device, which may take anything.
+    None for a device, to which anything may be written.
     """
     target = stores.local_path(target)
     if stores.is_uri(target):
@@ -116,17 +115,17 @@ def _place(target: str) -> int | Path | str | None:
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
-    """Make `path` a file that holds `data`, as `output` does."""
+    """Write `data` to the file `path`, as `output` does."""
     with output(os.fspath(path)) as stream:
         stream.write(data)
 
 
 class _Writer(io.RawIOBase):
-    """A raw stream to a descriptor that others own; errors in our words."""
+    """A raw stream to a descriptor that it does not own; its errors are NormcliErrors."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self._descriptor, self._name = descriptor, name
-        self.abandoned = False  # drop what is still in buffers: it will not be needed
+        self.abandoned = False  # discard what is still in buffers: it will not be needed
 
     def writable(self) -> bool:
         return True
@@ -139,7 +138,7 @@ class _Writer(io.RawIOBase):
 
 
 class _FileWriter(_Writer):
-    """A writer of a new file, whose bytes begin their way to the disk as they come."""
+    """A writer of a new file that sends bytes to the disk while more are being written."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         super().__init__(descriptor, name)
@@ -153,10 +152,10 @@ class _FileWriter(_Writer):
         return count
 
     def _send(self) -> None:
-        """Let Linux write what it has of the file, so that fsync need not wait for all of it.
+        """Let Linux write its part of the file, so that fsync need not wait for all of it.
 
-        The advice is that the bytes are not needed in memory; those that are not on the disk
-        yet are therefore written, without our waiting, and stay.
+        The advice says that the bytes are not needed in memory. As a result, Linux writes those
+        that are not on the disk yet, without making us wait.
         """
         if sys.platform == "linux":
             with suppress(OSError):
@@ -166,7 +165,7 @@ class _FileWriter(_Writer):
 
 
 def _descriptor(target: str) -> int | None:
-    """The number of the open descriptor that `target` is a name of, or None."""
+    """The number of the open descriptor that `target` names, or None."""
     names = {"-": _STDOUT, "/dev/stdout": _STDOUT, "/dev/stderr": _STDERR}
     numbered = re.fullmatch(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)", target)
     return int(numbered[1] or numbered[2]) if numbered else names.get(target)
@@ -183,7 +182,7 @@ def _open_descriptor(descriptor: int, inputs: Sequence[Source]) -> Iterator[_Wri
         with _closing(copy, name) as writer:
             yield writer
     except BrokenPipeError:
-        if descriptor == _STDOUT:  # else Python complains when it flushes stdout at its end
+        if descriptor == _STDOUT:  # else Python complains when it flushes stdout at exit
             _point_at_null(descriptor)
         raise
 
@@ -197,8 +196,8 @@ def _refuse_input(status: os.stat_result, name: str, inputs: Sequence[Source]) -
     for source in inputs if stat.S_ISREG(status.st_mode) else ():
         if source.is_file(status):
             raise NormcliError(
-                f"{name} goes to the input {source.name}, which it would spoil before it "
-                "is read\nName the file with -o, which replaces it when all is done."
+                f"{name} is redirected to the input {source.name}, which would be overwritten "
+                "before it is read\nName the file with -o, which replaces it only at the end"
             )
 
 
@@ -210,7 +209,7 @@ def _point_at_null(descriptor: int) -> None:
 
 @contextmanager
 def _open_special(target: str) -> Iterator[_Writer]:
-    """A fifo, a terminal, a device: nothing to replace."""
+    """A writer to a fifo, a terminal or a device: nothing is replaced."""
     with system_errors("write", target):
         descriptor = os.open(target, os.O_WRONLY)
     with _closing(descriptor, target) as writer:
@@ -219,7 +218,7 @@ def _open_special(target: str) -> Iterator[_Writer]:
 
 @contextmanager
 def _closing(descriptor: int, name: str, kind: type[_Writer] = _Writer) -> Iterator[_Writer]:
-    """A writer on `descriptor`, which is closed at the end; some errors show only then."""
+    """A writer on `descriptor`, which is closed at the end; some errors occur only then."""
     try:
         yield kind(descriptor, name)
     except BaseException:
@@ -231,7 +230,7 @@ def _closing(descriptor: int, name: str, kind: type[_Writer] = _Writer) -> Itera
 
 
 def _destination(target: str) -> tuple[Path, os.stat_result | None]:
-    """The file that `target` leads to through all links, and what it is if it exists."""
+    """The file that `target` leads to through all links, and its status if it exists."""
     real = Path(os.path.realpath(target))
     with system_errors("write", target):
         try:
@@ -248,15 +247,15 @@ def _destination(target: str) -> tuple[Path, os.stat_result | None]:
     replaced = old is None or stat.S_ISREG(old.st_mode)
     if replaced and not os.access(real.parent, os.W_OK | os.X_OK):
         raise NormcliError(
-            f"cannot write {shown(target)}: it is written to a new file beside its place first, "
-            "and that directory is write-protected"
+            f"cannot write {shown(target)}: a new file is written beside it first, "
+            "and its directory is write-protected"
         )
     return real, old
 
 
 @contextmanager
 def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[_Writer]:
-    """A writer on a new file that takes the place of `real` if all goes well."""
+    """A writer on a new file that replaces `real` if there is no error."""
     temporary = real.parent / f".normcli-{os.urandom(8).hex()}.tmp"
     try:
         descriptor = _create(temporary, target, old)
@@ -275,10 +274,10 @@ def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[
 
 def _create(temporary: Path, target: str, old: os.stat_result | None) -> int:
     """A descriptor of the new file `temporary`, which has the owner and mode of `old`."""
-    # The umask (and the directory's default ACL) shape the mode of a really new file. One
-    # that replaces another is open to nobody else before it has the other's owner and mode.
+    # The umask (and the directory's default ACL) determine the mode of a really new file. One
+    # that replaces another cannot be opened by others until it has the owner and mode of that.
     mode, flags = 0o666 if old is None else 0o600, os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with system_errors("write", target, " (it is written to a new file beside its place first)"):
+    with system_errors("write", target, " (a new file is written beside it first)"):
         descriptor = os.open(temporary, flags, mode)
     try:
         with system_errors("write", target):
@@ -299,7 +298,7 @@ def _inherit(descriptor: int, old: os.stat_result) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Put on the disk which files are in it, and by which names."""
+    """Flush the entries of `directory` (which files it has, by which names) to the disk."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -21,16 +21,16 @@ PART = re.compile(r"part-\d{5,}\.[a-z]+")
 
 @contextmanager
 def parts(directory: str, suffix: str, count: int) -> Iterator[list[str]]:
-    """The files to write for `count` parts in `directory`, which is made if it is not there.
+    """The files to write for `count` parts in `directory`, which is created if necessary.
 
-    The order of their names is that of the parts. On success the directory has these parts
-    and none that an earlier run left; other files in it stay. If it is no object store, the
-    parts are written below a hidden directory in it and take their places when all of them
-    are written: until then, and after a failure, it holds what it held. In a store each takes
-    its place when it is written.
+    Their names sort in the order of the parts. On success the directory has these parts and
+    none of an earlier run; other files in it stay. Unless it is in an object store, the parts
+    are written to a hidden directory in it and moved to their places when all of them are
+    complete; until then, and after a failure, the directory has its old content. In a store
+    each part appears when it is written.
 
-    Raises: NormcliError where the directory cannot be written, or a directory has the name of
-    a part.
+    Raises: NormcliError if the directory cannot be written, or a directory has the name of a
+    part.
     """
     digits = max(5, len(str(count - 1)))
     names = [f"part-{i:0{digits}}{suffix}" for i in range(count)]
@@ -45,17 +45,17 @@ def parts(directory: str, suffix: str, count: int) -> Iterator[list[str]]:
 
 
 def refuse_inputs_in(directory: str, locations: Sequence[str]) -> None:
-    """Raise UsageError where an input lies in the directory that will be written."""
+    """Raise UsageError if an input is in the directory that will be written."""
     for location in locations:
         if _is_below(location, directory):
             raise UsageError(
-                f"--output-dir {shown(directory)} has the input {shown(location)}, "
+                f"--output-dir {shown(directory)} contains the input {shown(location)}, "
                 "which a part would replace"
             )
 
 
 def refuse_names_of_parts(directory: str, files: Mapping[str, str]) -> None:
-    """Raise UsageError where one of `files` (option -> name) would be taken for a part."""
+    """Raise UsageError if one of `files` (option -> name) would be taken for a part."""
     for option, name in files.items():
         if PART.fullmatch(os.path.basename(stores.local_path(name))) and _is_below(name, directory):
             raise UsageError(
@@ -73,13 +73,13 @@ def _is_below(location: str, directory: str) -> bool:
 
 @contextmanager
 def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
-    """Files in a new directory below `directory`, which in the end are moved up to it."""
+    """Files in a new directory below `directory`, which are moved up to it at the end."""
     staging = directory / f".normcli-{os.urandom(8).hex()}.tmp"
     with system_errors("write parts to", str(directory)):
         is_new = not directory.is_dir()
         if is_new:
             if os.path.lexists(directory):
-                raise NotADirectoryError(errno.ENOTDIR, "it is no directory")
+                raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
             directory.mkdir()
         _refuse_directories(directory, names)
         staging.mkdir()
@@ -102,7 +102,7 @@ def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _refuse_directories(directory: Path, names: Sequence[str]) -> None:
-    """Raise OSError where a part cannot take its place, which would be late to find out."""
+    """Raise OSError if a part could not be moved to its place at the end."""
     for name in names:
         if _is_directory(directory / name):
             raise IsADirectoryError(errno.EISDIR, f"{name} is a directory")
@@ -113,7 +113,7 @@ def _is_directory(path: Path) -> bool:
 
 
 def _delete_stale(directory: str, names: Sequence[str]) -> None:
-    """Delete the parts in a store that are not of this run."""
+    """Delete the parts of earlier runs in a store."""
     for found, below in stores.find(directory):
         if PART.fullmatch(below) and below not in names:
             found.delete()

@@ -1,8 +1,8 @@
-"""Where bytes come from: files, pipes, objects in stores, directories of parts.
+"""Reading: files, pipes, objects in stores, directories of parts.
 
-A `Source` is one input, opened lazily and as often as it is needed. Every error of the system
-is raised as a `NormcliError` that names the file as the user wrote it. What is named by a URI
-is found and read by `normcli.storage.stores`.
+A `Source` is one input, opened lazily and as often as needed. Every error of the operating system
+is raised as a `NormcliError` that names the file as the user wrote it. URIs are found and read by
+`normcli.storage.stores`.
 """
 
 from __future__ import annotations
@@ -40,20 +40,19 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 class Source:
-    """One input. Cheap to make: nothing is opened before it is asked for.
+    """One input. Cheap to create: nothing is opened until it is needed.
 
-    The first bytes decide whether it is decompressed and how, whatever its name says:
-    ``data.csv`` may be gzip. A name that promises compression is held to it, though: an
-    uncompressed ``data.csv.gz`` is an error, for it may as well be a damaged one.
+    The first bytes decide whether and how it is decompressed, whatever its name says:
+    ``data.csv`` may be gzip. But if the name promises compression, the data must be compressed:
+    an uncompressed ``data.csv.gz`` is an error, because it may be a damaged file.
 
-    name: for messages: as the user wrote it, quoted where it has control characters; "stdin"
+    name: for messages: as the user wrote it, quoted if it has control characters; "stdin"
         for ``-``.
-    location: the path or URI by which `source` finds it again, in any process that has the
-        same current directory. Nothing finds stdin again.
-    part: its path below the directory, or the fixed beginning of the glob, that was named.
-    size: bytes in the file (compressed ones if it is), for progress and splitting; None
-        for a pipe.
-    written: when an object was written, in seconds; None for what is none, or is not known.
+    location: the path or URI by which `source` finds it again, in any process with the same
+        current directory. stdin cannot be found again.
+    part: its path below the directory that was named, or below the fixed beginning of the glob.
+    size: bytes in the file (before decompression), for progress and splitting; None for a pipe.
+    written: when an object was written, in seconds; None if it is not an object, or unknown.
     """
 
     def __init__(
@@ -63,12 +62,12 @@ class Source:
         promised: str | None = None,
         part: str = "",
     ) -> None:
-        """A source of bytes in `file`, or in stdin's descriptor where that is None.
+        """A source of the bytes in `file`, or of stdin if that is None.
 
-        promised: the compression that the file's name tells of.
+        promised: the compression that the file's name promises.
         """
         self.name, self.location = shown(name), name
-        self.suffix, _ = split_suffix(name)  # that tells the format: ".csv" of "a.csv.gz"
+        self.suffix, _ = split_suffix(name)  # of the format: ".csv" of "a.csv.gz"
         self.part = part or os.path.basename(name)
         self._file = file
         self._promised = promised
@@ -81,11 +80,11 @@ class Source:
             with system_errors("read", name):
                 status = self._status = os.fstat(_STDIN) if file is None else os.stat(file)
             self.size = status.st_size if file and stat.S_ISREG(status.st_mode) else None
-        # What is no regular file can be read only once: a pipe, a terminal, a device.
+        # Anything but a regular file can be read only once: a pipe, a terminal, a device.
         self._once = self.size is None
         self._raw: _Reader | None = None  # the undecompressed bytes of the last opening
-        self._waiting: _Reader | None = None  # an opened pipe of which only the head was seen
-        self._taken = False  # has `open` given the pipe away?
+        self._waiting: _Reader | None = None  # an opened pipe of which only the head was read
+        self._taken = False  # has `open` returned the pipe?
         self._is_spooled = False
 
     def __repr__(self) -> str:
@@ -93,18 +92,18 @@ class Source:
 
     @property
     def partition(self) -> list[str]:
-        """The columns that the directories in `part` tell, as in ``year=2026/month=11/a.csv``."""
+        """The columns in the directories of `part`, as in ``year=2026/month=11/a.csv``."""
         found = (folder.partition("=") for folder in self.part.split("/")[:-1])
         return [unquote(name) for name, equals, _ in found if name and equals]
 
     @cached_property
     def path(self) -> Path | None:
-        """The file, if it is a regular one that is read as it is: any process may open it."""
+        """The file, if it is a regular, uncompressed one: any process may open it."""
         return self._file if isinstance(self._file, Path) and self._is_plain() else None
 
     @cached_property
     def object(self) -> stores.Object | None:
-        """The object in a store, if it is read as it is: parts of it can be asked for."""
+        """The object in a store, if it is uncompressed: ranges of it can be requested."""
         return self._file if isinstance(self._file, stores.Object) and self._is_plain() else None
 
     def _is_plain(self) -> bool:
@@ -116,15 +115,15 @@ class Source:
     def open(self) -> io.BufferedReader:
         """The decompressed bytes from the first one on. A pipe can be opened only once.
 
-        Reading raises NormcliError where the system fails, DataError where compressed data
-        are truncated, damaged or followed by rubbish.
+        Reading raises NormcliError if the operating system fails, DataError if compressed data
+        are truncated, damaged or followed by garbage.
         """
         reader = self._reader()
         self._taken = self._once
         return io.BufferedReader(reader, _BUFFER)
 
     def head(self, n: int = 4096) -> bytes:
-        """The first `n` decompressed bytes, or all of fewer; `open` will give them again."""
+        """The first `n` decompressed bytes, or fewer at the end; `open` returns them again."""
         reader = self._reader()
         try:
             return reader.look_ahead(n)
@@ -133,7 +132,7 @@ class Source:
                 reader.close()
 
     def between(self, start: int, stop: int) -> io.BufferedReader:
-        """The bytes from `start` to before `stop` of the `path` or `object`."""
+        """The bytes from `start` up to but excluding `stop` of the `path` or `object`."""
         with system_errors("read", self.name):
             if self.object:
                 inner = self.object.open(start, stop)
@@ -146,8 +145,8 @@ class Source:
     def seekable(self) -> Path:
         """A file with the decompressed bytes: the source's own, or a temporary one.
 
-        What is a pipe, or compressed, is spooled to a temporary file without a name, which
-        is gone with this process however it ends.
+        A pipe or compressed file is copied to a temporary file without a name, which is gone
+        when this process ends, however it ends.
         """
         if self.path is None:
             self._spool_to_disk()
@@ -155,33 +154,33 @@ class Source:
         return self._file
 
     def random_access(self) -> NativeFile:
-        """The decompressed bytes, to read any of them: of the `object`, or of `seekable`."""
+        """The decompressed bytes, for random access: of the `object`, or of `seekable`."""
         import pyarrow as pa
 
         return self.object.open_file() if self.object else pa.OSFile(str(self.seekable()))
 
     def spooled(self) -> Source:
-        """Itself, and from now on it can be opened many times: what is a pipe is spooled."""
+        """Itself, which can now be opened many times: a pipe is copied to a temporary file."""
         if self._once:
             self._spool_to_disk()
         return self
 
     def position(self) -> int:
-        """Bytes of the file (compressed ones if it is) read since it was last opened."""
+        """Bytes of the file (before decompression) read since it was last opened."""
         return 0 if self._raw is None else self._raw.taken
 
     def refuse_changed(self) -> None:
-        """Raise NormcliError where this is an object that was replaced since it was found.
+        """Raise NormcliError if this is an object that was replaced since it was found.
 
-        Opened files stay as they are, but an object is read by many requests.
+        An open file stays the same file, but an object is read with many requests.
         """
         if self.object:
             self.object.refuse_changed()
 
     def refuse_changed_file(self) -> None:
-        """Raise NormcliError where this is a file that was changed or replaced since it was found.
+        """Raise NormcliError if this is a file that was changed or replaced since it was found.
 
-        Who reads it once has it as it was; who reads it again would mix two tables.
+        Reading such a file a second time would mix two tables.
         """
         if self._status is None or self._once or self._is_spooled:
             return
@@ -189,7 +188,7 @@ class Source:
         with system_errors("read", self.name):
             now = os.stat(self._file)
         if _version(now) != _version(self._status):
-            raise NormcliError(f"{self.name} was changed while it was read; run it again")
+            raise NormcliError(f"{self.name} was changed while being read; try again")
 
     def is_at(self, place: Path | str) -> bool:
         """Is this the file, or the object of that name in a store?"""
@@ -237,13 +236,13 @@ class Source:
         if found is None and self._promised is not None:
             begins = f"it begins with {head[:4]!r}" if head else "it is empty"
             raise DataError(
-                f"{self.name}: this is no {self._promised} data ({begins})\n"
+                f"{self.name}: this is not {self._promised} data ({begins})\n"
                 "If it is not compressed, rename it or pipe it in."
             )
         return found
 
     def _spool_to_disk(self) -> None:
-        """Make this a source that reads an uncompressed temporary file."""
+        """Make this a source of an uncompressed temporary file."""
         import tempfile
 
         with (
@@ -262,13 +261,13 @@ class Source:
 def sources(inputs: Sequence[str]) -> list[Source]:
     """The sources that `inputs` name, in order.
 
-    An input is ``-`` (stdin), a file, a directory of parts, or a glob where no file of
-    that name exists. A directory stands for all files in it and below, in the order of
-    their paths, a glob for what it matches, in order; both without ``*.stats.json``, a
-    directory also without what begins with ``.`` or ``_``. Any may be a URI.
+    An input is ``-`` (stdin), a file, a directory of parts, or a glob if no file of that name
+    exists. A directory means all files in it and below, in the order of their paths, a glob
+    everything that it matches, in order; both without ``*.stats.json``, a directory also
+    without names that begin with ``.`` or ``_``. Each may be a URI.
 
     Raises:
-        NormcliError: an input does not exist or holds nothing.
+        NormcliError: an input does not exist, or is a directory without files.
         UsageError: stdin is named twice, or is a terminal.
     """
     if inputs.count("-") > 1:
@@ -277,9 +276,9 @@ def sources(inputs: Sequence[str]) -> list[Source]:
 
 
 def source(name: str) -> Source:
-    """The one input of that name: ``-``, a file, or a URI; nothing in it is wild.
+    """The one input of that name: ``-``, a file, or a URI; wildcards have no meaning.
 
-    Raises: NormcliError where there is none.
+    Raises: NormcliError if it does not exist.
     """
     name = stores.local_path(name)
     if name == "-":
@@ -304,17 +303,17 @@ def _sources(name: str) -> Iterator[Source]:
 
 
 def _version(status: os.stat_result) -> tuple[int, ...]:
-    """What is another number when a file was written to, or replaced."""
+    """Numbers that differ after a file was written to, or replaced."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def split_suffix(name: str) -> tuple[str, str | None]:
-    """`normcli.compression.split_suffix` of a file or URI."""
+    """`compression.split_suffix` of a file or URI."""
     return codecs.split_suffix(stores.object_name(name) if stores.is_uri(name) else name)
 
 
 def _root(name: str) -> str:
-    """The directory that `name` is, or up to which nothing in it is wild."""
+    """The directory `name`, or the directories of a glob before its first wildcard."""
     if os.path.lexists(name):
         return name if os.path.isdir(name) else os.path.dirname(name) or "."
     fixed = takewhile(lambda each: not glob.has_magic(each), _components(name))
@@ -333,16 +332,16 @@ def _stdin() -> Source:
 
 
 def _path_of(descriptor: int) -> Path | None:
-    """A path under which any process of this user can open what `descriptor` has open.
+    """A path by which any process of this user can open the file of `descriptor`.
 
-    Linux has one even for a file without a name. Elsewhere there is none.
+    Linux has one even for a file without a name. Elsewhere the result is None.
     """
     path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
     return path if os.access(path, os.R_OK) else None
 
 
 def _temporary_file() -> tuple[BinaryIO, Path]:
-    """A temporary file, and the path of it; gone when it is closed."""
+    """A temporary file and its path; it is deleted when it is closed."""
     import tempfile
 
     file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with its Source
@@ -355,12 +354,12 @@ def _temporary_file() -> tuple[BinaryIO, Path]:
 
 
 def _drop(file: BinaryIO) -> None:
-    with suppress(OSError):  # it could not be written, which was told, and cannot be now
+    with suppress(OSError):  # it could not be written, which was reported already
         file.close()
 
 
 def _files(name: str) -> list[str]:
-    """The files that `name` stands for, sorted."""
+    """The files that `name` means, sorted."""
     with system_errors("read", name):
         try:
             mode = os.stat(name).st_mode
@@ -409,7 +408,7 @@ def _no_such_file(path: str) -> NormcliError:
 
 
 def _similar(path: str) -> str:
-    """The name in the same directory that may have been meant, as a sentence."""
+    """A sentence that suggests a similar name in the same directory, or nothing."""
     folder, name = os.path.split(path)
     with suppress(OSError), os.scandir(folder or ".") as entries:
         return did_you_mean(name, [entry.name for entry in islice(entries, 1000)])
@@ -417,7 +416,7 @@ def _similar(path: str) -> str:
 
 
 class _Reader(io.RawIOBase):
-    """A raw stream that counts, can look ahead, and speaks of errors in our words."""
+    """A raw stream that counts bytes and can look ahead; its errors are NormcliErrors."""
 
     def __init__(self, inner: io.RawIOBase, name: str) -> None:
         self._inner, self._name = inner, name
@@ -436,7 +435,7 @@ class _Reader(io.RawIOBase):
         return count
 
     def look_ahead(self, n: int) -> bytes:
-        """The next `n` bytes, or all of fewer; reading will give them again."""
+        """The next `n` bytes, or fewer at the end; reading returns them again."""
         while len(self._ahead) < n:
             more = bytearray(n - len(self._ahead))
             count = self._pull(more)
@@ -459,7 +458,7 @@ class _Reader(io.RawIOBase):
 
 
 class _Part(io.FileIO):
-    """The bytes from `start` to before `stop` of a file, which has to have all of them."""
+    """The bytes from `start` up to but excluding `stop` of a file; all of them must exist."""
 
     def __init__(self, path: Path, start: int, stop: int) -> None:
         super().__init__(path)

@@ -1,9 +1,8 @@
 """Object stores and other file systems that are named by a URI: s3, gs, hdfs, file, ...
 
-pyarrow opens what it knows, fsspec the rest, where that is installed. Credentials come from the
-environment, as their makers document it. Here are three things: which objects a URI stands for
-(`find`), their bytes in order or from anywhere (`Object`), and an object written as a whole or
-not at all (`uploading`). docs/stores.md says it for users.
+This module finds the objects that a URI means (`find`), reads their bytes in order or by range
+(`Object`), and writes an object as a whole or not at all (`uploading`). pyarrow opens the stores
+that it supports, fsspec the others, if it is installed. docs/stores.md is the page for users.
 """
 
 from __future__ import annotations
@@ -33,27 +32,27 @@ if TYPE_CHECKING:
 
 HEAD = 1 << 16  # bytes of an object that are fetched first, and kept
 RANGE = 8 << 20  # bytes of one request after that
-AHEAD = 3  # requests under way while the bytes before them are used
+AHEAD = 3  # requests in progress while earlier bytes are used
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-# What an S3 URI may say after "?", as Arrow calls it: nothing that is secret.
+# Options that an S3 URI may have after "?", with Arrow's names: none of them is secret.
 _S3_OPTIONS = ("endpoint_override", "region", "scheme")
 _BUCKETS = ("s3", "gs", "gcs")  # schemes whose URIs name a bucket first
-# File systems on which an object appears, whole, when its stream is closed, and never else.
+# File systems where an object appears, complete, when its stream is closed, and not before.
 _APPEAR_WHOLE = ("s3", "gcs")
-# On this one Arrow empties an object when it opens it, and may not be able to rename another.
+# Here Arrow empties an object when it opens it, and may not be able to rename another.
 _NOT_WHOLE = ("abfs",)
 _FSSPEC = "py::fsspec"
 
 
 def is_uri(name: str) -> bool:
-    """Does `name` say in which file system it is? A scheme has two letters or more."""
+    """Does `name` begin with a scheme? A scheme has at least two letters."""
     found = _SCHEME.match(name)
     return found is not None and len(found[1]) > 1
 
 
 def local_path(name: str) -> str:
-    """The path that a ``file://`` URI means; every other name as it is.
+    """The path that a ``file://`` URI means; every other name unchanged.
 
     >>> local_path("file:///tmp/a%20b.csv"), local_path("s3://bucket/a.csv")
     ('/tmp/a b.csv', 's3://bucket/a.csv')
@@ -61,15 +60,17 @@ def local_path(name: str) -> str:
     if name.lower().startswith("file://"):
         host, slash, path = name[len("file://") :].partition("/")
         if host not in ("", "localhost") or not slash:
-            raise UsageError(f"{shown(name)}: a file URI is file:/// and a path on this machine")
+            raise UsageError(
+                f"{shown(name)}: a file URI has the form file:///PATH, on this machine"
+            )
         name = unquote(slash + path)
     if "\0" in name:
-        raise UsageError(f"{shown(name)}: no file has a NUL in its name")
+        raise UsageError(f"{shown(name)}: a file name cannot contain NUL")
     return name
 
 
 def object_name(uri: str) -> str:
-    """A URI without options and percent-encoding: equal for equal objects, and ends as they do.
+    """A URI without options and percent-encoding: equal for equal objects, and with their suffix.
 
     >>> object_name("s3://bucket/a%20b.csv?region=eu-west-1")
     's3://bucket/a b.csv'
@@ -84,7 +85,7 @@ def object_name(uri: str) -> str:
 class _Place:
     """A path in a file system.
 
-    spelled: gives the URI of any path there.
+    spelled: returns the URI of a path in it.
     """
 
     uri: str
@@ -108,7 +109,7 @@ class _Place:
 
 
 def _place(uri: str) -> _Place:
-    """Where `uri` leads; raises NormcliError where nothing here knows its scheme."""
+    """Where `uri` leads; raises NormcliError if neither pyarrow nor fsspec knows its scheme."""
     _refuse_secret(uri)
     scheme, rest = uri.split("://", 1)
     rest, mark, options = rest.partition("?")
@@ -130,13 +131,13 @@ def _place(uri: str) -> _Place:
 
 
 def _refuse_secret(uri: str) -> None:
-    """Raise UsageError, which does not repeat it, for a URI with a password in it."""
+    """Raise UsageError for a URI that contains a password; the message does not repeat it."""
     scheme, _, rest = uri.partition("://")
     authority = rest.partition("/")[0]
-    # A bucket has no colon; but the secret before it may have a slash.
+    # The name of a bucket has no colon; but the secret before it may have a slash.
     if ":" in authority and ("@" in authority or scheme.lower() in _BUCKETS):
         raise UsageError(
-            "a URI holds no password, which others would see\n"
+            "a URI must not contain a password: others would see it\n"
             "Credentials come from the environment, such as AWS_ACCESS_KEY_ID"
         )
 
@@ -144,7 +145,7 @@ def _refuse_secret(uri: str) -> None:
 def _connected(
     scheme: str, authority: str, key: str, options: str
 ) -> tuple[FileSystem, str] | None:
-    """Arrow's file system of a scheme, and the path in it; None where it has none."""
+    """Arrow's file system of a scheme, and the path in it; None if it has none."""
     import pyarrow as pa
     from pyarrow import fs
 
@@ -161,18 +162,18 @@ def _connected(
 
 
 def _s3(bucket: str, options: dict[str, str]) -> FileSystem:
-    """As `FileSystem.from_uri`, which tries ten times where this one tries three times.
+    """As `FileSystem.from_uri`, but with three attempts where that makes ten.
 
-    A server that takes connections and says nothing would hold the program for 100 s.
+    A server that accepts connections and sends nothing would block the program for 100 s.
     """
     from pyarrow import fs
 
     for option in options:
         if option not in _S3_OPTIONS:
             known = ", ".join(_S3_OPTIONS)
-            raise UsageError(f"an s3 URI has no option {shown(option)}: there is {known}")
+            raise UsageError(f"an s3 URI has no option {shown(option)}; it has {known}")
     if not bucket:
-        raise UsageError("an s3 URI names a bucket: s3://bucket/key")
+        raise UsageError("an s3 URI must name a bucket: s3://bucket/key")
     endpoints = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     usual = next((url for name in endpoints if (url := os.environ.get(name))), None)
     if usual and "endpoint_override" not in options:
@@ -183,14 +184,14 @@ def _s3(bucket: str, options: dict[str, str]) -> FileSystem:
 
 
 def _fsspec_place(uri: str) -> _Place:
-    """The same for a URI that fsspec knows: it is given as it is."""
+    """The same for a URI that fsspec knows, which receives it unchanged."""
     scheme = uri.partition("://")[0]
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise NormcliError(
-            f"cannot open {shown(uri)}: {scheme} is none of file, s3, gs, hdfs\n"
-            "What fsspec knows comes with: pip install 'normcli[fsspec]'"
+            f"cannot open {shown(uri)}: {scheme} is not one of file, s3, gs, hdfs\n"
+            "fsspec knows other stores; to install it: pip install 'normcli[fsspec]'"
         ) from error
     from pyarrow.fs import FSSpecHandler, PyFileSystem
 
@@ -203,13 +204,13 @@ def _fsspec_place(uri: str) -> _Place:
 
 
 def find(uri: str) -> list[tuple[Object, str]]:
-    """The objects that `uri` stands for, sorted, each with its path below what was named.
+    """The objects that `uri` means, sorted, each with its path below the named place.
 
-    It names an object, or a directory: a prefix that ends where a ``/`` comes in the keys of
-    objects; or else it is a glob, in which ``*``, ``[...]`` and, for directories in any depth,
-    ``**`` are wild (``?`` begins options).
+    `uri` names an object, or a directory (a prefix of keys that is followed by ``/``), or else
+    it is a glob with the wildcards ``*``, ``[...]`` and, for directories at any depth, ``**``
+    (``?`` begins options).
 
-    Raises: NormcliError where there is no such object, or it cannot be told.
+    Raises: NormcliError if there is no such object, or the store cannot be read.
     """
     place = _place(uri)
     with store_errors("read", uri):
@@ -227,7 +228,7 @@ def find(uri: str) -> list[tuple[Object, str]]:
 
 
 def one(uri: str) -> Object:
-    """The object that `uri` names; raises NormcliError where it is none."""
+    """The object that `uri` names; raises NormcliError if it does not exist."""
     place = _place(uri)
     with store_errors("read", uri):
         info = place.info(place.path)
@@ -237,11 +238,11 @@ def one(uri: str) -> Object:
 
 
 def _nothing(place: _Place, info: FileInfo) -> str:
-    """The message that nothing is found at a place."""
+    """The message that there is nothing at a place."""
     uri = shown(place.uri)
     bucket = place.path.partition("/")[0]
     if place.filesystem.type_name in _APPEAR_WHOLE and bucket:
-        with suppress(Exception):  # it may be forbidden to ask, and this is for a word only
+        with suppress(Exception):  # asking may be forbidden, and only improves the message
             if not place.info(bucket).type:
                 return f"cannot read {uri}: there is no bucket {shown(bucket)}"
     if info.type.name == "Directory":
@@ -251,7 +252,7 @@ def _nothing(place: _Place, info: FileInfo) -> str:
 
 
 def _parts(place: _Place, directory: str) -> list[FileInfo]:
-    """The files in a directory and below, without those that programs hide or normcli made."""
+    """The files in a directory and below, without hidden ones and sidecars."""
     found = place.below(directory, recursive=True)
     return [
         each
@@ -263,12 +264,12 @@ def _parts(place: _Place, directory: str) -> list[FileInfo]:
 
 
 def _under(directory: str, info: FileInfo) -> str:
-    """The path of a file from `directory` on."""
+    """The path of a file relative to `directory`."""
     return str(info.path).removeprefix(directory).lstrip("/")
 
 
 def _glob(place: _Place) -> tuple[str, list[FileInfo]]:
-    """The directory up to which nothing is wild, and the files that match below it."""
+    """The directories before the first wildcard, and the files that match below them."""
     names = place.path.split("/")
     wild = next((i for i, name in enumerate(names) if glob.has_magic(name)), len(names))
     if wild == len(names):
@@ -280,7 +281,7 @@ def _glob(place: _Place) -> tuple[str, list[FileInfo]]:
 
 
 def _matches(place: _Place, directory: str, names: list[str]) -> Iterator[FileInfo]:
-    """What the rest `names` of a glob matches in `directory`, one level after the other."""
+    """What the remaining `names` of a glob match in `directory`, one level after the other."""
     name, *rest = names
     if name == "**":
         inside = [each for each in place.below(directory, recursive=True) if not each.is_file]
@@ -319,7 +320,7 @@ def _is_sidecar(info: FileInfo) -> bool:
 class Object:
     """A file in a store, as it was when it was found.
 
-    size: bytes. written: when, in seconds; None where the store does not tell.
+    size: in bytes. written: when, in seconds; None if the store does not report it.
     """
 
     place: _Place
@@ -328,21 +329,21 @@ class Object:
 
     @classmethod
     def of(cls, place: _Place, info: FileInfo) -> Object:
-        """The object of `info`, which was found by way of `place`."""
+        """The object of `info`, which was found through `place`."""
         uri = place.uri if info.path == place.path else place.spelled(info.path)
         if info.size is None:
-            raise NormcliError(f"cannot read {shown(uri)}: its store does not tell its size")
+            raise NormcliError(f"cannot read {shown(uri)}: the store does not report its size")
         there = _Place(uri, place.filesystem, info.path, place.spelled)
         return cls(there, int(info.size), _seconds(info))
 
     @property
     def uri(self) -> str:
-        """Its name, which `one` finds it by."""
+        """Its name, by which `one` finds it."""
         return self.place.uri
 
     @cached_property
     def file(self) -> NativeFile:
-        """The bytes, for `read_at`, from any thread: each is a request of that range."""
+        """The bytes, for `read_at` from any thread; each call is a request of that range."""
         return self.open_file()
 
     def open_file(self) -> NativeFile:
@@ -360,13 +361,13 @@ class Object:
         with store_errors("read", self.uri):
             data: bytes = self.file.read_at(length, start)
         if len(data) < length:
-            raise NormcliError(f"{shown(self.uri)} was replaced while it was read; run it again")
+            raise NormcliError(f"{shown(self.uri)} was replaced while being read; try again")
         return data
 
     def open(self, start: int = 0, stop: int | None = None) -> io.RawIOBase:
-        """The bytes from `start` to before `stop`, or all, in order.
+        """The bytes from `start` up to but excluding `stop`, or all, in order.
 
-        Reading them raises NormcliError where the object is found changed.
+        Reading them raises NormcliError if the object has changed.
         """
         return _Stream(self, start, self.size if stop is None else stop)
 
@@ -376,28 +377,28 @@ class Object:
             self.place.filesystem.delete_file(self.place.path)
 
     def refuse_changed(self) -> None:
-        """Raise NormcliError where the object is another one now.
+        """Raise NormcliError if the object has been replaced.
 
-        It is read in several requests. Two of them may have met two different objects.
+        It is read with several requests, which may have met two different objects.
         """
         with store_errors("read", self.uri):
             now = self.place.info(self.place.path)
         if (now.size, _seconds(now)) != (self.size, self.written):
-            raise NormcliError(f"{shown(self.uri)} was replaced while it was read; run it again")
+            raise NormcliError(f"{shown(self.uri)} was replaced while being read; try again")
 
 
 def _seconds(info: FileInfo) -> int | None:
-    """When a file was written. Listings of some stores tell milliseconds, the others seconds."""
+    """When a file was written. Some stores list milliseconds, others seconds."""
     return None if info.mtime_ns is None else int(info.mtime_ns // 10**9)
 
 
 class _Stream(io.RawIOBase):
-    """Bytes of an object in order, the next requests always under way."""
+    """Bytes of an object in order; the next requests are always in progress."""
 
     def __init__(self, object_: Object, start: int, stop: int) -> None:
         self._object, self._stop = object_, stop
         self._ready = memoryview(b"" if start else object_.head[:stop])
-        self._next = start + len(self._ready)  # the first byte that is not asked for
+        self._next = start + len(self._ready)  # the first byte that is not requested yet
         self._asked: deque[Future[bytes]] = deque()
 
     @cached_property
@@ -418,7 +419,7 @@ class _Stream(io.RawIOBase):
         return count
 
     def _fetched(self) -> bytes:
-        """The next range; nothing at the end."""
+        """The next range; empty at the end."""
         while len(self._asked) < AHEAD and self._next < self._stop:
             length = min(RANGE, self._stop - self._next)
             self._asked.append(self._threads.submit(self._object.range, self._next, length))
@@ -438,18 +439,18 @@ class _Stream(io.RawIOBase):
 
 
 class Upload(io.RawIOBase):
-    """A raw stream to an object; errors in our words."""
+    """A raw stream to an object; its errors are NormcliErrors."""
 
     def __init__(self, stream: Any, uri: str) -> None:
         self._stream, self._uri = stream, uri
-        self.abandoned = False  # drop what is still in buffers: it will not be needed
+        self.abandoned = False  # discard what is still in buffers: it will not be needed
 
     def writable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def write(self, data: ReadableBuffer) -> int:
-        """Send all of `data`, sooner or later."""
+        """Send all of `data`, now or later."""
         if not self.abandoned:
             with store_errors("write", self._uri):
                 self._stream.write(data)
@@ -458,9 +459,9 @@ class Upload(io.RawIOBase):
 
 @contextmanager
 def uploading(uri: str) -> Iterator[Upload]:
-    """A stream to write `uri` with: on success it holds all of it, else what it held.
+    """A stream that writes `uri`: on success it has all of the output, else its old content.
 
-    Raises NormcliError, on entry where it is forbidden or there is no such bucket.
+    Raises NormcliError, already on entry if writing is denied or there is no such bucket.
     """
     refuse_target(uri)
     place = _place(uri)
@@ -470,8 +471,8 @@ def uploading(uri: str) -> Iterator[Upload]:
         opened = _appearing(place)
     elif place.filesystem.type_name in _NOT_WHOLE:
         raise NormcliError(
-            f"cannot write {shown(uri)}: that store shows objects before they are whole\n"
-            "Write to a file, and copy that"
+            f"cannot write {shown(uri)}: that store shows objects before they are complete\n"
+            "Write to a file and copy it"
         )
     else:
         opened = _renamed(place)
@@ -480,7 +481,7 @@ def uploading(uri: str) -> Iterator[Upload]:
 
 
 def refuse_target(uri: str) -> None:
-    """Raise NormcliError where `uri` cannot be that of an object; asks no store."""
+    """Raise NormcliError if `uri` cannot name an object; no store is asked."""
     _refuse_secret(uri)
     scheme, _, rest = object_name(uri).partition("://")
     bucket_only = scheme.lower() in _BUCKETS and "/" not in rest
@@ -490,16 +491,16 @@ def refuse_target(uri: str) -> None:
 
 @contextmanager
 def _appearing(place: _Place) -> Iterator[Upload]:
-    """To a store that shows an object when its stream is closed, in the place of the old one.
+    """An upload to a store where closing the stream replaces the old object by the new one.
 
-    Arrow's streams cannot be given up (apache/arrow#40502): one that is dropped, even by an
-    exception, closes itself, and half an object would be there. So it is never dropped.
+    Arrow's streams cannot be cancelled (apache/arrow#40502): one that is garbage-collected, even
+    after an exception, closes itself, and half an object would appear. So it is kept for ever.
     """
     create = partial(place.filesystem.open_output_stream, compression=None)
     opened: list[NativeFile] = []
     try:
         with store_errors("write", place.uri):
-            # In one step with its opening it is in the list: Ctrl-C cannot come in between.
+            # Opening it and adding it to the list is one step: Ctrl-C cannot come in between.
             opened.extend(map(create, [place.path]))
         yield Upload(opened[0], place.uri)
         with store_errors("write", place.uri):
@@ -510,7 +511,7 @@ def _appearing(place: _Place) -> Iterator[Upload]:
 
 
 def _keep_for_ever(streams: list[NativeFile]) -> None:
-    """Never let go of `streams`, not even at the end of the process."""
+    """Never release `streams`, not even at the end of the process."""
     import ctypes
 
     for stream in streams:
@@ -519,21 +520,21 @@ def _keep_for_ever(streams: list[NativeFile]) -> None:
 
 @contextmanager
 def _committed(place: _Place) -> Iterator[Upload]:
-    """By fsspec: a file that is not committed is discarded, where the store can do that."""
+    """An upload by fsspec: a file that is not committed is discarded, if the store supports it."""
     from fsspec.core import url_to_fs
 
     with store_errors("write", place.uri):
         filesystem, path = url_to_fs(place.uri)
         with filesystem.transaction as transaction:
             stream = filesystem.open(path, "wb")
-            transaction.files.clear()  # it ends by itself: others are open at the same time
+            transaction.files.clear()  # each file is committed on its own: several are open
     try:
         yield Upload(stream, place.uri)
         with store_errors("write", place.uri):
             stream.close()
             stream.commit()
     except BaseException:
-        with suppress(Exception):  # what went wrong before is what matters
+        with suppress(Exception):  # the first error is the one that matters
             stream.close()
             stream.discard()
         raise
@@ -541,9 +542,9 @@ def _committed(place: _Place) -> Iterator[Upload]:
 
 @contextmanager
 def _renamed(place: _Place) -> Iterator[Upload]:
-    """To a new file beside its place, which takes that place at the end.
+    """An upload to a new file beside the old one, which it replaces at the end.
 
-    HDFS does not rename onto a file: the old one is deleted just before.
+    HDFS does not rename onto an existing file, so the old one is deleted just before.
     """
     folder, _, name = place.path.rpartition("/")
     temporary = f"{folder}/.{name}.{os.urandom(8).hex()}.tmp"
@@ -558,28 +559,28 @@ def _renamed(place: _Place) -> Iterator[Upload]:
                 filesystem.delete_file(place.path)
             filesystem.move(temporary, place.path)
     except BaseException:
-        with suppress(Exception):  # what went wrong before is what matters
+        with suppress(Exception):  # the first error is the one that matters
             stream.close()
             filesystem.delete_file(temporary)
         raise
 
 
-# -- words ---------------------------------------------------------------------------------
+# -- messages ------------------------------------------------------------------------------
 
 
 @contextmanager
 def store_errors(verb: str, uri: str) -> Iterator[None]:
-    """Turn an error of a store into a NormcliError: what cannot be done, and why."""
+    """Turn an error of a store into a NormcliError: what failed, and why."""
     try:
         yield
     except NormcliError:
         raise
-    except Exception as error:  # each of fsspec's file systems has its own kinds
+    except Exception as error:  # each file system of fsspec has its own exceptions
         raise NormcliError(f"cannot {verb} {shown(uri)}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:
-    """Why, in the words of Arrow or the library under it, where there are no better ones."""
+    """The reason of an error, in the words of Arrow or its libraries if need be."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     first = str(error.args[0]).strip().split("\n")[0] if error.args else ""

@@ -1,4 +1,4 @@
-"""What `check` has found out, for people."""
+"""What `check` has found, for people."""
 
 from __future__ import annotations
 
@@ -10,37 +10,28 @@ from normcli.views.screen import NAMES, Cell, Column, Grid, Line
 from normcli.words import listed, many, name, percent
 
 BAD = "bold red"
-CHANCE = 3.0  # standard errors that a mean hardly ever moves by chance
+CHANCE = 3.0  # standard errors by which a mean hardly ever moves by chance
 
 
 def grid(verdict: Verdict) -> Grid:
-    """A row for each column, those that do not fit first; ! marks what is beyond a limit.
+    """A row for each column, those that do not fit first; ! marks what is beyond a limit."""
+    figures = ("missing ", "mean ", "spread ", "out of range ")
+    titles = [NAMES, Column("fits"), *(Column(title, "number") for title in figures)]
+    return Grid(titles, [_row(c) for c in _compared(verdict)])
 
-    Columns that are not in the statistics are in `notes`, unless that is a fault.
-    """
-    titles = [
-        NAMES,
-        Column("fits"),
-        Column("missing ", right=True),
-        Column("mean ", right=True),
-        Column("spread ", right=True),
-        Column("out of range ", right=True),
-        Column("why", spare=True, below=True),
-    ]
-    shown = [c for c in verdict.columns if not c.is_ignored]
-    return Grid(titles, [_row(c) for c in sorted(shown, key=lambda c: c.fits)])
+
+def _compared(verdict: Verdict) -> list[ColumnCheck]:
+    return sorted((c for c in verdict.columns if not c.is_ignored), key=lambda c: c.fits)
 
 
 def _row(c: ColumnCheck) -> list[Cell]:
-    shift, ratio = c.drift.mean_shift, c.drift.spread_ratio
     return [
         name(c.name),
         _state(c),
         _figure(c, "missing_change", c.missing, percent),
-        _figure(c, "mean_shift", shift, "{:+.2f} std".format),
-        _figure(c, "spread_ratio", ratio, "x{:.2f}".format),
+        _figure(c, "mean_shift", c.drift.mean_shift, "{:+.2f} std".format),
+        _figure(c, "spread_ratio", c.drift.spread_ratio, "x{:.2f}".format),
         _figure(c, "out_of_range", c.out_of_range, percent),
-        "; ".join(c.faults.values()) or c.remark,
     ]
 
 
@@ -60,27 +51,23 @@ def _figure(
 
 def heading(title: str, stats: str, verdict: Verdict) -> Line:
     """The verdict in one line."""
-    compared = sum(not c.is_ignored for c in verdict.columns)
-    bad = sum(not c.fits for c in verdict.columns)
-    rows = many(verdict.rows, "row")
-    title, stats = name(title), name(stats)
+    compared = _compared(verdict)
+    failed = sum(not c.fits for c in compared)
+    rows, columns = many(verdict.rows, "row"), many(len(compared), "column")
     if verdict.fits:
-        return [
-            (f"{title} fits {stats}", "bold"),
-            (f": {rows}, {many(compared, 'column')}", ""),
-        ]
-    return [
-        (f"{title} does not fit {stats}", BAD),
-        (f": {rows}, {bad} of {many(compared, 'column')} off", ""),
-    ]
+        return [(f"{name(title)} fits {name(stats)}", "bold"), (f": {rows}, {columns}", "")]
+    words = f": {rows}, {failed} of {columns} failed"
+    return [(f"{name(title)} does not fit {name(stats)}", BAD), (words, "")]
 
 
 def notes(verdict: Verdict) -> list[str]:
-    """What is to be known to judge the verdict."""
-    ignored = [name(c.name) for c in verdict.columns if c.is_ignored]
-    found = [f"not in the statistics, so not compared: {listed(ignored)}"] if ignored else []
+    """Why columns do not fit, and what else one must know to judge the verdict."""
+    why = {c.name: "; ".join(c.faults.values()) or c.remark for c in _compared(verdict)}
+    found = [f"{name(n)}: {words}" for n, words in why.items() if words]
+    if ignored := [name(c.name) for c in verdict.columns if c.is_ignored]:
+        found.append(f"not compared, because not in the statistics: {listed(ignored)}")
     if verdict.rows == 0:
         return [*found, "there are no rows to compare"]
     if (chance := CHANCE / math.sqrt(verdict.rows)) > verdict.limits.mean_shift:
-        found.append(f"of so few rows, chance alone may move a mean by {chance:.2g} std")
+        found.append(f"with so few rows, chance alone can move a mean by {chance:.2g} std")
     return found

@@ -1,11 +1,11 @@
-"""What would be done to each column, and why: what --explain prints."""
+"""What --explain prints: what would be done to each column, and why."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-from normcli.pipeline import Choice, Plan, Scaling
+from normcli.pipeline import Choice, Scaling
 from normcli.pipeline.check import Limits, wanted
 from normcli.sidecar.model import Statistics
 from normcli.statistics.drift import missing_share
@@ -14,48 +14,41 @@ from normcli.words import name, number, percent
 
 
 def fit(statistics: Statistics, left: Mapping[str, str]) -> Grid:
-    """Which columns fit chooses, and for which method; which not, and why."""
-    grid = Grid([NAMES, Column("is"), Column("because", least=20)])
+    """Which columns fit chooses, and for which method; which it does not, and why.
+
+    left: column -> why it is not fitted.
+    """
+    grid = Grid([NAMES, Column("fitted"), Column("why", "text")])
     for n in statistics.columns:
         method = statistics.method_for(n)
-        why = f"all cells are numbers or missing; method {method.name}"
-        grid.rows.append([name(n), ("fitted", "bold"), why])
-    grid.rows.extend([name(n), "left alone", why] for n, why in left.items())
+        why = f"all cells are numbers or missing; method {method.spelling}"
+        grid.rows.append([name(n), ("yes", "bold"), why])
+    grid.rows.extend([name(n), "no", why] for n, why in left.items())
     return grid
 
 
 def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
     """The formula of every column that is scaled or restored, and why the others are not.
 
-    left: column -> why it is left alone, where more is known than `scaling` does.
+    left: column -> why it is not scaled, in addition to what `scaling` knows.
     """
-    grid = Grid([NAMES, Column("method"), Column("becomes", least=20)])
+    grid = Grid([NAMES, Column("method"), Column("becomes", "text")])
     plans = {plan.position: plan for plan in scaling.plans}
     reasons = {**scaling.left(), **left}
     for i, n in enumerate(scaling.table.columns):
         if plan := plans.get(i):
-            row: list[Cell] = [
-                name(n),
-                plan.method.name,
-                _becomes(plan, inverse=scaling.job.inverse),
-            ]
+            formula = plan.mapping.formula("y" if scaling.job.inverse else "x")
+            grid.rows.append([name(n), plan.method, formula])
         else:
-            row = [name(n), "-", f"as it is: {reasons[n]}"]
-        grid.rows.append(row)
+            grid.rows.append([name(n), "-", f"unchanged: {reasons[n]}"])
     return grid
 
 
-def _becomes(plan: Plan, *, inverse: bool) -> str:
-    if plan.method.needs_statistics and not plan.column.statistics.count:
-        return "as it is while missing; a number is an error, since none was fitted"
-    return (plan.method.inverse_formula if inverse else plan.method.formula)(plan.column)
-
-
 def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits: Limits) -> Grid:
-    """What has to be true of each column; `columns`: those that the data have."""
+    """What must be true of each column; `columns`: those of the data."""
     inside = f"{percent(1 - limits.out_of_range)} within" if limits.out_of_range < 1 else "range"
     titles = (inside, "mean", "std", "missing")
-    grid = Grid([NAMES, *map(Column, titles)])
+    grid = Grid([NAMES, *(Column(title, "text") for title in titles)])
     for n in wanted(columns, statistics, choice):
         if n not in statistics.columns:
             grid.rows.append([name(n), "not compared", "-", "-", "-"])
@@ -67,7 +60,7 @@ def check(columns: Sequence[str], statistics: Statistics, choice: Choice, limits
 
 
 def _allowed(n: str, statistics: Statistics, limits: Limits) -> list[Cell]:
-    """What range, mean, std and share of missing cells a column may have."""
+    """The range, mean, std and share of missing cells that a column may have."""
     c, std = statistics.columns[n], statistics.std(n)
     missing = _missing(missing_share(c), limits.missing_change)
     if c.mean is None or std is None:

@@ -1,4 +1,4 @@
-"""A bar on stderr for work that takes longer than a second."""
+"""A progress bar on stderr for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from normcli.pipeline.summary import Summary
-from normcli.views.report import can_show
 from normcli.words import many
 
 if TYPE_CHECKING:
@@ -22,17 +21,16 @@ if TYPE_CHECKING:
     T = TypeVar("T", bound=Table)
 
 DELAY, INTERVAL = 1.0, 0.1  # seconds until the bar appears, and between two drawings
-LENGTH = 24  # characters of the bar
-CLEAR, COLOUR, PLAIN = "\r\x1b[K", "\x1b[35m", "\x1b[39m"  # legible on dark and on light
+CLEAR = "\r\x1b[K"  # empties the line
 
 
 class Bar:
     """How far the work on some sources is: share of the bytes, rows, rate, time left.
 
-    It is drawn when some rows are done, by who has done them, or by who waits for others to
-    do them: there is no thread, which could hold a lock while worker processes are forked;
-    and with nothing but a line of text: a library for bars takes longer to import than some
-    runs. A context: at its end the bar is gone, and the terminal as it was, whatever happened.
+    It is drawn by calls of `advance` and `tick`, not by a thread, which could hold a lock while
+    worker processes are forked. `rich.live` is not used because it hides the cursor, which
+    stays hidden if the process is killed. A context: at its end the line is empty again,
+    whatever happened.
 
     summary: what the work is to fill.
     """
@@ -43,10 +41,10 @@ class Bar:
         self._started = time.monotonic()
         self._next = math.inf if hidden else self._started + DELAY
         self._is_drawn = False
-        self._advanced = 0.0  # seconds until rows were done last
+        self._advanced = 0.0  # seconds from the start to the last rows
         self._reading: _Reading | None = None
-        self._rows = self._bytes = 0  # of what was read before that
-        self._all: int | None = None  # bytes to read; None: those of the sources
+        self._rows = self._bytes = 0  # of the tables before it
+        self._all: int | None = None  # bytes to read; None: all bytes of the sources
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +54,11 @@ class Bar:
             _write(CLEAR)
 
     def begin(self, source: Source, table: T, seen: Summary | None = None) -> T:
-        """`table`, in `source`: its rows are the next ones.
+        """`table`, which is read from `source` next.
 
-        seen: counts them, and is added to `summary` when all of them are done; the table is
-            `seen.bytes` of the source. None: `summary` counts them; it is all of the source.
+        seen: counts its rows, and is added to `summary` when all of them are done; the table
+            is `seen.bytes` of the source. None: `summary` counts them, and the table is all
+            of the source.
         """
         if self._reading is not None:
             self._bytes += self._reading.size or self._reading.source.position()
@@ -70,17 +69,17 @@ class Bar:
         return table
 
     def advance(self) -> None:
-        """Some rows are done: draw the bar, if it is time to."""
+        """Some rows are done: draw the bar, if it is time."""
         self._advanced = time.monotonic() - self._started
         self.tick()
 
     def advance_to(self, read: int, total: int) -> None:
-        """So many bytes are read of so many: of the sources, those that are to be read."""
+        """`read` bytes are done of the `total` that must be read of the sources."""
         self.summary.bytes, self._all = read, total
         self.advance()
 
     def tick(self) -> None:
-        """Draw the bar, if it is time to."""
+        """Draw the bar, if it is time."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -92,22 +91,20 @@ class Bar:
         _write(CLEAR + self.line(now - self._started, _width()))
 
     def line(self, seconds: float, width: int) -> str:
-        """All of it, in less than `width` characters; the bar itself where there is room."""
+        """All of it, in less than `width` characters."""
+        from normcli.views import terminal
+
         done, total = self.done(), self._total()
-        words = "  ".join(self._words(done, seconds))
-        if not total:
-            return f"{self._verb}  {words}"[: width - 1]
-        share = min(done / total, 1.0)
-        words = f"{share:4.0%}  {words}"
-        if len(self._verb) + LENGTH + len(words) + 4 > width:
-            return f"{self._verb} {words}"[: width - 1]
-        return f"{self._verb}  {_bar(share)} {words}"
+        share = min(done / total, 1.0) if total else None
+        told = [] if share is None else [f"{share:3.0%}"]
+        words = "  ".join([*told, *self._words(done, seconds)])
+        return terminal.bar(self._verb, share, words, width)
 
     def _words(self, done: float, seconds: float) -> Iterator[str]:
-        """Rows and rate so far, and how long it will take if that stays so.
+        """Rows and rate so far, and the time left; the time so far if that is not known.
 
-        Others may tell of their work in large steps: the time left is that at the last step,
-        less what has passed since. Where it is not known, how long it took so far.
+        Worker processes may report in large steps: the time left is what it was after the
+        last step, less the time since then.
         """
         if rows := self.rows():
             yield many(rows, "row")
@@ -124,11 +121,11 @@ class Bar:
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     def rows(self) -> int:
-        """Rows that are done: at the end of a part those in `summary` are the more recent."""
+        """Rows that are done; at the end of a table `summary` is more up to date."""
         return max(self.summary.rows, self._rows + (self._reading.rows if self._reading else 0))
 
     def done(self) -> float:
-        """Bytes that have been read; in `summary` are those of which others tell."""
+        """Bytes that have been read; those that worker processes report are in `summary`."""
         read = self._bytes + (self._reading.read() if self._reading else 0)
         return max(self.summary.bytes or 0, read)
 
@@ -137,8 +134,8 @@ class Bar:
 class _Reading:
     """A table that is being read.
 
-    size: the bytes of its source that it is; None: a pipe.
-    seen, before: what counts its rows, and how many of those counted are not its own.
+    size: its bytes in the source; None for a pipe.
+    seen, before: what counts its rows, and the rows counted before it.
     """
 
     source: Source
@@ -149,23 +146,23 @@ class _Reading:
 
     @property
     def rows(self) -> int:
-        """Those that are done."""
+        """Rows that are done."""
         return self.seen.rows - self.before
 
     def read(self) -> float:
-        """Bytes that have been read; Arrow reads files by itself, so there the table tells."""
+        """Bytes that have been read; Arrow opens files itself, so the table knows better."""
         if self.size is None:
             return self.source.position()
         if (share := self.table.share_read) is not None:
             return self.size * share
         if total := self.table.total_rows:
-            return self.size * min(1.0, self.rows / total)  # some may be of the table before
+            return self.size * min(1.0, self.rows / total)  # some may belong to the table before
         return min(self.size, self.source.position())
 
 
 @contextmanager
 def note(words: str, *, hidden: bool) -> Iterator[None]:
-    """`words` where the bar would be, unless it is `hidden`."""
+    """Show `words` in place of a bar, unless `hidden`."""
     if not hidden:
         _write(CLEAR + words[: _width() - 1])
     try:
@@ -176,18 +173,10 @@ def note(words: str, *, hidden: bool) -> Iterator[None]:
 
 
 def is_wanted(quiet: bool, output: str | None) -> bool:
-    """Is there a terminal to draw on, which no data go to?"""
+    """Is stderr a terminal, and not the one that the data go to?"""
     if quiet or os.environ.get("TERM", "dumb") == "dumb" or not sys.stderr.isatty():
         return False
     return not (output == "-" and sys.stdout.isatty())
-
-
-def _bar(share: float) -> str:
-    """The bar, with colour unless NO_COLOR is set."""
-    heavy, light = "━─" if can_show("━─", sys.stderr) else "=-"
-    full = round(share * LENGTH)
-    bar, rest = heavy * full, light * (LENGTH - full)
-    return bar + rest if os.environ.get("NO_COLOR") else f"{COLOUR}{bar}{PLAIN}{rest}"
 
 
 def _clock(seconds: int) -> str:
@@ -195,14 +184,14 @@ def _clock(seconds: int) -> str:
 
 
 def _width() -> int:
-    """The width of the terminal that stderr is; 80 where it does not say."""
+    """The width of the terminal that stderr is, or 80 if it is not known."""
     with suppress(OSError, ValueError):
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     return 80
 
 
 def _write(text: str) -> None:
-    """Write to the terminal; no matter if it is gone."""
+    """Write to the terminal, if it is still there."""
     with suppress(OSError, ValueError):
         sys.stderr.write(text)
         sys.stderr.flush()

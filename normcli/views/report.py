@@ -1,20 +1,19 @@
-"""What a run has seen and done, told in a few lines on stderr."""
+"""What a run has done, in a few lines on stderr."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from normcli.pipeline.summary import Summary
 from normcli.words import grouped, listed, many, name, number, printable
 
 if TYPE_CHECKING:
     from normcli.sidecar.model import Statistics
-
-from normcli.pipeline.summary import Summary
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -34,18 +33,18 @@ def as_json(summary: Summary) -> dict[str, Any]:
     }
 
 
-# Reasons to leave a column alone that are no news.
+# Reasons not to scale a column that the user already knows.
 ASKED_FOR = ("not selected", "excluded", "not in the statistics")
 WORDS = {
-    "missing": "missing, left as they were",
-    "nan": "NaN, left as they were",
-    "inf": "infinite, left as they were",
+    "missing": "missing, unchanged",
+    "nan": "NaN, unchanged",
+    "inf": "infinite, unchanged",
     "out_of_range": "out of the fitted range",
 }
 
 
 def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str]:
-    """The report of a run, line by line; `verbose`: nothing is left out."""
+    """The report of a run, line by line; `verbose`: all of it."""
     most = None if verbose else 10
     if verbose:
         yield from (f"read {title} as {format_}" for title, format_ in summary.inputs)
@@ -53,7 +52,7 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
     yield f"{many(summary.rows, 'row')} in {_time(summary)}, {verb} {chosen}"
     left = {n: w for n, w in summary.left.items() if verbose or not w.startswith(ASKED_FOR)}
     if left:
-        yield f"left alone: {_reasons(left, most)}"
+        yield f"not {verb}: {listed([f'{name(n)} ({why})' for n, why in left.items()], most)}"
     if summary.constant:
         yield f"constant: {_columns(summary.constant, most)}"
     cells = summary.cells_of_columns()
@@ -61,19 +60,17 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"missing in every row: {_columns(empty, most)}"
     for what, columns in cells.items():
         words = WORDS.get(what, what.replace("_", " "))
-        if columns.total() == 1:
-            words = words.replace("they were", "it was")
         where = _each(columns) if verbose else _worst(columns)
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
     if summary.nan_as_null:
         yield f"{many(summary.nan_as_null, 'NaN cell')} written as null: JSON has no NaN"
     if summary.dropped_rows:
-        yield f"{many(summary.dropped_rows, 'row')} of the last, short batch dropped"
+        yield f"{many(summary.dropped_rows, 'row')} of the last, incomplete batch dropped"
     yield from skipped(summary)
 
 
 def skipped(summary: Summary) -> Iterable[str]:
-    """How many bad rows were skipped, if any, and the first of them."""
+    """How many bad rows were skipped, and the first of them."""
     if summary.skipped_rows:
         yield f"{many(summary.skipped_rows, 'bad row')} skipped:"
         yield from (f"  line {line}: {why}" for line, why in summary.bad_rows)
@@ -82,55 +79,54 @@ def skipped(summary: Summary) -> Iterable[str]:
 
 
 def _time(summary: Summary) -> str:
-    """Seconds, and the rate, which tells nothing of less than a megabyte."""
+    """Seconds, and the rate if at least a megabyte was read."""
     seconds = f"{summary.seconds:.{1 if summary.seconds >= 1 else 2}f} s"
     told = summary.rate and (summary.bytes or 0) >= 1_000_000
     return f"{seconds} ({summary.rate:.3g} MB/s)" if told else seconds
 
 
 def _worst(columns: Counter[str]) -> str:
-    """The column that has most of something."""
+    """The column that has most of these cells."""
     worst, most = columns.most_common(1)[0]
     return printable(worst) if len(columns) == 1 else f"most in {printable(worst)}: {grouped(most)}"
 
 
 def _each(columns: Counter[str]) -> str:
-    """How many of something each column has, most first."""
+    """How many of these cells each column has, most first."""
     return ", ".join(f"{printable(n)}: {grouped(count)}" for n, count in columns.most_common())
 
 
 def _columns(names: Sequence[str], most: int | None, others: int = 0) -> str:
-    """How many columns, of how many where there are others, and the names of the first `most`."""
+    """How many columns, of how many if there are others, and the names of the first `most`."""
     if not names:
-        return "no column"
+        return "no columns"
     counted = f"{grouped(len(names))} of {grouped(len(names) + others)} columns"
     shown = listed([name(n) for n in names], most)
     return f"{counted if others else many(len(names), 'column')}: {shown}"
 
 
-def _reasons(left: Mapping[str, str], most: int | None) -> str:
-    return listed([f"{name(n)} ({why})" for n, why in left.items()], most)
-
-
 def table(statistics: Statistics, *, verbose: bool = False) -> Iterable[str]:
-    """The statistics as a short table, line by line; `verbose`: of all columns."""
+    """The statistics as a short table, line by line; `verbose`: of all columns.
+
+    It is plain text on a terminal, too: a short fit does not load rich.
+    """
+    from normcli.views.screen import NAMES, Column, Grid, text
+
     most = None if verbose else 20
-    heads = ("column", "count", "missing", "mean", "std", "min", "max")
-    body = []
+    titles = ("count", "missing", "mean", "std", "min", "max")
+    grid = Grid([NAMES, *(Column(title, "number") for title in titles)])
     for n, c in list(statistics.columns.items())[:most]:
         std = statistics.std(n)
         mean, low, high = (number(value, std) for value in (c.mean, c.min, c.max))
-        body.append((name(n), str(c.count), str(c.missing), mean, number(std), low, high))
-    widths = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
-    for row in (heads, *body):
-        cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
-        yield "  ".join(cells)
+        row = [name(n), str(c.count), str(c.missing), mean, number(std), low, high]
+        grid.rows.append([*row])
+    yield from text(grid)
     if most is not None and len(statistics.columns) > most:
         yield f"... and {grouped(len(statistics.columns) - most)} more"
 
 
 def can_show(text: str, stream: TextIO) -> bool:
-    """Does the encoding of the stream have all characters of the text?"""
+    """Whether the encoding of the stream has all characters of the text."""
     try:
         text.encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -139,15 +135,16 @@ def can_show(text: str, stream: TextIO) -> bool:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print to stderr, wrapped between words on a terminal; no matter if nobody listens."""
+    """Write lines to stderr, all at once; on a terminal, wrap them between words."""
     with suppress(OSError, ValueError):
         if sys.stderr.isatty():
             lines = wrapped(lines, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
-        print(*lines, sep="\n", file=sys.stderr, flush=True)
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
 
 
 def wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
-    """The lines with those that are too long cut between words."""
+    """The lines, with those that are too long wrapped between words."""
     import textwrap
 
     for line in lines:

@@ -1,33 +1,30 @@
-"""Statistics as people look at them: grids, Markdown, and JSON of what is seen there."""
+"""What `show` prints: saved statistics as grids for people, and as JSON for programs."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
-from decimal import Decimal
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from normcli.numerics.total import Exact
+from normcli.numerics.total import Exact, exact_json
 from normcli.sidecar.model import Statistics
+from normcli.sidecar.write import method_entry
+from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, drift
-from normcli.statistics.moments import ColumnStatistics
 from normcli.views.report import can_show
 from normcli.views.screen import NAMES, Cell, Column, Drawing, Grid, Line, Span
 from normcli.words import many, name, number, percent
 
-DRAWING = Column("", least=7, most=41, spare=True)
-NEARLY_EMPTY = 0.05  # share of cells with a number from which on a column is not nearly empty
+NEARLY_EMPTY = 0.05  # a column is nearly empty if it has fewer numbers than this share of its cells
 
 
 def heading(title: str, statistics: Statistics) -> Line:
     """One line about all columns."""
-    method = statistics.method
-    words = [
-        many(statistics.rows, "row"),
-        many(len(statistics.columns), "column"),
-        f"{method.name} (ddof {statistics.ddof})",
-    ]
-    return [(name(title), "bold"), (": " + ", ".join(words), "")]
+    counts = f"{many(statistics.rows, 'row')}, {many(len(statistics.columns), 'column')}"
+    method = f"{statistics.method.spelling} (ddof {statistics.ddof})"
+    return [(name(title), "bold"), (f": {counts}, {method}", "")]
 
 
 def grid(statistics: Statistics) -> Grid:
@@ -35,106 +32,78 @@ def grid(statistics: Statistics) -> Grid:
     columns = statistics.columns
     rare = [f for f in ("nan", "inf") if any(getattr(c, f) for c in columns.values())]
     notes = {n: note(n, statistics) for n in columns}
-    titles = [
-        NAMES,
-        Column("count", right=True, spare=True),
-        Column("missing", right=True),
-        *(Column(field, right=True) for field in rare),
-        *(Column(field, right=True) for field in ("mean", "std", "min")),
-        DRAWING,
-        Column("max", right=True),
-        *([Column("note", least=12)] if any(notes.values()) else []),
+    titles = [NAMES, *_titles(rare), *([Column("note", "text")] if any(notes.values()) else [])]
+    rows: list[list[Cell]] = [
+        [name(n), *_figures(n, statistics, _ends(c), rare), (notes[n], "bold")][: len(titles)]
+        for n, c in columns.items()
     ]
-    rows = []
-    for n, c in columns.items():
-        std = statistics.std(n)
-        row: list[Cell] = [name(n), str(c.count), missing(c), *(str(getattr(c, f)) for f in rare)]
-        row += [number(c.mean, std), number(std), number(c.min, std), drawing(c, std)]
-        row += [number(c.max, std), (notes[n], "bold")]
-        rows.append(row[: len(titles)])
     return Grid(titles, rows)
 
 
 def pair_grid(a: Statistics, b: Statistics) -> Grid:
     """Two rows for each column, drawn to the same scale, and what changed from A to B."""
-    changes = {n: change(n, a, b) for n in {**a.columns, **b.columns}}
-    titles = [
-        NAMES,
-        Column(""),
-        Column("count", right=True, spare=True),
-        Column("missing", right=True),
-        *(Column(field, right=True) for field in ("mean", "std", "min")),
-        DRAWING,
-        Column("max", right=True),
-        Column("shift", right=True),
-        Column("spread", right=True),
-        *(
-            [Column("note", spare=True, below=True)]
-            if any(c.note for c in changes.values())
-            else []
-        ),
-    ]
-    rows: list[list[Cell]] = []
-    for n, c in changes.items():
-        scale = _scale(a.columns.get(n), b.columns.get(n))
-        note: list[Cell] = ["", "", (c.note, "bold")]  # beside the name, which it is about
-        rows.append([name(n), "A", *_side(n, a, scale), *note][: len(titles)])
-        last: list[Cell] = [(c.shift, "bold"), (c.spread, "bold"), ""]
-        rows.append(["", "B", *_side(n, b, scale), *last][: len(titles)])
-    return Grid(titles, rows)
+    titles = [NAMES, Column(""), *_titles(), Column("shift", "number"), Column("spread", "number")]
+    grid = Grid(titles)
+    for n in {**a.columns, **b.columns}:
+        ends = _ends(*(s.columns[n] for s in (a, b) if n in s.columns))
+        grid.rows.append([name(n), "A", *_figures(n, a, ends), "", ""])
+        grid.rows.append(["", "B", *_figures(n, b, ends), *_changes(n, a, b)])
+    return grid
 
 
-def _side(n: str, statistics: Statistics, scale: tuple[Exact, Exact] | None) -> list[Cell]:
+def pair_notes(a: Statistics, b: Statistics) -> list[str]:
+    """What has changed besides numbers, a line for each column."""
+    notes = {n: _pair_note(n, a, b) for n in {**a.columns, **b.columns}}
+    return [f"{name(n)}: {note}" for n, note in notes.items() if note]
+
+
+def _titles(rare: Sequence[str] = ()) -> list[Column]:
+    before = [Column(field, "number") for field in ("missing", *rare, "mean", "std", "min")]
+    count, drawing = Column("count", "number", spare=True), Column("", "drawing", spare=True)
+    return [count, *before, drawing, Column("max", "number")]
+
+
+def _figures(
+    n: str, statistics: Statistics, ends: tuple[Exact, Exact] | None, rare: Sequence[str] = ()
+) -> list[Cell]:
+    """The cells under `_titles`; ends: the numbers at both ends of the drawing."""
     c = statistics.columns.get(n)
     if c is None:
-        return ["-", "-", "-", "-", "-", "", "-"]
+        return ["-", *["-"] * len(rare), "-", "-", "-", "-", "", "-"]
     std = statistics.std(n)
+    known = [str(c.count), missing(c)] if not c.given else ["-", "-"]
+    counts = [*known, *(str(getattr(c, field)) for field in rare)]
     numbers = [number(c.mean, std), number(std), number(c.min, std)]
-    drawn = drawing(c, std, scale)
-    return [str(c.count), missing(c), *numbers, drawn, number(c.max, std)]
+    return [*counts, *numbers, drawing(c, std, ends), number(c.max, std)]
 
 
-def _scale(*columns: ColumnStatistics | None) -> tuple[Exact, Exact] | None:
-    known = [c for c in columns if c is not None and c.min is not None]
-    lows, highs = [c.min for c in known], [c.max for c in known]
-    if not known:
-        return None
-    return min(m for m in lows if m is not None), max(m for m in highs if m is not None)
+def _ends(*columns: ColumnStatistics) -> tuple[Exact, Exact] | None:
+    """The least minimum and the greatest maximum of some columns, if they have any numbers."""
+    lows = [c.min for c in columns if c.min is not None]
+    highs = [c.max for c in columns if c.max is not None]
+    return (min(lows), max(highs)) if lows and highs else None
 
 
-@dataclass(frozen=True)
-class Change:
-    """What is different in a column, in words.
-
-    shift: of the mean, in standard deviations of A, or "same" where all statistics are equal.
-    spread: standard deviation of B by that of A.
-    """
-
-    shift: str = ""
-    spread: str = ""
-    note: str = ""
-
-
-def change(n: str, a: Statistics, b: Statistics) -> Change:
-    """What is different in column `n` of B."""
+def _changes(n: str, a: Statistics, b: Statistics) -> list[Cell]:
+    """The shift of the mean, in standard deviations of A, and B's standard deviation by A's."""
     if n not in a.columns or n not in b.columns:
-        return Change(note=f"only in {'A' if n in a.columns else 'B'}")
-    note = _method_change(n, a, b)
+        return ["", ""]
     if a.columns[n] == b.columns[n]:
-        return Change("same", "same", note)
+        return [("same", "bold"), ("same", "bold")]
     found = drift(a.columns[n], b.columns[n], a.ddof)
     shift = "-" if found.mean_shift is None else f"{found.mean_shift:+.2f}"
     spread = "-" if found.spread_ratio is None else f"x{found.spread_ratio:.2f}"
-    return Change(shift, spread, note)
+    return [(shift, "bold"), (spread, "bold")]
 
 
-def _method_change(n: str, a: Statistics, b: Statistics) -> str:
+def _pair_note(n: str, a: Statistics, b: Statistics) -> str:
+    """What has changed in column `n` besides its numbers."""
+    if n not in a.columns or n not in b.columns:
+        return f"only in {'A' if n in a.columns else 'B'}"
     mine, other = a.method_for(n), b.method_for(n)
-    if mine == other:
-        return ""
-    if mine.name != other.name:
-        return f"{mine.name}, now {other.name}"
-    return f"other parameters of {mine.name}"
+    if mine.spelling != other.spelling:
+        return f"{mine.spelling}, now {other.spelling}"
+    return "" if mine == other else f"{mine.spelling} with other parameters"
 
 
 def missing(c: ColumnStatistics) -> str:
@@ -144,14 +113,12 @@ def missing(c: ColumnStatistics) -> str:
 
 
 def note(n: str, statistics: Statistics) -> str:
-    """What is to be noted about a column: a mark, its own method, its running statistics."""
+    """What is special about a column: a mark, its own method, its running statistics."""
     c = statistics.columns[n]
-    words = [mark(c)]
+    words = ["given" if c.given else mark(c)]
     if n in statistics.column_methods:
-        words.append(statistics.column_methods[n].name)
-    if n in statistics.running:
-        r = statistics.running[n]
-        words.append(f"running mean {number(r.mean)}, var {number(r.var)}")
+        words.append(statistics.column_methods[n].spelling)
+    words += [value.note() for value in c.values.values()]
     return ", ".join(filter(None, words))
 
 
@@ -168,20 +135,16 @@ def mark(c: ColumnStatistics) -> str:
 
 
 def drawing(
-    c: ColumnStatistics, std: float | None, scale: tuple[Exact, Exact] | None = None
+    c: ColumnStatistics, std: float | None, ends: tuple[Exact, Exact] | None
 ) -> Drawing | str:
-    """The mean and one standard deviation to both sides, between min and max.
-
-    scale: the numbers at both ends of the drawing; None: min and max.
-    """
-    low, high = scale or (c.min, c.max)
-    if c.min is None or c.max is None or c.mean is None or low is None or high is None:
+    """The mean and one standard deviation on both sides of it, between min and max."""
+    if c.min is None or c.max is None or c.mean is None or std is None or ends is None:
         return ""
-    if low == high or std is None:
+    if ends[0] == ends[1]:
         return ""
     known = [float(v) for v in (c.min, c.mean - std, c.mean, c.mean + std, c.max)]
-    ends = float(low), float(high)
-    return lambda width: draw(known, ends, width, unicode=can_show("├┤─━●", sys.stdout))
+    scale = float(ends[0]), float(ends[1])
+    return lambda width: draw(known, scale, width, unicode=can_show("├┤─━●", sys.stdout))
 
 
 def draw(known: list[float], ends: tuple[float, float], width: int, *, unicode: bool) -> Line:
@@ -193,21 +156,20 @@ def draw(known: list[float], ends: tuple[float, float], width: int, *, unicode: 
     >>> "".join(text for text, _ in draw(marks, (0.0, 20.0), 11, unicode=False))
     '|=O==|     '
     """
-    signs = "├┤─━●" if unicode else "||-=O"
+    first, last, line, spread, middle = "├┤─━●" if unicode else "||-=O"
     low, from_, mean, to, high = (_place(v, ends, width) for v in known)
-    spans: list[Span] = []
-    for i in range(width):
+
+    def sign(i: int) -> Span:
         if i == mean:
-            spans.append((signs[4], "bold"))
-        elif i < low or i > high:
-            spans.append((" ", ""))
-        elif i in (low, high):
-            spans.append((signs[i == high], "dim"))
-        elif from_ <= i <= to:
-            spans.append((signs[3], "magenta"))
-        else:
-            spans.append((signs[2], "dim"))
-    return spans
+            return middle, "bold"
+        if i < low or i > high:
+            return " ", ""
+        if i in (low, high):
+            return (last if i == high else first), "dim"
+        return (spread, "magenta") if from_ <= i <= to else (line, "dim")
+
+    groups = groupby(map(sign, range(width)), key=itemgetter(1))
+    return [("".join(text for text, _ in group), style) for style, group in groups]
 
 
 def _place(value: float, ends: tuple[float, float], width: int) -> int:
@@ -225,7 +187,7 @@ def as_json(title: str, statistics: Statistics) -> dict[str, Any]:
     return {
         "name": title,
         "rows": statistics.rows,
-        "method": {"name": statistics.method.name, **statistics.method.parameters()},
+        "method": method_entry(statistics.method),
         "ddof": statistics.ddof,
         "columns": [_column_json(n, statistics) for n in statistics.columns],
     }
@@ -237,7 +199,7 @@ def pair_json(names: tuple[str, str], a: Statistics, b: Statistics) -> dict[str,
     for n in {**a.columns, **b.columns}:
         both = n in a.columns and n in b.columns
         found = drift(a.columns[n], b.columns[n], a.ddof) if both else Drift()
-        note = {"same": both and a.columns[n] == b.columns[n], "note": change(n, a, b).note}
+        note = {"same": both and a.columns[n] == b.columns[n], "note": _pair_note(n, a, b)}
         columns.append({"column": n, **note, **found.as_json()})
     sides = zip(names, (a, b), strict=True)
     one, two = (as_json(title, statistics) for title, statistics in sides)
@@ -249,14 +211,9 @@ def _column_json(n: str, statistics: Statistics) -> dict[str, Any]:
     entry: dict[str, Any] = {"column": n}
     entry |= {field: getattr(c, field) for field in ("count", "missing", "nan", "inf")}
     entry |= {"mean": c.mean, "std": statistics.std(n)}
-    entry |= {"min": _exact_json(c.min), "max": _exact_json(c.max), "mark": mark(c)}
+    entry |= {"min": exact_json(c.min), "max": exact_json(c.max), "mark": mark(c)}
     method = statistics.column_methods.get(n)
     if method is not None:
-        entry["method"] = {"name": method.name, **method.parameters()}
-    if n in statistics.running:
-        entry["running"] = asdict(statistics.running[n])
-    return entry
-
-
-def _exact_json(value: Exact | None) -> float | int | str | None:
-    return format(value, "f") if isinstance(value, Decimal) else value
+        entry["method"] = method_entry(method)
+    more = {name: v.dump(statistics.facts) for name, v in c.values.items() if name != "moments"}
+    return entry | ({"given": dict(c.given)} if c.given else {}) | more

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import io
 import struct
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias, cast
 
 from normcli.errors import DataError
-from normcli.formats.arrow.chunk import (
+from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table
+from normcli.formats.columnar.chunk import (
     ArrowChunk,
     ArrowEncoder,
     ArrowTable,
@@ -25,7 +27,6 @@ from normcli.formats.arrow.chunk import (
     gather,
     rows_of_a_chunk,
 )
-from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,12 +44,11 @@ DICTIONARY_BATCH, RECORD_BATCH = 2, 3  # MessageHeader
 CODECS = {0: "lz4", 1: "zstd"}  # CompressionType
 
 
-class ArrowFormat(Format):
+class ArrowFormat(Divisible):
     """The Arrow IPC file format, which is Feather version 2 too."""
 
     name = "arrow"
     suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather", ".ipc")
-    text = False
 
     def sniff(self, head: bytes) -> bool:
         """Files start with ARROW1 (the first version of Feather, which is refused, with FEA1)."""
@@ -58,7 +58,7 @@ class ArrowFormat(Format):
         """The table in `source`, whether it is an IPC file or a stream."""
         head = source.head(len(FILE_MAGIC))
         if head.startswith(FEATHER_1_MAGIC):
-            raise DataError(f"{source.name}: is Feather version 1; write it as version 2 first")
+            raise DataError(f"{source.name}: Feather version 1; convert it to version 2 first")
         kind = IpcFile if head == FILE_MAGIC else IpcStream
         return kind.opened(source, options)
 
@@ -107,7 +107,7 @@ class ArrowStreamFormat(ArrowFormat):
 
 
 @dataclass
-class IpcTable(ArrowTable):
+class IpcTable(ArrowTable, abstract=True):
     """A sequence of record batches.
 
     compression: of the record batches: "lz4", "zstd" or None.
@@ -122,17 +122,17 @@ class IpcTable(ArrowTable):
     groups: Groups | None = None
 
     @classmethod
+    @abstractmethod
     def opened(cls, source: Source, options: ReadOptions) -> Self:
         """The table in `source`, whose schema has been read."""
-        raise NotImplementedError
 
-    def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
-        """The record batches with their metadata, `columns` (None: all) only."""
-        raise NotImplementedError
+    @abstractmethod
+    def batches(self, positions: tuple[int, ...] | None) -> Iterator[Batch]:
+        """The record batches with their metadata, `positions` (None: all) only."""
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
         """The rows, in order; a record batch is validated in full before it is used."""
-        wanted = None if columns is None else tuple(sorted(set(columns)))
+        wanted = None if positions is None else tuple(sorted(set(positions)))
         width = len(self.columns) if wanted is None else len(wanted)
         rows = self.chunk_rows or rows_of_a_chunk(width)
         segments = self._segments(wanted, rows)
@@ -184,7 +184,7 @@ class IpcFile(IpcTable):
                 footer=reader.metadata,
             )
 
-    def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
+    def batches(self, positions: tuple[int, ...] | None) -> Iterator[Batch]:
         """The record batches; not from a map, as one of a file that shrinks would end the
         process.
         """
@@ -192,7 +192,7 @@ class IpcFile(IpcTable):
 
         with self.source.random_access() as file:
             # No field at all is every field to Arrow; the first one then counts the rows.
-            fields = None if columns is None or not self.columns else list(columns or (0,))
+            fields = None if positions is None or not self.columns else list(positions or (0,))
             options = pa.ipc.IpcReadOptions(included_fields=fields)
             reader = pa.ipc.open_file(file, options=options)
             groups = self.groups or Groups(0, reader.num_record_batches)
@@ -225,11 +225,11 @@ class IpcStream(IpcTable):
         table._reader = reader
         return table
 
-    def batches(self, columns: tuple[int, ...] | None) -> Iterator[Batch]:
+    def batches(self, positions: tuple[int, ...] | None) -> Iterator[Batch]:
         """The record batches; a stream that ends without the mark of its end is an error."""
         (reader, stream), self._reader = self._reader or _stream_reader(self.source), None
         for batch, metadata in reader.iter_batches_with_custom_metadata():
-            yield (batch if columns is None else batch.select(list(columns))), metadata
+            yield (batch if positions is None else batch.select(list(positions))), metadata
         stream.expect_end()
 
 
@@ -358,7 +358,7 @@ def _one_batch(table: pa.Table) -> list[pa.RecordBatch]:
 def body_compression(messages: BinaryIO | pa.BufferedInputStream) -> str | None:
     """The codec in the first record batch (or dictionary) of IPC messages; None for none.
 
-    Also None where no batch is found or the messages are damaged, which Arrow will say.
+    Also None where no batch is found or the messages are damaged, which Arrow will report.
     Fields are numbered as in https://github.com/apache/arrow/tree/main/format.
     """
     with suppress(struct.error):

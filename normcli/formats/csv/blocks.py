@@ -5,23 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from normcli.errors import NormcliError, until_failure
 from normcli.formats.base import ReadOptions
 from normcli.formats.csv.index import last_record_end, quotes_fit, record_ends
 from normcli.formats.csv.records import Dialect, records
+from normcli.formats.texts.options import MAX_RECORD
 
 Stream = io.BufferedReader | io.RawIOBase
 BLOCK = 4 << 20  # bytes read at a time
 WIDE = 1 << 13  # but so many for each column, up to four blocks: each has costs of its own
-FIRST = 1 << 16  # at first: what it tells of the columns spares the rest of the work
+FIRST = 1 << 16  # at first: if columns are not numbers, this shows it early
 
 
 def blocks(stream: Stream, dialect: Dialect, width: int, options: ReadOptions) -> Iterator[bytes]:
     """The bytes of a stream in blocks of whole records, which have about `width` cells.
 
-    A block holds what was read at once, or `options.chunk_rows` records (lines that are no
-    rows count too). It may hold a record of more than `options.max_record` bytes, or a part
-    of one; that is the last block.
+    A block holds what was read at once, or `options.chunk_rows` records (lines that are not
+    rows count too). A record of more than `options[MAX_RECORD]` bytes, or the beginning of one,
+    may be in it; that is the last block.
     """
     size = min(max(BLOCK, WIDE * width), 4 * BLOCK)
     whole = _whole(stream, dialect, size, options)
@@ -39,28 +42,28 @@ def _whole(stream: Stream, dialect: Dialect, size: int, options: ReadOptions) ->
             yield bytes(memoryview(buffer)[:cut])
             filled -= cut
             buffer[:filled] = buffer[cut : cut + filled]
-        elif filled > options.max_record:
+        elif filled > options[MAX_RECORD]:
             break  # the first record is too long, or has a quote out of place
         if filled > len(buffer) // 2:
             # A long record is not scanned again for every few bytes more.
-            buffer += bytes(max(size, min(filled, options.max_record + 1 - filled)))
+            buffer += bytes(max(size, min(filled, options[MAX_RECORD] + 1 - filled)))
     last = bytes(memoryview(buffer)[:filled])
-    del buffer  # a long record is not to be in memory twice
+    del buffer  # a long record must not be in memory twice
     if last:
         yield last
 
 
 def _fill(stream: Stream, buffer: bytearray, filled: int, room: int) -> int:
     """Read `room` bytes behind those that `buffer` holds, if it can; how many were read."""
-    with memoryview(buffer) as view, view[filled : filled + room] as part:
-        return stream.readinto(part) or 0
+    with memoryview(buffer) as view, view[filled : filled + room] as room_left:
+        return stream.readinto(room_left) or 0
 
 
 def _cut(buffer: bytearray, filled: int, dialect: Dialect, skip_bad_rows: bool) -> int:
     """Where a record ends that is whole whatever follows, the last one if possible; or 0.
 
-    After a quote that is out of place, the cut may be wrong. That is no matter, as such a
-    quote is an error, but where bad rows are skipped.
+    After a misplaced quote the cut may be wrong. That matters only where bad rows are skipped:
+    else such a quote is an error.
     """
     cut = last_record_end(buffer, filled, dialect)
     if skip_bad_rows and not (cut and quotes_fit(bytes(buffer[:cut]), dialect)):
@@ -70,11 +73,9 @@ def _cut(buffer: bytearray, filled: int, dialect: Dialect, skip_bad_rows: bool) 
 
 def before_long_record(block: bytes, dialect: Dialect, limit: int) -> int:
     """Where the first record of more than `limit` bytes starts; else the length of the block."""
-    import numpy as np
-
     if len(block) <= limit:
         return len(block)
-    first = next(records(block, dialect))  # in little memory: what is too long mostly comes first
+    first = next(records(block, dialect))  # usually it is the first; this takes little memory
     if first.end > limit:
         return 0
     starts = np.concatenate(([0], record_ends(block, dialect)))
@@ -84,18 +85,18 @@ def before_long_record(block: bytes, dialect: Dialect, limit: int) -> int:
 
 def _regrouped(blocks: Iterable[bytes], count: int, dialect: Dialect) -> Iterator[bytes]:
     """The same bytes in blocks of `count` records; the last one may have fewer."""
-    parts: list[bytes] = []
-    have = 0  # records in `parts`
+    waiting: list[bytes] = []
+    have = 0  # records in `waiting`
     failed: list[NormcliError] = []
     for block in until_failure(blocks, failed):
         ends = record_ends(block, dialect)
         start = 0
         for end in ends[count - have - 1 :: count].tolist():
-            yield b"".join([*parts, block[start:end]])
-            parts, start = [], end
-        parts.append(block[start:])
+            yield b"".join([*waiting, block[start:end]])
+            waiting, start = [], end
+        waiting.append(block[start:])
         have = (have + len(ends)) % count
-    if rest := b"".join(parts):
+    if rest := b"".join(waiting):
         yield rest
     if failed:
         raise failed[0]

@@ -4,109 +4,68 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from normcli.formats import kernels
+import numpy as np
+import pyarrow as pa
+
 from normcli.formats.base import Style
-from normcli.formats.csv.index import Index, slices
-from normcli.formats.texts import format_rows
+from normcli.formats.csv.index import Index
+from normcli.formats.texts import kernels
+from normcli.formats.texts.kernels import slices
+from normcli.formats.texts.read import CODE, EXACT, Reading, Unreadable, read, without_codes
+from normcli.formats.texts.write import format_rows
 from normcli.numerics.numbers import Numbers
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from normcli.formats.texts.kernels import Bytes, Offsets
+    from normcli.numerics.numbers import Floats, Mask, Scaled
 
-    from normcli.formats.csv.index import Bytes, Mask, Positions
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Floats
-
-NULL = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
-NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$"
-CODE = r"^(\+|-?0[0-9])"  # 007, and +49 30 as phone numbers have it
-INTEGER = r"^[+-]?[0-9]{16,31}$"  # longer ones need more than two float64 parts
-TEXT, COMMA, THOUSANDS = "text", "a comma", "thousands separators"  # what is no number
-EXACT = 2.0**53  # integers up to here are float64
 TOGETHER = 4096  # cells that are worth a call of NumPy and Arrow
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How a cell is read; an empty one is missing, whatever `null` says."""
-
-    null: tuple[str, ...] = NULL
-    decimal: str = "."
-
-    @property
-    def plain(self) -> bool:
-        """Is a cell that Arrow takes for a number one for sure? Not if -999 is missing."""
-        return self.decimal == "." and not any(_is_number(token) for token in self.null)
-
-
-def _is_number(token: str) -> bool:
-    try:
-        return float(token) == float(token)  # a NaN is found anyway
-    except ValueError:
-        return False
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """The first cell of a column that is no number."""
-
-    reason: str
-    start: int
-    end: int
-
-
 def read_columns(
-    index: Index, columns: Sequence[int], reading: Reading, *, codes: bool
+    index: Index, positions: Sequence[int], reading: Reading, *, codes: bool
 ) -> list[Numbers | Unreadable]:
     """What `read` makes of each of some columns; those that are plain numbers all at once."""
-    found = _read_group(index, sorted(columns), reading, codes) if columns else {}
-    return [found[column] for column in columns]
+    found = _read_group(index, sorted(positions), reading, codes) if positions else {}
+    return [found[position] for position in positions]
 
 
 def _read_group(
-    index: Index, columns: list[int], reading: Reading, codes: bool
+    index: Index, positions: list[int], reading: Reading, codes: bool
 ) -> dict[int, Numbers | Unreadable]:
-    """Columns that are read at once if that can be; else some of them by themselves."""
-    plain = _read_plain(index, columns, codes) if reading.plain else None
+    """The columns, read all at once if possible; else in groups."""
+    plain = _read_plain(index, positions, codes) if reading.plain else None
     if plain is not None:
-        return dict(zip(columns, plain, strict=True))
-    if len(columns) < 2 or len(columns) * len(index.starts) <= TOGETHER:
-        starts, ends = index.cells_of(columns)
+        return dict(zip(positions, plain, strict=True))
+    if len(positions) < 2 or len(positions) * len(index.starts) <= TOGETHER:
+        starts, ends = index.cells_of(positions)
         found = read(index.data, starts.ravel(), ends.ravel(), reading, codes=codes)
-        if len(columns) == 1:
-            return {columns[0]: found}
+        if len(positions) == 1:
+            return {positions[0]: found}
         if isinstance(found, Numbers):
-            return dict(zip(columns, _columns(found, len(columns)), strict=True))
-    parts = _split(index, columns, reading)
-    return {k: v for part in parts for k, v in _read_group(index, part, reading, codes).items()}
+            return dict(zip(positions, _columns(found, len(positions)), strict=True))
+    groups = _split(index, positions, reading)
+    return {k: v for group in groups for k, v in _read_group(index, group, reading, codes).items()}
 
 
-def _split(index: Index, columns: list[int], reading: Reading) -> list[list[int]]:
+def _split(index: Index, positions: list[int], reading: Reading) -> list[list[int]]:
     """The columns that begin with a number and the others; or else two halves, or each alone."""
-    starts, ends = (each[0] for each in index.cells_of(columns))
+    starts, ends = (each[0] for each in index.cells_of(positions))
     first = [index.data[a:b].tobytes().decode() for a, b in zip(starts, ends, strict=True)]
-    good = {c for c, x in zip(columns, first, strict=True) if _begins_well(x, reading)}
-    if 0 < len(good) < len(columns):
-        return [[c for c in columns if c in good], [c for c in columns if c not in good]]
+    begun = zip(positions, first, strict=True)
+    good = {c for c, text in begun if reading.takes(text) and not re.match(CODE, text)}
+    if 0 < len(good) < len(positions):
+        return [[c for c in positions if c in good], [c for c in positions if c not in good]]
     if len(index.starts) > TOGETHER:
-        return [[c] for c in columns]
-    half = len(columns) // 2
-    return [columns[:half], columns[half:]]
-
-
-def _begins_well(text: str, reading: Reading) -> bool:
-    if not text or text in reading.null:
-        return True
-    return bool(re.match(_pattern(reading), text)) and not re.match(CODE, text)
+        return [[c] for c in positions]
+    half = len(positions) // 2
+    return [positions[:half], positions[half:]]
 
 
 def _columns(x: Numbers, width: int) -> list[Numbers | Unreadable]:
     """The columns of a table that was read row by row."""
-    import numpy as np
-
     parts = np.ascontiguousarray(x.parts.reshape(len(x.parts), -1, width).transpose(2, 0, 1))
     depth = 1 + parts[:, 1:].any(axis=2).sum(axis=1)
     if x.missing is None:
@@ -116,18 +75,16 @@ def _columns(x: Numbers, width: int) -> list[Numbers | Unreadable]:
     return [Numbers(part[:d], mask if mask.any() else None) for part, d, mask in columns]
 
 
-def _read_plain(index: Index, columns: list[int], codes: bool) -> list[Numbers] | None:
+def _read_plain(index: Index, positions: list[int], codes: bool) -> list[Numbers] | None:
     """The columns as numbers; None where any cell needs a closer look.
 
     One cast reads all cells where they stand: in an Arrow array over the block, in which the
     gaps between the cells, and the empty cells, are null.
     """
-    import numpy as np
-
-    starts, ends = index.cells_of(columns)
+    starts, ends = index.cells_of(positions)
     missing = starts == ends
     empty = bool(missing.any())
-    if not codes and not _without_codes(index.data, starts):
+    if not codes and not without_codes(index.data, starts):
         return None
     values = _cast_in_place(index.data, starts, ends, missing if empty else None)
     if values is None:
@@ -148,12 +105,9 @@ def _read_plain(index: Index, columns: list[int], codes: bool) -> list[Numbers] 
 
 
 def _cast_in_place(
-    data: Bytes, starts: Positions, ends: Positions, missing: Mask | None
+    data: Bytes, starts: Offsets, ends: Offsets, missing: Mask | None
 ) -> Floats | None:
     """The float64 nearest to each cell, any number where it is missing; None as `_cast`."""
-    import numpy as np
-    import pyarrow as pa
-
     if not starts.size:
         return np.zeros(0)
     bounds = np.empty((*starts.shape, 2), np.int64)
@@ -175,173 +129,15 @@ def _cast_in_place(
     return found
 
 
-def read(
-    data: Bytes, starts: Positions, ends: Positions, reading: Reading, *, codes: bool
-) -> Numbers | Unreadable:
-    """The cells ``data[starts[i]:ends[i]]`` as numbers, or the first that is none.
-
-    Exact: the float64 nearest to the text, and integers of up to 31 digits as they are. With
-    `codes`, leading zeros and plus signs are taken for numbers, not for codes.
-    """
-    import numpy as np
-
-    missing = ends == starts
-    if missing.any():
-        starts, ends = starts[~missing], ends[~missing]
-    texts = slices(data, starts, ends)
-    values = _cast(texts) if reading.plain else None
-    if values is None or np.isnan(values).any():  # a token, a text, or a NaN that is a token
-        token = _is_token(texts, reading)
-        missing[~missing] = token
-        starts, ends, texts = starts[~token], ends[~token], kernels.filtered(texts, ~token)
-        values = _parsed(texts, reading)
-    if values is None or not (codes or _without_codes(data, starts)):
-        row, reason = _first_unreadable(texts, reading, codes)
-        return Unreadable(reason, int(starts[row]), int(ends[row]))
-    return _spread(_exact(values, texts), missing)
-
-
-def _spread(parts: Floats, missing: Mask) -> Numbers:
-    """The numbers of the cells that are not missing, each in its row."""
-    import numpy as np
-
-    if not missing.any():
-        return Numbers(parts)
-    full = np.zeros((len(parts), len(missing)))
-    full[0] = np.nan
-    full[:, ~missing] = parts
-    return Numbers(full, missing)
-
-
-def _is_token(texts: pa.LargeStringArray, reading: Reading) -> Mask:
-    """Which texts mark a missing value."""
-    import pyarrow as pa
-
-    tokens = pa.array(reading.null, pa.large_string())
-    mask: Mask = kernels.is_in(texts, tokens).to_numpy(zero_copy_only=False)
-    return mask
-
-
-def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
-    """The float64 nearest to each text; None where one is no number."""
-    import numpy as np
-
-    original = texts
-    if reading.decimal != ".":
-        import pyarrow.compute as pc
-
-        if pc.any(pc.match_substring(texts, ".")).as_py():
-            return None
-        texts = pc.replace_substring(texts, reading.decimal, ".")
-    values = _cast(texts)
-    if values is None:
-        return None
-    nan = kernels.filtered(original, np.isnan(values))
-    return values if _matches(nan, NUMBER).all() else None  # Arrow takes nan(1) for a number
-
-
-def _cast(texts: pa.LargeStringArray) -> Floats | None:
-    """The float64 nearest to each text; None where Arrow takes one for no number."""
-    import pyarrow as pa
-
-    try:
-        values: Floats = kernels.cast(texts, pa.float64()).to_numpy()
-    except pa.ArrowInvalid:
-        return None
-    return values
-
-
-def _matches(texts: pa.LargeStringArray, pattern: str) -> Mask:
-    mask: Mask = kernels.matches(texts, pattern).to_numpy(zero_copy_only=False)
-    return mask
-
-
-def _without_codes(data: Bytes, starts: Positions) -> bool:
-    """Is none of the numbers that start here a `CODE`?"""
-    import numpy as np
-
-    starts = np.ascontiguousarray(starts)
-    first, second = data.take(starts), data[1:].take(starts, mode="clip")
-    signed = first == ord("-")
-    code = (first == ord("+")) | (first == ord("0")) & _is_digit(second)
-    if (signed & (second == ord("0"))).any():
-        third = data[2:].take(starts, mode="clip")
-        code |= signed & (second == ord("0")) & _is_digit(third)
-    return not bool(code.any())  # a digit in a byte behind the cell was no matter: none is there
-
-
-def _is_digit(text: Bytes) -> Mask:
-    digit: Mask = text - ord("0") < 10  # bytes below "0" wrap around
-    return digit
-
-
-def _first_unreadable(texts: pa.LargeStringArray, reading: Reading, codes: bool) -> tuple[int, str]:
-    """The first text that is no number, or a code unless those are numbers; and what it is."""
-    numbers = _matches(texts, _pattern(reading))
-    fits = numbers if codes else numbers & ~_matches(texts, CODE)
-    row = int(fits.argmin())
-    text = texts[row].as_py()
-    if numbers[row]:
-        return row, "a leading plus sign" if text.startswith("+") else "leading zeros"
-    return row, _looks_like(text, reading)
-
-
-def _pattern(reading: Reading) -> str:
-    return NUMBER if reading.decimal == "." else NUMBER.replace(r"\.", ",")
-
-
-def _looks_like(text: str, reading: Reading) -> str:
-    """What a cell that is no number looks like."""
-    if reading.decimal == ",":
-        return TEXT
-    if re.fullmatch(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?", text):
-        return COMMA
-    if re.fullmatch(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", text):
-        return THOUSANDS
-    return TEXT
-
-
-def _exact(values: Floats, texts: pa.LargeStringArray) -> Floats:
-    """The numbers as parts (see `Numbers`): a second part where integers exceed 2**53."""
-    import numpy as np
-
-    large = np.flatnonzero(np.abs(values) >= EXACT)
-    if not len(large):
-        return values[np.newaxis]
-    candidates = kernels.take(texts, large)
-    whole = _matches(candidates, INTEGER)
-    parts = np.stack([values, np.zeros(len(values))])
-    parts[:, large[whole]] = _integers(values[large[whole]], kernels.filtered(candidates, whole))
-    return parts if parts[1].any() else parts[:1]
-
-
-def _integers(values: Floats, texts: pa.LargeStringArray) -> Floats:
-    """Whole numbers as two parts; `values` are the nearest float64."""
-    import numpy as np
-    import pyarrow as pa
-
-    try:
-        integers = kernels.cast(texts, pa.int64()).to_numpy()
-    except pa.ArrowInvalid:  # some are larger
-        rest = [
-            int(text) - int(value)
-            for text, value in zip(texts.to_pylist(), values.tolist(), strict=True)
-        ]
-        return np.stack([values, np.array(rest, float)])
-    low = integers & 0xFFFF  # leaves 47 bits for the high part
-    return np.stack([(integers - low).astype(float), low.astype(float)])
-
-
-def texts(index: Index, column: int) -> pa.LargeStringArray:
+def texts(index: Index, position: int) -> pa.LargeStringArray:
     """The cells of a column as text: quotes undone, null where there is nothing at all."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    starts, ends = index.unquoted([column])
+    starts, ends = index.unquoted([position])
     plain = slices(index.data, starts[:, 0], ends[:, 0])
     if index.quoted:  # outside of quotes there is no quote
         plain = pc.replace_substring(plain, '""', '"')
-    nothing = index.starts[:, column] == index.ends[:, column]
+    nothing = index.starts[:, position] == index.ends[:, position]
     if not nothing.any():
         return plain
     return pc.if_else(kernels.booleans(nothing), pa.scalar(None, plain.type), plain)
@@ -356,8 +152,6 @@ def splice(
     The new texts are cut in pieces too. One Arrow `take` over all these pieces, in the order
     wanted, copies each byte of the result once.
     """
-    import numpy as np
-
     runs = _runs(index, replaced)
     rows, width = len(index.starts), len(runs)
     bounds = np.empty((rows, width, 2), np.int64)  # of the runs; between them is what stays
@@ -377,37 +171,31 @@ def splice(
     return pieces.take(np.append(wanted.ravel(), wanted.size))
 
 
-def _nulls(index: Index, column: int, pieces: _Pieces) -> Positions:
+def _nulls(index: Index, position: int, pieces: _Pieces) -> Offsets:
     """The number of the piece that says "missing", for each row.
 
-    In a table of one column it is ``""`` where else a blank line, which is no row, would stay.
+    In a table of one column it is ``""`` where else a blank line, which is not a row, would stay.
     """
-    import numpy as np
-
-    starts, ends = index.cells(column)
-    whole = (starts == index.starts[:, column]) & (ends == index.ends[:, column])
+    starts, ends = index.cells(position)
+    whole = (starts == index.starts[:, position]) & (ends == index.ends[:, position])
     blank_line = whole & (index.starts.shape[1] == 1)
     nothing, quotes = pieces.add(np.frombuffer(b'""', np.uint8), np.array([0, 0]), np.array([0, 2]))
-    chosen: Positions = np.where(blank_line, quotes, nothing)
+    chosen: Offsets = np.where(blank_line, quotes, nothing)
     return chosen
 
 
 class _Pieces:
     """Pieces of several buffers, numbered as they are added."""
 
-    def __init__(self, data: Bytes, bounds: Positions) -> None:
+    def __init__(self, data: Bytes, bounds: Offsets) -> None:
         """Cut `data` at the `bounds`, which may be filled in later."""
-        import numpy as np
-
         self.buffers = [data]
         self.offsets = [np.zeros(1, np.int64), bounds.reshape(-1), np.full(1, len(data))]
         self.count = bounds.size + 1
         self.length = len(data)
 
-    def add(self, buffer: Bytes, starts: Positions, ends: Positions) -> Positions:
+    def add(self, buffer: Bytes, starts: Offsets, ends: Offsets) -> Offsets:
         """Add ``buffer[starts[i]:ends[i]]`` (ascending); their numbers."""
-        import numpy as np
-
         offsets = np.empty(2 * len(starts), np.int64)
         np.add(starts, self.length, out=offsets[0::2])
         np.add(ends, self.length, out=offsets[1::2])
@@ -418,11 +206,8 @@ class _Pieces:
         self.length += len(buffer)
         return numbers
 
-    def take(self, numbers: Positions) -> memoryview:
+    def take(self, numbers: Offsets) -> memoryview:
         """The pieces of these numbers, one after the other."""
-        import numpy as np
-        import pyarrow as pa
-
         data, offsets = np.concatenate(self.buffers), np.concatenate(self.offsets)
         pieces = pa.LargeBinaryArray.from_buffers(
             pa.large_binary(), self.count, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
@@ -433,11 +218,11 @@ class _Pieces:
 def _runs(index: Index, replaced: Mapping[int, Scaled]) -> list[list[int]]:
     """The replaced columns, in order; those that can be written as one piece together."""
     runs: list[list[int]] = []
-    for column in sorted(replaced):
-        if runs and _joins(index, replaced, runs[-1][-1], column):
-            runs[-1].append(column)
+    for position in sorted(replaced):
+        if runs and _joins(index, replaced, runs[-1][-1], position):
+            runs[-1].append(position)
         else:
-            runs.append([column])
+            runs.append([position])
     return runs
 
 
@@ -457,14 +242,6 @@ def _joins(index: Index, replaced: Mapping[int, Scaled], left: int, right: int) 
 
 def joined(texts: pa.LargeBinaryArray | pa.LargeStringArray) -> memoryview:
     """The texts of an array that has no offset and no null, one after the other."""
-    import numpy as np
-
     _, offsets, data = texts.buffers()
     end = int(np.frombuffer(offsets, np.int64)[len(texts)])
     return memoryview(data).cast("B")[:end] if end else memoryview(b"")
-
-
-def is_number(cell: bytes, reading: Reading) -> bool:
-    """Is one cell a number or missing? The plain twin of `read`."""
-    text = cell.strip(b" \t").decode()
-    return text in reading.null or not text or re.fullmatch(_pattern(reading), text) is not None

@@ -1,453 +1,51 @@
-"""CSV and TSV: a chunk keeps its bytes; only the chosen cells are ever parsed or written."""
+"""CSV and TSV: what is read of a file, and written, is in `table`."""
 
 from __future__ import annotations
 
-import codecs
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property, partial
-from itertools import pairwise
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, ClassVar
 
-from normcli.errors import DataError
-from normcli.formats import cuts as text_cuts
-from normcli.formats.base import (
-    BadRowError,
-    Chunk,
-    Encoder,
-    Format,
-    NotNumbers,
-    ReadOptions,
-    Style,
-    Table,
-    Writer,
+from normcli.formats.base import DivisibleText, Encoder, ReadOptions, Style, Table
+from normcli.formats.csv.head import (
+    COMMENT,
+    DECIMAL,
+    DELIMITER,
+    NO_HEADER,
+    NO_QUOTING,
+    TABS,
+    dialect_of,
+    read_head,
 )
-from normcli.formats.csv import cells as csv_cells
-from normcli.formats.csv import index as csv_index
-from normcli.formats.csv import records as csv_records
-from normcli.formats.csv import text as csv_text
-from normcli.formats.csv.blocks import before_long_record, blocks
-from normcli.formats.csv.head import dialect_of, read_head, too_long
-from normcli.formats.csv.index import Index
-from normcli.formats.csv.records import Dialect, Record, count_line_ends
-from normcli.formats.csv.transcode import encoding_of, known_encoding, open_text
-from normcli.formats.cuts import Span
-from normcli.words import printable
+from normcli.formats.csv.records import Dialect
+from normcli.formats.csv.transcode import encoding_of, known_encoding
+from normcli.formats.texts import cuts as text_cuts
+from normcli.formats.texts.cuts import Span
+from normcli.formats.texts.options import ENCODING, MAX_RECORD, NULL, TOKENS
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Numbers
+    from normcli.formats.csv.table import CsvEncoder, CsvTable, CsvWriter
     from normcli.storage.sources import Source
 
-BadRows = list[tuple[int, str]]  # line, why
 
-
-@dataclass(frozen=True)
-class Layout:
-    """What all chunks of a file have in common."""
-
-    name: str  # of the file, for messages
-    names: tuple[str, ...]
-    dialect: Dialect
-    reading: csv_cells.Reading
-    encoding: str = "utf-8"
-
-
-@dataclass(eq=False)
-class CsvChunk(Chunk):
-    """Whole records of a file, as they were written.
-
-    raw: the bytes; or how many there are at `offset` of the file at `path`.
-    line: the number of its first line. offset: where its first byte lies in the file.
-    path: a file where any process can read the bytes; they are not pickled then.
-    gaps: (position, lines): so many lines that were there are left out, as bad rows.
-    """
-
-    layout: Layout
-    raw: bytes | int
-    line: int
-    offset: int
-    path: str | None = None
-    gaps: tuple[tuple[int, int], ...] = ()
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = {each.name: getattr(self, each.name) for each in fields(self)}
-        return state | {"raw": len(self.block)} if self.path else state
-
-    @cached_property
-    def block(self) -> bytes:
-        """The bytes; raises DataError where they cannot be read any more."""
-        if isinstance(self.raw, bytes):
-            return self.raw
-        assert self.path is not None
-        return _read_again(self.path, self.offset, self.raw, self.layout.name)
-
-    @property
-    def rows(self) -> int:
-        """How many rows; raises DataError where a record is not a row."""
-        self._refuse_problem()
-        return len(self.index.starts)
-
-    @cached_property
-    def index(self) -> Index:
-        """Where the cells are."""
-        layout = self.layout
-        # After lines that were left out, nothing is wrong but an open quote behind all of them.
-        line = self.line + self._left_out(len(self.block))
-        return csv_index.index(self._closed, layout.dialect, len(layout.names), line, self.offset)
-
-    @property
-    def _closed(self) -> bytes:
-        """The block with a line end after the last record."""
-        return self.block if self._is_closed else self.block + b"\n"
-
-    @property
-    def _is_closed(self) -> bool:
-        return self.block.endswith((b"\n", b"\r")) or not self.block
-
-    def _refuse_problem(self) -> None:
-        """Raise DataError where a record is not a row."""
-        if self.index.problem:
-            message = self.index.problem.message(self.layout.name)
-            raise BadRowError.at(len(self.index.starts), message)
-
-    def _line_of(self, position: int) -> int:
-        """The number of the line that holds the byte at `position` of the block."""
-        lines = int(self._line_ends.searchsorted(position)) + self._left_out(position)
-        return self.line + lines
-
-    def _left_out(self, position: int) -> int:
-        """The lines left out before a byte; a CR and an LF that met there end a line each."""
-        lines = sum(lines for at, lines in self.gaps if at <= position)
-        places = {at for at, _ in self.gaps if at <= position}
-        return lines + sum(self.block[at - 1 : at + 1] == b"\r\n" for at in places)
-
-    def _row_at(self, line: int) -> int:
-        """The row that holds the beginning of a line, or its first cell."""
-        first_lines = self.line + self._line_ends.searchsorted(self.index.starts[:, 0])
-        return int(first_lines.searchsorted(line, side="right")) - 1
-
-    @cached_property
-    def _line_ends(self) -> csv_index.Positions:
-        return csv_index.line_ends(self.block)
-
-    def place(self, row: int, column: int) -> str:
-        """Where a cell stands, and its text."""
-        start, end = (int(side[row]) for side in self.index.cells(column))
-        text = printable(self.block[start:end].decode())
-        name = printable(self.layout.names[column])
-        return f"{self.layout.name}: line {self._line_of(start)}, column {name}: {text}"
-
-    def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
-        """The columns as numbers, or why they are none."""
-        self._refuse_problem()
-        return self._read(columns, codes=False)
-
-    def numbers(self, columns: Sequence[int]) -> list[Numbers]:
-        """The columns as numbers; raises DataError for the first thing wrong in the block."""
-        numbers: list[Numbers] = []
-        bad: list[tuple[int, int, NotNumbers]] = []
-        for column, found in zip(columns, self._read(columns, codes=True), strict=True):
-            if isinstance(found, NotNumbers):
-                bad.append((found.order, column, found))
-            else:
-                numbers.append(found)
-        if bad:
-            line, column, cell = min(bad, key=lambda each: each[:2])
-            message = not_a_number(self.layout.name, self.layout.names[column], cell)
-            raise BadRowError.at(self._row_at(line), message)
-        self._refuse_problem()
-        return numbers
-
-    def _read(self, columns: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
-        """Some columns; with `codes`, what looks like a code (007) is a number too."""
-        read = csv_cells.read_columns(self.index, columns, self.layout.reading, codes=codes)
-        return [
-            self._not_numbers(each) if isinstance(each, csv_cells.Unreadable) else each
-            for each in read
-        ]
-
-    def _not_numbers(self, cell: csv_cells.Unreadable) -> NotNumbers:
-        line = self._line_of(cell.start)
-        text = self.block[cell.start : cell.end].decode()
-        return NotNumbers(cell.reason, f"line {line}", line, text)
-
-    def slice(self, start: int, stop: int) -> CsvChunk:
-        """The rows from `start` to before `stop`, with the lines that are no rows before them."""
-        return self._part(self._row_start(start), self._row_start(stop))
-
-    def _row_start(self, row: int) -> int:
-        """Where the bytes of a row start, blank and comment lines before it included."""
-        if row == 0:
-            return 0
-        if row >= len(self.index.starts) and not self.index.problem:
-            return len(self.block)
-        return csv_records.line_end(self.block, int(self.index.ends[row - 1, -1]))
-
-    def _part(self, start: int, stop: int) -> CsvChunk:
-        """The bytes from `start` to before `stop`."""
-        gaps = tuple((at - start, lines) for at, lines in self.gaps if start < at <= stop)
-        line, offset = self._line_of(start), self.offset + start
-        return CsvChunk(self.layout, self.block[start:stop], line, offset, self.path, gaps)
-
-    @classmethod
-    def concat(cls, chunks: Sequence[CsvChunk]) -> CsvChunk:
-        """Consecutive chunks as one."""
-        first = chunks[0]
-        if len(chunks) == 1:
-            return first
-        gaps: list[tuple[int, int]] = []
-        length, line = 0, first.line
-        for chunk in chunks:
-            gaps.append((length, chunk.line - line))
-            gaps += [(length + at, lines) for at, lines in chunk.gaps]
-            length, line = length + len(chunk.block), chunk._line_of(len(chunk.block))
-        real = tuple(gap for gap in gaps if gap[1])
-        path = first.path if all(chunk.path for chunk in chunks) else None
-        block = b"".join(chunk.block for chunk in chunks)
-        return CsvChunk(first.layout, block, first.line, first.offset, path, real)
-
-    def without_bad_rows(self, columns: Sequence[int]) -> tuple[CsvChunk, BadRows]:
-        """The chunk without the rows that are refused, and (line, why) of each of these.
-
-        A quote that is never closed stays, to be refused when what comes before it has been
-        read: nobody can say where its row ends.
-        """
-        if self.gaps:  # they have been left out already
-            return self, []
-        try:
-            self.numbers(columns)
-        except DataError:
-            return self._good_rows(columns)
-        return self, []
-
-    def _good_rows(self, columns: Sequence[int]) -> tuple[CsvChunk, BadRows]:
-        """`without_bad_rows` for a chunk that has some: it is cut up until it is short."""
-        ends = csv_index.record_ends(self._closed, self.layout.dialect)
-        if len(ends) <= SHORT:
-            return self._good_records(columns)
-        step = -(-len(ends) // PARTS)
-        cuts = [0, *ends[step - 1 : -1 : step].tolist(), len(self.block)]
-        parts = [
-            self._part(start, stop).without_bad_rows(columns) for start, stop in pairwise(cuts)
-        ]
-        bad_rows = [row for _, bad in parts for row in bad]
-        return CsvChunk.concat([good for good, _ in parts]), bad_rows
-
-    def _good_records(self, columns: Sequence[int]) -> tuple[CsvChunk, BadRows]:
-        """`without_bad_rows`, record by record."""
-        kept, bad, gaps = b"", [], []
-        for record in csv_records.records(self.block, self.layout.dialect, self.line):
-            why = self._why_bad(record, columns)
-            raw = self.block[record.start : record.end]
-            if why is None:
-                kept += raw
-            else:
-                bad.append((record.line, why))
-                gaps.append((len(kept), count_line_ends(raw)))
-        return CsvChunk(self.layout, kept, self.line, self.offset, None, tuple(gaps)), bad
-
-    def _why_bad(self, record: Record, columns: Sequence[int]) -> str | None:
-        """Why a record is refused as a row, or None."""
-        layout = self.layout
-        problem = csv_records.problem_of(record, self.block, len(layout.names), self.offset)
-        if problem and not record.unclosed:
-            return problem.what
-        if record.cells is None:
-            return None
-        for column in columns:
-            cell = record.cells[column]
-            if not csv_cells.is_number(cell, layout.reading):
-                name, text = printable(layout.names[column]), printable(cell.decode(), 20)
-                return f"column {name}: {text} is not a number"
-        return None
-
-    def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes | memoryview:
-        """The block with the numbers of the replaced columns in their cells."""
-        if not replaced or not len(self.index.starts):
-            return self.block
-        delimiter, decimal = self.layout.dialect.delimiter, self.layout.reading.decimal
-        spliced = csv_cells.splice(self.index, replaced, style, delimiter, decimal)
-        return spliced if self._is_closed else spliced[:-1]
-
-    def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
-        """The rows as an Arrow table: text as text, empty unquoted cells as null."""
-        import pyarrow as pa
-
-        from normcli.formats.arrow.numbers import scaled_array
-
-        number = pa.float32() if style.float32 else pa.float64()
-        columns = []
-        for c, name in enumerate(self.layout.names):
-            if c in replaced:
-                target = pa.field(name, number)
-                columns.append(scaled_array(name, target, partial(self._column, c), replaced[c]))
-            else:
-                columns.append(csv_cells.texts(self.index, c))
-        return pa.Table.from_arrays(columns, names=list(self.layout.names))
-
-    def _column(self, column: int) -> Numbers:
-        return self.numbers([column])[0]
-
-
-SHORT = 64  # records that are read one by one to find the bad ones
-PARTS = 16  # in which a longer chunk is cut for that
-
-
-def _read_again(path: str, offset: int, length: int, name: str) -> bytes:
-    """Some bytes of a file that has been read before; raises DataError where it was changed."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            block = file.read(length)
-    except OSError as error:
-        raise DataError(f"{name}: it cannot be read any more: {error.strerror}") from error
-    if len(block) < length:
-        raise DataError(f"{name}: it has become shorter while it was read")
-    return block
-
-
-def not_a_number(table: str, column: str, cell: NotNumbers) -> str:
-    """The message for a cell of a chosen column that holds no number."""
-    hint = HINTS.get(cell.reason, f"If it marks a missing value, add --null {_shell(cell.text)}")
-    place = f"{table}: {cell.where}, column {printable(column)}"
-    return (
-        f"{place}: {printable(cell.text)} is not a number\n"
-        f"{hint}; to leave the column alone, --exclude {_shell(column)}"
-    )
-
-
-HINTS = {
-    csv_cells.COMMA: "If the comma is the decimal mark, add --decimal ,",
-    csv_cells.THOUSANDS: "Thousands separators have to be taken out first",
-}
-
-
-def _shell(text: str) -> str:
-    """`text` as a word for the shell, short enough for a message."""
-    import shlex
-
-    return shlex.quote(text) if len(text) <= 40 and text.isprintable() else "TEXT"
-
-
-@dataclass
-class CsvTable(Table):
-    """An open CSV file."""
-
-    parallel: ClassVar[bool] = True
-
-    layout: Layout = field(kw_only=True)
-    source: Source = field(kw_only=True)
-    options: ReadOptions = field(kw_only=True)
-    head: bytes = field(kw_only=True)  # all bytes before the first record that is a row
-    span: Span | None = field(default=None, kw_only=True)  # of the rows; None: all
-
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[CsvChunk]:
-        """The rows, a few MB at a time, cut at line ends outside quotes."""
-        del columns  # cells that nobody asks for are never read
-        layout, limit = self.layout, self.options.max_record
-        line, offset = self.first
-        is_file = layout.encoding == "utf-8" and self.source.path
-        path = str(self.source.path) if is_file else None
-        with self._open() as stream:
-            for block in blocks(stream, layout.dialect, len(layout.names), self.options):
-                good = block[: before_long_record(block, layout.dialect, limit)]
-                if good:
-                    yield CsvChunk(layout, good, line, offset, path)
-                line += count_line_ends(good)
-                offset += len(good)
-                if len(good) < len(block):
-                    raise too_long(f"{self.name}: the record at line {line}", limit)
-
-    def _open(self) -> io.BufferedReader | io.RawIOBase:
-        """The bytes of the rows, as UTF-8."""
-        if self.span:
-            return self.source.between(self.span.start, self.span.stop)
-        return open_text(self.source, self.layout.encoding, skip=len(self.head))
-
-    @property
-    def first(self) -> tuple[int, int]:
-        """The line, and the offset in the file, of the first row."""
-        if self.span:
-            return self.span.line, self.span.start
-        return 1 + count_line_ends(self.head), len(self.head)
-
-    def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
-        """Replaced columns as floats, all others as text."""
-        import pyarrow as pa
-
-        number = pa.float32() if style.float32 else pa.float64()
-        types = (number if c in replaced else pa.large_string() for c in range(len(self.columns)))
-        return pa.schema(list(zip(self.columns, types, strict=True)))
-
-
-@dataclass
-class CsvEncoder(Encoder):
-    """Makes the bytes of CSV chunks, from any table.
-
-    decimal: the decimal mark of new cells; None where the cells of the chunk are replaced.
-    """
-
-    head: bytes
-    dialect: Dialect
-    encoding: str
-    style: Style
-    decimal: str | None = None
-
-    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> bytes | memoryview:
-        """The rows as CSV, UTF-8."""
-        if self.decimal is None:
-            assert isinstance(chunk, CsvChunk)
-            return chunk.splice(replaced, self.style)
-        table = chunk.to_arrow(replaced, self.style)
-        delimiter = self.dialect.delimiter.decode()
-        return csv_text.rows(table, replaced, self.style, delimiter, self.decimal)
-
-
-class CsvWriter(Writer):
-    """Writes the bytes of chunks, in the encoding of the table."""
-
-    def __init__(self, stream: IO[bytes], encoder: CsvEncoder) -> None:
-        self.stream, self.encoding = stream, encoder.encoding
-        self.encoder = codecs.getincrementalencoder(self.encoding)()
-        self.write(encoder.head)
-
-    def write(self, payload: bytes | memoryview) -> None:
-        """Write some rows."""
-        self.stream.write(payload if self.encoding == "utf-8" else self._encoded(bytes(payload)))
-
-    def _encoded(self, payload: bytes, final: bool = False) -> bytes:
-        try:
-            return self.encoder.encode(payload.decode(), final)
-        except UnicodeEncodeError as error:
-            text = printable(error.object[error.start : error.end], 20)
-            raise DataError(
-                f"{text} cannot be written as {self.encoding}; choose another --encoding"
-            ) from error
-
-    def close(self) -> None:
-        """Write what the encoding may need at the end."""
-        if self.encoding != "utf-8":
-            self.stream.write(self._encoded(b"", final=True))
-
-
-class Csv(Format):
+class Csv(DivisibleText):
     """Comma-separated values, RFC 4180 and its neighbours."""
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".txt", ".data")
     delimiter: ClassVar[str] = ","
+    options = (DELIMITER, TABS, NO_HEADER, NULL, COMMENT, ENCODING, DECIMAL, NO_QUOTING, MAX_RECORD)
+    output_options = (DELIMITER, TABS, NO_HEADER, ENCODING, DECIMAL)
 
     def open(self, source: Source, options: ReadOptions) -> CsvTable:
-        """Read the header (or the first row); raises DataError where there is none."""
+        """Read the header (or the first row); raises DataError where there is nothing to read."""
+        from normcli.formats.csv.table import CsvTable, Layout
+        from normcli.formats.texts.read import Reading
+
         dialect = dialect_of(options, self.delimiter)
-        encoding = encoding_of(source, options.encoding)
+        encoding = encoding_of(source, options[ENCODING])
         head = read_head(source, encoding, dialect, options)
-        null = csv_cells.NULL if options.null is None else options.null
-        reading = csv_cells.Reading(null, options.decimal)
+        reading = Reading(options[NULL] or TOKENS, options[DECIMAL])
         return CsvTable(
             format=self.name,
             name=source.name,
@@ -461,18 +59,16 @@ class Csv(Format):
     def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:
         """Even spans of a plain file; quotes that need not count leave it whole."""
         dialect = dialect_of(options, self.delimiter)
-        odd_quotes = dialect.comment is not None or options.skip_bad_rows
-        is_plain = source.path or source.object
-        if not is_plain or encoding_of(source, options.encoding) != "utf-8":
-            return []
-        if dialect.quoting and odd_quotes:
+        is_utf8 = encoding_of(source, options[ENCODING]) == "utf-8"
+        odd_quotes = dialect.quoting and (dialect.comment is not None or options.skip_bad_rows)
+        if odd_quotes or not is_utf8 or not (source.path or source.object):
             return []
         line, start = self.open(source, options).first
         return text_cuts.even(Span(start, source.size or 0, line), size)
 
     def look(self, source: Source, options: ReadOptions, range_: Span) -> text_cuts.Looked:
         """Quotes, line ends and the first record of a span."""
-        return text_cuts.look(source, range_, quoting=options.quoting)
+        return text_cuts.look(source, range_, quoting=not options[NO_QUOTING])
 
     def cut(self, ranges: Sequence[Span], looked: Sequence[text_cuts.Looked]) -> list[Span]:
         """Spans of whole records."""
@@ -486,18 +82,23 @@ class Csv(Format):
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
     ) -> CsvEncoder:
         """For a table of this format: its own header and bytes; for another: plain RFC 4180."""
+        from normcli.formats.csv.table import CsvEncoder, CsvTable, header
+
         if isinstance(table, CsvTable) and table.format == self.name:
             layout = table.layout
             return CsvEncoder(table.head, layout.dialect, layout.encoding, style)
         dialect = Dialect(self.delimiter.encode())
         if not isinstance(table, CsvTable):  # the options cannot mean the input
             dialect = Dialect(dialect_of(options, self.delimiter).delimiter)
-        head = csv_text.header(table.columns, dialect.delimiter) if options.header else b""
-        encoding = known_encoding(options.encoding)
-        return CsvEncoder(head, dialect, encoding, style, options.decimal)
+        bare = options[NO_HEADER]
+        head = b"" if bare else header(table.columns, dialect.delimiter)
+        encoding = known_encoding(options[ENCODING])
+        return CsvEncoder(head, dialect, encoding, style, options[DECIMAL])
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> CsvWriter:
         """A writer; the header is written at once."""
+        from normcli.formats.csv.table import CsvEncoder, CsvWriter
+
         assert isinstance(encoder, CsvEncoder)
         return CsvWriter(stream, encoder)
 

@@ -6,16 +6,27 @@ import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from normcli.errors import DataError, LimitError, UsageError
-from normcli.formats.base import ReadOptions
+from normcli.errors import DataError, UsageError
+from normcli.formats.base import Option, ReadOptions
 from normcli.formats.csv import transcode
 from normcli.formats.csv.records import Dialect, Record, problem_of, records
+from normcli.formats.texts.options import MAX_RECORD, too_long
 from normcli.words import printable
 
 if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
+OPEN_QUOTE = "perhaps a quote is not closed"
 FIRST = 1 << 16  # bytes looked at for the header, at first
+
+DELIMITER = Option[str | None]("delimiter", None, "Between CSV cells.  [default: ,]", "CHAR", "d")
+TABS = Option("tabs", False, "Cells are separated by tabs.", letter="t")
+NO_HEADER = Option("no-header", False, "No header line: columns are 1, 2, ...")
+COMMENT = Option[str | None](
+    "comment", None, "Treat lines that start with CHAR as comments.", "CHAR"
+)
+DECIMAL = Option("decimal", ".", "Decimal mark in CSV: . or ,  [default: .]", "CHAR")
+NO_QUOTING = Option("no-quoting", False, "Treat quotes as ordinary characters.")
 
 
 @dataclass(frozen=True)
@@ -26,40 +37,41 @@ class Head:
     names: tuple[str, ...]
 
 
-def dialect_of(options: ReadOptions, delimiter: str) -> Dialect:
-    """The dialect that the options ask for; raises UsageError for an impossible one."""
-    chosen = delimiter if options.delimiter is None else options.delimiter
-    if not _is_mark(chosen):
+def dialect_of(options: ReadOptions, default: str) -> Dialect:
+    """The dialect that the options describe; raises UsageError for an impossible one.
+
+    default: the delimiter of the format.
+    """
+    chosen, decimal, comment = options[DELIMITER], options[DECIMAL], options[COMMENT]
+    if options[TABS] and chosen is not None:
+        raise UsageError("--tabs and --delimiter say two things; give one of them")
+    delimiter = "\t" if options[TABS] else default if chosen is None else chosen
+    marks = _mark(DELIMITER, delimiter), None if comment is None else _mark(COMMENT, comment)
+    if decimal not in (".", ","):
+        raise UsageError(f"--decimal must be . or , not {printable(decimal)}")
+    if decimal == delimiter:
         raise UsageError(
-            f"--delimiter is one ASCII character that is in no number, not {printable(chosen)}"
+            f"--decimal and --delimiter are both {printable(decimal)}; try --delimiter ';'"
         )
-    if options.decimal not in (".", ","):
-        raise UsageError(f"--decimal is . or , not {printable(options.decimal)}")
-    if options.decimal == chosen:
-        raise UsageError(
-            f"--decimal and --delimiter are both {printable(chosen)}; try --delimiter ';'"
-        )
-    comment = options.comment
-    if comment is not None and (not _is_mark(comment) or comment == chosen):
-        raise UsageError(
-            "--comment is one ASCII character that is in no number and not the delimiter, "
-            f"not {printable(comment)}"
-        )
-    return Dialect(chosen.encode(), options.quoting, comment.encode() if comment else None)
+    if comment == delimiter:
+        raise UsageError(f"--comment and the delimiter are both {printable(delimiter)}")
+    return Dialect(marks[0], not options[NO_QUOTING], marks[1])
 
 
-def _is_mark(text: str) -> bool:
-    """Can it part cells, or open comments? Not what numbers and quotes are made of."""
-    return len(text) == 1 and text.isascii() and not text.isalnum() and text not in '\r\n"\0+-.'
+def _mark(option: Option[str | None], text: str) -> bytes:
+    """The character that separates cells or starts comments; numbers and quotes have others."""
+    if len(text) == 1 and text.isascii() and not text.isalnum() and text not in '\r\n"\0+-.':
+        return text.encode()
+    shown = f"--{option.name} must be one ASCII character that numbers do not contain"
+    raise UsageError(f"{shown}, not {printable(text)}")
 
 
 def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOptions) -> Head:
     """The header, or where the file has none the names 1, 2, ... and what is before the rows.
 
-    Raises: DataError where there is no record, or one that is no header; LimitError where it
-    is too long.
+    Raises: DataError where there is no record, or a bad one; LimitError where it is too long.
     """
-    size, limit = FIRST, options.max_record
+    size, limit = FIRST, options[MAX_RECORD]
     while True:
         text, error, whole = transcode.first_text(source, encoding, size)
         mark = len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
@@ -71,13 +83,11 @@ def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOpti
     if record is None and error:
         raise error
     if record is None and whole:
-        raise DataError(f"{source.name}: there is nothing in it: no header and no row")
+        raise DataError(f"{source.name}: there is no header and no row in it")
     if record is None or record.end - record.start > limit:
-        raise too_long(f"{source.name}: the header", limit)
+        raise too_long(f"{source.name}: the header", limit, OPEN_QUOTE)
     cells = record.cells or ()
-    if len(cells) > options.max_columns:
-        raise too_many_columns(source.name, len(cells), options.max_columns)
-    if options.header:
+    if not options[NO_HEADER]:
         return Head(text[: mark + record.end], tuple(cell.decode() for cell in cells))
     return Head(text[: mark + record.start], tuple(str(n + 1) for n in range(len(cells))))
 
@@ -95,20 +105,3 @@ def _first_record(
         if record.cells is not None:
             return record
     return None
-
-
-def too_many_columns(table: str, count: int, limit: int) -> LimitError:
-    """The error that a table has more than `limit` columns."""
-    return LimitError(
-        f"{table}: {count} columns are more than {limit}\n"
-        "If they are meant so, raise the limit with --max-columns"
-    )
-
-
-def too_long(what: str, limit: int) -> LimitError:
-    """The error that a record is longer than `limit` bytes."""
-    shown = f"{limit:,} bytes".replace(",", " ")
-    return LimitError(
-        f"{what} is longer than {shown}; a quote may be open there\n"
-        "If it is meant so, raise the limit with --max-record-bytes"
-    )

@@ -1,7 +1,7 @@
 """Where the cells of a block of CSV lie, found with a handful of NumPy passes.
 
 A block starts at the start of a record and ends with a line end. It is never changed: cells
-are positions in it. What a record is, `csv_records` says; this is the same, fast.
+are offsets in it. What a record is, `csv_records` says; this is the same, fast.
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from normcli.formats import kernels
+import numpy as np
+
 from normcli.formats.csv import records as csv_records
-from normcli.formats.csv.records import Dialect, Problem, count, line_end, records
+from normcli.formats.csv.records import Dialect, Problem, records
+from normcli.formats.texts.lines import count, line_end
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
-
-    Positions = NDArray[np.int64]
-    Bytes = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
+    from normcli.formats.texts.kernels import Bytes, Offsets
+    from normcli.numerics.numbers import Mask
 
 WINDOW = 4 << 20  # bytes looked at together: line ends may take eight times their memory
 TAB, LF, CR, SPACE, QUOTE = b'\t\n\r "'
@@ -37,30 +34,30 @@ class Index:
     """
 
     data: Bytes
-    starts: Positions  # (rows, columns)
-    ends: Positions
+    starts: Offsets  # (rows, columns)
+    ends: Offsets
     quoted: bool
     blanks: bool
     problem: Problem | None = None
-    _bare: dict[int, tuple[Positions, Positions]] = field(default_factory=dict)
+    _bare: dict[int, tuple[Offsets, Offsets]] = field(default_factory=dict)
 
-    def cells(self, column: int) -> tuple[Positions, Positions]:
+    def cells(self, position: int) -> tuple[Offsets, Offsets]:
         """Where the cells of a column start and end, without their quotes and outer blanks."""
-        if column not in self._bare:
-            self.cells_of([column])
-        return self._bare[column]
+        if position not in self._bare:
+            self.cells_of([position])
+        return self._bare[position]
 
-    def cells_of(self, columns: Sequence[int]) -> tuple[Positions, Positions]:
+    def cells_of(self, positions: Sequence[int]) -> tuple[Offsets, Offsets]:
         """`cells` of some columns, shape (rows, columns)."""
-        starts, ends = self._trimmed(*self.unquoted(columns))
-        for i, column in enumerate(columns):
-            self._bare[column] = starts[:, i], ends[:, i]
+        starts, ends = self._trimmed(*self.unquoted(positions))
+        for i, position in enumerate(positions):
+            self._bare[position] = starts[:, i], ends[:, i]
         return starts, ends
 
-    def unquoted(self, columns: Sequence[int]) -> tuple[Positions, Positions]:
+    def unquoted(self, positions: Sequence[int]) -> tuple[Offsets, Offsets]:
         """Where the cells of some columns start and end, without their quotes."""
-        run = range(columns[0], columns[0] + len(columns)) if columns else range(0)
-        chosen = slice(run.start, run.stop) if list(columns) == list(run) else list(columns)
+        run = range(positions[0], positions[0] + len(positions)) if positions else range(0)
+        chosen = slice(run.start, run.stop) if list(positions) == list(run) else list(positions)
         starts, ends = self.starts[:, chosen], self.ends[:, chosen]
         if self.quoted:
             quote = self.data[starts] == QUOTE
@@ -68,7 +65,7 @@ class Index:
                 return starts + quote, ends - quote
         return starts, ends
 
-    def _trimmed(self, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+    def _trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
         if not self.blanks:
             return starts, ends
         for _ in range(3):
@@ -79,17 +76,15 @@ class Index:
             starts, ends = starts + left, ends - right
         return self._widely_trimmed(starts, ends)
 
-    def _widely_trimmed(self, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
-        """`_trimmed` for any number of blanks, with the next byte that is none looked up."""
-        import numpy as np
-
+    def _widely_trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
+        """`_trimmed` for any number of blanks, with the next byte that is not a blank looked up."""
         solid = np.flatnonzero((self.data != SPACE) & (self.data != TAB))  # the last byte is
         right = np.minimum(solid[np.searchsorted(solid, starts)], ends)
         left = np.minimum(solid[np.searchsorted(solid, ends) - 1] + 1, ends)
         return right, np.maximum(left, right)
 
-    def _is_blank(self, positions: Positions) -> Mask:
-        byte = self.data[positions]
+    def _is_blank(self, offsets: Offsets) -> Mask:
+        byte = self.data[offsets]
         blank: Mask = (byte == SPACE) | (byte == TAB)
         return blank
 
@@ -109,8 +104,6 @@ def index(block: bytes, dialect: Dialect, width: int, line: int = 1, offset: int
 
 def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     """The cells of `block`, or None where any record is not a row of `width` cells."""
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     separators = _separators(block, data, dialect)
     if separators is None:
@@ -130,10 +123,8 @@ def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     return Index(data, starts, ends, quoted, blanks)
 
 
-def _separators(block: bytes, data: Bytes, dialect: Dialect) -> Positions | None:
-    """Positions of the delimiters and line ends outside quotes; None where quotes are wrong."""
-    import numpy as np
-
+def _separators(block: bytes, data: Bytes, dialect: Dialect) -> Offsets | None:
+    """Offsets of the delimiters and line ends outside quotes; None where quotes are wrong."""
     separator = _is_line_end(block, data)
     separator |= data == dialect.delimiter[0]
     if not (dialect.quoting and b'"' in block):
@@ -152,19 +143,13 @@ def _is_line_end(block: bytes, data: Bytes) -> Mask:
     return ends
 
 
-def line_ends(block: bytes) -> Positions:
-    """Where lines end, quotes not minded."""
-    import numpy as np
-
+def line_ends(block: bytes) -> Offsets:
+    """Where lines end, in quotes too."""
     return np.flatnonzero(_is_line_end(block, np.frombuffer(block, np.uint8)))
 
 
-def _outside(
-    block: bytes, data: Bytes, wanted: Mask, dialect: Dialect
-) -> tuple[Positions, Positions]:
-    """Positions of the `wanted` bytes outside quotes, and of the quotes."""
-    import numpy as np
-
+def _outside(block: bytes, data: Bytes, wanted: Mask, dialect: Dialect) -> tuple[Offsets, Offsets]:
+    """Offsets of the `wanted` bytes outside quotes, and of the quotes."""
     comments = dialect.comment is not None and dialect.comment in block
     # In a huge cell there may be many wanted bytes, none of them outside.
     step = len(data) if comments else WINDOW
@@ -183,16 +168,12 @@ def _outside(
     return _concatenated(outside), _concatenated(quotes)
 
 
-def _concatenated(parts: list[Positions]) -> Positions:
-    import numpy as np
-
-    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int64), *parts])
+def _concatenated(arrays: list[Offsets]) -> Offsets:
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, np.int64), *arrays])
 
 
-def _in_comment(block: bytes, marks: Positions, quote: Mask, comment: bytes) -> Mask:
+def _in_comment(block: bytes, marks: Offsets, quote: Mask, comment: bytes) -> Mask:
     """Which of the marks are quotes in comment lines."""
-    import numpy as np
-
     found = np.zeros(len(marks), bool)
     inside, seen = False, 0
     for match in re.finditer(rb"(?:\A|[\r\n])" + re.escape(comment), block):
@@ -207,10 +188,8 @@ def _in_comment(block: bytes, marks: Positions, quote: Mask, comment: bytes) -> 
     return found
 
 
-def _quotes_fit(data: Bytes, quotes: Positions, dialect: Dialect) -> bool:
+def _quotes_fit(data: Bytes, quotes: Offsets, dialect: Dialect) -> bool:
     """Does every quoted cell open at its start, close at its end, and double the rest?"""
-    import numpy as np
-
     if len(quotes) % 2:
         return False
     opens, closes = quotes[0::2], quotes[1::2]
@@ -227,17 +206,15 @@ def _quotes_fit(data: Bytes, quotes: Positions, dialect: Dialect) -> bool:
 def _rows(
     block: bytes,
     data: Bytes,
-    starts: Positions,
-    ends: Positions,
+    starts: Offsets,
+    ends: Offsets,
     dialect: Dialect,
     width: int,
-) -> tuple[Positions, Positions] | None:
+) -> tuple[Offsets, Offsets] | None:
     """Starts and ends of the cells of all rows, blank and comment lines left out.
 
     None where a record is not a row of `width` cells.
     """
-    import numpy as np
-
     closing = data[ends] != dialect.delimiter[0]  # the last cell of its record
     comments = dialect.comment is not None and dialect.comment in block
     if width > 1 and not comments and _regular(closing, width):
@@ -257,8 +234,6 @@ def _rows(
 
 def _regular(closing: Mask, width: int) -> bool:
     """Does every `width`-th cell, and no other, close a record?"""
-    import numpy as np
-
     every = closing[width - 1 :: width]
     return (
         len(closing) % width == 0
@@ -267,25 +242,20 @@ def _regular(closing: Mask, width: int) -> bool:
     )
 
 
-def record_ends(block: bytes, dialect: Dialect) -> Positions:
+def record_ends(block: bytes, dialect: Dialect) -> Offsets:
     """Where the records of `block` end; it starts with one, and ends with a line end."""
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     separators = _separators(block, data, dialect)
     if separators is None:
         ends: Iterator[int] = (record.end for record in records(block, dialect))
         return np.fromiter(ends, np.int64)
-    line_ends: Positions = separators[data[separators] != dialect.delimiter[0]]
+    line_ends: Offsets = separators[data[separators] != dialect.delimiter[0]]
     return line_ends + 1
 
 
 def quotes_fit(block: bytes, dialect: Dialect) -> bool:
     """Are all quotes of `block` where they may be?"""
-    import numpy as np
-
-    data = np.frombuffer(block, np.uint8)
-    return _separators(block, data, dialect) is not None
+    return _separators(block, np.frombuffer(block, np.uint8), dialect) is not None
 
 
 def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
@@ -293,8 +263,6 @@ def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
 
     More bytes will follow: a CR at the very end may be the first half of a line end.
     """
-    import numpy as np
-
     filled -= buffer.endswith(b"\r", 0, filled)
     end = _last_line_end(buffer, filled, dialect)
     if end is not None:
@@ -306,7 +274,7 @@ def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
 
 
 def _last_line_end(buffer: bytearray, end: int, dialect: Dialect) -> int | None:
-    """The position after the last line end outside quotes, or 0, looked for from the `end`.
+    """Where the last line end outside quotes ends, or 0; it is looked for from the `end`.
 
     None where it is far from there, or comment lines may have quotes that do not count.
     """
@@ -328,22 +296,5 @@ def _last_line_end(buffer: bytearray, end: int, dialect: Dialect) -> int | None:
 
 def _is_odd(buffer: bytearray, end: int) -> bool:
     """Is the number of quotes before `end` odd?"""
-    with memoryview(buffer) as view, view[:end] as part:
-        return count(part, b'"') % 2 == 1
-
-
-def slices(data: Bytes, starts: Positions, ends: Positions) -> pa.LargeStringArray:
-    """The texts ``data[starts[i]:ends[i]]`` as one compact Arrow array (ascending slices).
-
-    The slices and the gaps between them make one Arrow array that shares `data`'s memory;
-    taking every other element copies only the slices.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    bounds = np.empty(2 * len(starts), np.int64)
-    bounds[0::2], bounds[1::2] = starts, ends
-    pieces = max(len(bounds) - 1, 0)
-    offsets = pa.py_buffer(bounds if pieces else np.zeros(1, np.int64))
-    array = pa.LargeStringArray.from_buffers(pieces, offsets, pa.py_buffer(data))
-    return kernels.take(array, np.arange(0, pieces, 2))
+    with memoryview(buffer) as view, view[:end] as before:
+        return count(before, b'"') % 2 == 1

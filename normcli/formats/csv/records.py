@@ -1,8 +1,8 @@
 """CSV read record by record: the plain rules, which the fast `csv_index` has to agree with.
 
 Records, cells and quotes are those of RFC 4180, with LF, CRLF and lone CR as line ends, in
-any mixture. Blank lines, and lines that open with the comment character, are no rows. It runs
-where speed is no matter: for the header, to say what is wrong and where, to skip bad rows.
+any mixture. Blank lines, and lines that start with the comment character, are not rows. It runs
+where speed does not matter: for the header, to say what is wrong and where, to skip bad rows.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from normcli.formats.texts.lines import count_line_ends, line_end
+
 QUOTED = re.compile(rb'"((?:[^"]++|"")*+)"')
-LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a file are told apart."""
+    """How the cells of a file are separated."""
 
     delimiter: bytes = b","
     quoting: bool = True
@@ -41,7 +42,7 @@ class Problem:
 class Record:
     """The bytes from `start` to before `end` of a block, line end included.
 
-    line: where it starts. cells: without their quotes; None for a line that is no row.
+    line: where it starts. cells: without their quotes; None for a line that is not a row.
     problem: a quote out of place; the record then ends with the line that has it.
     unclosed: a quote is open where the block ends.
     """
@@ -62,29 +63,29 @@ def records(block: bytes, dialect: Dialect, line: int = 1) -> Iterator[Record]:
     else:
         cell = re.compile(rb"(?!)()|([^%b]*+)" % stop)
     no_row = (b"\n", b"\r", dialect.comment or b"\n")
-    position = 0
-    while position < len(block):
-        if block.startswith(no_row, position):
-            record = Record(position, line_end(block, position), line)
+    at = 0
+    while at < len(block):
+        if block.startswith(no_row, at):
+            record = Record(at, line_end(block, at), line)
         else:
-            record = _record(block, position, line, cell, dialect.delimiter)
+            record = _record(block, at, line, cell, dialect.delimiter)
         yield record
         line += count_line_ends(block[record.start : record.end])
-        position = record.end
+        at = record.end
 
 
 def _record(
     block: bytes, start: int, line: int, cell: re.Pattern[bytes], delimiter: bytes
 ) -> Record:
     """The record at `start`."""
-    cells, position = [], start
-    while match := cell.match(block, position):
+    cells, at = [], start
+    while match := cell.match(block, at):
         quoted, plain = match.groups()
         cells.append(plain if quoted is None else quoted.replace(b'""', b'"'))
-        position = match.end() + 1
+        at = match.end() + 1
         if not block.startswith(delimiter, match.end()):
             return Record(start, line_end(block, match.end()), line, tuple(cells))
-    return _misquoted(block, start, position, line)
+    return _misquoted(block, start, at, line)
 
 
 def _misquoted(block: bytes, start: int, cell: int, line: int) -> Record:
@@ -118,12 +119,12 @@ def problem_of(record: Record, block: bytes, width: int, offset: int) -> Problem
     if record.cells is None or len(record.cells) == width:
         return None
     cells = "1 cell" if len(record.cells) == 1 else f"{len(record.cells)} cells"
-    hint = "Mend the line, skip such rows with --on-bad-row skip, or see --delimiter"
+    hint = "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter"
     return Problem(record.line, f"{cells} where the header has {width}", hint)
 
 
 def bad_byte(block: bytes, offset: int) -> tuple[int, str, str] | None:
-    """The first byte that is no text: where, what, and what to try; or None.
+    """The first byte that is not text: where, what, and what to try; or None.
 
     offset: of the block in the file.
     """
@@ -153,26 +154,3 @@ def first_problem(
         if problem:
             return record.start, problem
     return None
-
-
-def line_end(block: bytes, start: int) -> int:
-    """The position after the line end of the line at `start`, quotes not minded."""
-    match = LINE_END.search(block, start)
-    return match.end() if match else len(block)
-
-
-def count_line_ends(block: bytes) -> int:
-    """How many line ends (LF, CRLF, lone CR) there are in `block`."""
-    lines = count(block, b"\n")
-    if b"\r" in block:
-        lines += count(block, b"\r") - block.count(b"\r\n")
-    return lines
-
-
-def count(block: bytes | memoryview, byte: bytes) -> int:
-    """``block.count(byte)``; NumPy is ten times as fast where there are many."""
-    if len(block) < 10_000:
-        return bytes(block).count(byte)
-    import numpy as np
-
-    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == byte[0]))

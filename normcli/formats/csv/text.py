@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as t
 
 from normcli.errors import DataError
 from normcli.formats.base import Style
 from normcli.formats.csv.cells import joined
-from normcli.formats.csv.index import slices
-from normcli.formats.texts import format_rows
+from normcli.formats.texts.kernels import slices
+from normcli.formats.texts.write import format_rows
 from normcli.words import printable
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-
-def header(names: Sequence[str], delimiter: bytes) -> bytes:
-    """The header line, quoted where it has to be."""
-    marks = (b'"', b"\r", b"\n", delimiter)
-    cells = (name.encode() for name in names)
-    return delimiter.join(_quoted(cell, marks) for cell in cells) + b"\n"
-
-
-def _quoted(cell: bytes, marks: Sequence[bytes]) -> bytes:
-    special = not cell or any(mark in cell for mark in marks)
-    return b'"' + cell.replace(b'"', b'""') + b'"' if special else cell
 
 
 def rows(
@@ -35,12 +24,9 @@ def rows(
 ) -> memoryview:
     """The rows of a table as CSV: text quoted where it has to be, null as an empty cell.
 
-    In a table of one column null is ``""``, because a blank line is no row. Floats come out
+    In a table of one column null is ``""``, because a blank line is not a row. Floats come out
     shortest (those `replaced` as `style` says), nested values as JSON.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     cells = []
     for i, column in enumerate(table.columns):
         shown = style if i in replaced else Style()
@@ -57,9 +43,6 @@ def rows(
 
 def _where_needed(texts: pa.LargeStringArray, delimiter: str) -> pa.LargeStringArray:
     """The texts, in quotes where they have to be."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     special = pc.match_substring_regex(texts, rf'["\r\n{re.escape(delimiter)}]|^$')
     if not pc.any(special).as_py():
         return texts
@@ -70,10 +53,6 @@ def _where_needed(texts: pa.LargeStringArray, delimiter: str) -> pa.LargeStringA
 
 def _texts(column: pa.ChunkedArray, name: str, style: Style, decimal: str) -> pa.LargeStringArray:
     """One column as text; null stays null."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.types as t
-
     kind = column.type
     if t.is_dictionary(kind):
         return _texts(column.cast(kind.value_type), name, style, decimal)
@@ -94,10 +73,6 @@ def _texts(column: pa.ChunkedArray, name: str, style: Style, decimal: str) -> pa
 
 def _float_texts(column: pa.ChunkedArray, style: Style, decimal: str) -> pa.LargeStringArray:
     """A float column as text: shortest, ``NaN``, ``inf``; null stays null."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     narrow = column.type.bit_width < 64
     values = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
     style = Style(narrow or style.float32, style.precision)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
 BLOCK = 4 << 20  # bytes decoded at a time
-FOR_HOSTS = ("idna", "punycode")  # encodings of names, not of text that comes bit by bit
+FOR_HOSTS = ("idna", "punycode")  # encodings of names, not of a stream of text
 BYTE_ORDERS = {"utf-16": codecs.BOM_UTF16_BE, "utf-32": codecs.BOM_UTF32_BE}
 
 
@@ -34,7 +34,7 @@ def known_encoding(name: str) -> str:
 
 
 def encoding_of(source: Source, name: str) -> str:
-    """The encoding of that `name`, its byte order told by the first bytes of the source.
+    """The encoding of that `name`, its byte order taken from the first bytes of the source.
 
     In "utf-16-be" the mark for the byte order is a character like others, which comes back
     as it was; so does its absence.
@@ -46,7 +46,7 @@ def encoding_of(source: Source, name: str) -> str:
 
 
 def first_text(source: Source, encoding: str, size: int) -> tuple[bytes, DataError | None, bool]:
-    """What the first `size` bytes say, as UTF-8; what is wrong behind that; are they all?"""
+    """The first `size` bytes as UTF-8, the error that follows them, and whether they are all."""
     raw = source.head(size)
     whole = len(raw) < size
     if encoding == "utf-8":
@@ -65,7 +65,7 @@ def open_text(source: Source, encoding: str, skip: int) -> io.BufferedReader | i
 
 
 class _Decoder:
-    """Turns bytes into UTF-8 step by step.
+    """Turns bytes into UTF-8, some at a time.
 
     Text that would not come back as the same bytes is refused: the output is written in the
     same encoding, and what is not scaled has to be the input's.
@@ -101,7 +101,7 @@ class _Decoder:
         byte, place = error.object[error.start], self.consumed + error.start
         return DataError(
             f"{self.name}: byte 0x{byte:02x} at offset {place} is not {self.encoding}\n"
-            "If the file is in another encoding, say so with --encoding"
+            "If the file is in another encoding, name it with --encoding"
         )
 
     def _no_way_back(self) -> DataError:
@@ -125,7 +125,7 @@ class _Utf8(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Some bytes, as many as `buffer` takes at most; none at the end."""
+        """Read at most as many bytes as `buffer` takes; none at the end."""
         while not self.ready and not self.done:
             if self.error:
                 raise self.error

@@ -9,24 +9,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import orjson
+import pyarrow as pa
+
 from normcli.errors import DataError
-from normcli.formats.arrow.numbers import scaled_array
 from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style
-from normcli.formats.csv import cells as csv_cells
-from normcli.formats.csv.format import not_a_number
+from normcli.formats.columnar.numbers import scaled_array
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
-from normcli.formats.texts import shorten
+from normcli.formats.texts.read import Reading, not_a_number, read
+from normcli.formats.texts.write import shorten
 from normcli.numerics.numbers import Numbers
 from normcli.words import printable
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.formats.jsonl.index import Positions
-    from normcli.methods.base import Scaled
+    from normcli.formats.texts.kernels import Offsets
+    from normcli.numerics.numbers import Scaled
+
+    Edits = tuple[Offsets, Offsets, list[bytes]]  # where slices start and end, and their new texts
 
 JSON = "json"  # the type of a column that holds JSON text
 REASONS = {
@@ -82,11 +85,11 @@ class JsonLinesChunk(Chunk):
 
     @cached_property
     def fields(self) -> Fields:
-        """Where the fields are; raises DataError where a line is no JSON object."""
+        """Where the fields are; raises DataError where a line is not a JSON object."""
         for row, reason in jsonl_index.problems(self.block, self._rows):
             message = (
                 f"{self.layout.name}: line {self._line_of(row)}: {reason}\n"
-                "Mend the line, or skip such lines with --on-bad-row skip"
+                "Fix the line, or skip such lines with --on-bad-row skip"
             )
             raise BadRowError.at(row, message)
         return jsonl_index.fields(self.block)
@@ -99,46 +102,42 @@ class JsonLinesChunk(Chunk):
         return jsonl_index.first_kinds(self.block, self.fields.starts)
 
     @cached_property
-    def _by_column(self) -> tuple[Positions, Positions]:
+    def _by_column(self) -> tuple[Offsets, Offsets]:
         """The fields, sorted by column and row, and where each column starts among them."""
-        import numpy as np
-
-        names = {name: column for column, name in enumerate(self.layout.names)}
-        columns = jsonl_index.columns(self.block, self.fields, names) + 1
-        small = columns.astype(np.uint16) if len(names) < 1 << 16 else columns  # a radix sort
-        counts = np.bincount(columns, minlength=len(names) + 1)
+        names = {name: position for position, name in enumerate(self.layout.names)}
+        positions = jsonl_index.positions(self.block, self.fields, names) + 1
+        small = positions.astype(np.uint16) if len(names) < 1 << 16 else positions  # a radix sort
+        counts = np.bincount(positions, minlength=len(names) + 1)
         return np.argsort(small, kind="stable"), np.cumsum(counts)
 
-    def _cells(self, column: int) -> Positions:
+    def _cells(self, position: int) -> Offsets:
         """The fields of a column, in the order of the rows."""
         order, bounds = self._by_column
-        return order[bounds[column] : bounds[column + 1]]
+        return order[bounds[position] : bounds[position + 1]]
 
-    def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
-        """The columns as numbers, or why they are none; a field that a row lacks is missing."""
-        bad = {column: self._first_bad(column) for column in columns}
-        good = [column for column in columns if bad[column] is None]
+    def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
+        """The columns as numbers, or why they are not; a field that a row lacks is missing."""
+        bad = {position: self._first_bad(position) for position in positions}
+        good = [position for position in positions if bad[position] is None]
         numbers = dict(zip(good, self._numbers(good, self.layout.null), strict=True))
-        return [bad[column] or numbers[column] for column in columns]
+        return [bad[position] or numbers[position] for position in positions]
 
-    def numbers(self, columns: Sequence[int]) -> list[Numbers]:
-        """The columns as numbers; raises DataError for the first field that is none."""
-        found = [(self._first_bad(column), column) for column in columns]
-        bad = [(cell.order, column, cell) for cell, column in found if cell is not None]
+    def numbers(self, positions: Sequence[int]) -> list[Numbers]:
+        """The columns as numbers; raises DataError for the first field that is not."""
+        found = [(self._first_bad(position), position) for position in positions]
+        bad = [(cell.order, position, cell) for cell, position in found if cell is not None]
         if bad:
-            line, column, cell = min(bad, key=lambda each: each[:2])
+            line, position, cell = min(bad, key=lambda each: each[:2])
             row = int(self._rows.lines.searchsorted(line - self.line))
-            raise BadRowError.at(row, _refusal(self.layout.name, self.layout.names[column], cell))
-        return self._numbers(columns, self.layout.null)
+            raise BadRowError.at(row, _refusal(self.layout.name, self.layout.names[position], cell))
+        return self._numbers(positions, self.layout.null)
 
     @cached_property
-    def _bad(self) -> tuple[NDArray[np.bool_], Positions]:
-        """Of the fields by column: no numbers and not null, or twice in an object; and how many.
+    def _bad(self) -> tuple[NDArray[np.bool_], Offsets]:
+        """Which fields, by column, are not a number or null, or twice in an object; how many.
 
         The second array counts those before each column, in all.
         """
-        import numpy as np
-
         order, bounds = self._by_column
         rows, kinds = self.fields.row[order], self._kinds[order]
         twice = np.append(False, rows[1:] == rows[:-1])[: len(rows)]
@@ -146,56 +145,50 @@ class JsonLinesChunk(Chunk):
         bad = twice | ((kinds != jsonl_index.INTEGER) & (kinds != jsonl_index.NULL))
         return bad, np.append(0, np.cumsum(bad))[bounds]
 
-    def _first_bad(self, column: int) -> NotNumbers | None:
-        """The first field of a column that is no number and not missing."""
-        for cell, reason in self._bad_cells(column):
+    def _first_bad(self, position: int) -> NotNumbers | None:
+        """The first field of a column that is neither a number nor missing."""
+        for cell, reason in self._bad_cells(position):
             line = self._line_of(int(self.fields.row[cell]))
             return NotNumbers(reason, f"line {line}", line, self._text(cell))
         return None
 
-    def _bad_cells(self, column: int) -> Iterator[tuple[int, str]]:
-        """The fields of a column that are no numbers, in order, and why."""
+    def _bad_cells(self, position: int) -> Iterator[tuple[int, str]]:
+        """The fields of a column that are not numbers, in order, and why."""
         bad, before = self._bad
-        if before[column] == before[column + 1]:
+        if before[position] == before[position + 1]:
             return
         order, bounds = self._by_column
-        for i in bounds[column] + bad[bounds[column] : bounds[column + 1]].nonzero()[0]:
+        for i in bounds[position] + bad[bounds[position] : bounds[position + 1]].nonzero()[0]:
             cell = int(order[i])
             kind = int(self._kinds[cell])
-            if i > bounds[column] and self.fields.row[order[i - 1]] == self.fields.row[cell]:
+            if i > bounds[position] and self.fields.row[order[i - 1]] == self.fields.row[cell]:
                 yield cell, TWICE
             elif kind != jsonl_index.STRING or self._text(cell) not in self.layout.null:
                 yield cell, REASONS[kind]
 
     def _text(self, cell: int) -> str:
         """A value as it is written; a string without its quotes and escapes."""
-        import orjson
-
         value = self._value(cell)
         return str(orjson.loads(value)) if value.startswith(b'"') else value.decode()
 
     def _value(self, cell: int) -> bytes:
         return self.block[self.fields.starts[cell] : self.fields.ends[cell]]
 
-    def _numbers(self, columns: Sequence[int], null: tuple[str, ...]) -> list[Numbers]:
+    def _numbers(self, positions: Sequence[int], null: tuple[str, ...]) -> list[Numbers]:
         """The numbers of columns of numbers, all parsed at once: there may be many columns."""
-        import numpy as np
-
-        of_column = [self._cells(column) for column in columns]
+        of_column = [self._cells(position) for position in positions]
         of_column = [cells[self._kinds[cells] == jsonl_index.INTEGER] for cells in of_column]
         together = np.sort(np.concatenate([np.zeros(0, int), *of_column]))
         places = np.empty(len(self.fields.row), int)
         places[together] = np.arange(len(together))
         data = np.frombuffer(self.block, np.uint8)
         starts, ends = self.fields.starts[together], self.fields.ends[together]
-        x = csv_cells.read(data, starts, ends, csv_cells.Reading(null), codes=True)
+        x = read(data, starts, ends, Reading(null), codes=True)
         assert isinstance(x, Numbers)  # JSON's numbers are some of CSV's
         return [self._spread(x, places[cells], cells) for cells in of_column]
 
-    def _spread(self, x: Numbers, places: Positions, cells: Positions) -> Numbers:
+    def _spread(self, x: Numbers, places: Offsets, cells: Offsets) -> Numbers:
         """The numbers at `places` of `x`, each in the row of its cell; other rows are missing."""
-        import numpy as np
-
         rows = self.fields.row[cells]
         depth = len(x.parts) if x.parts[1:, places].any() else 1
         if len(cells) == self.rows and x.missing is None:
@@ -207,14 +200,14 @@ class JsonLinesChunk(Chunk):
         missing[rows] = False if x.missing is None else x.missing[places]
         return Numbers(parts, missing)
 
-    def place(self, row: int, column: int) -> str:
+    def place(self, row: int, position: int) -> str:
         """Where a field stands, and what, for messages."""
         where = f"{self.layout.name}: line {self._line_of(row)}"
-        cells = self._cells(column)
+        cells = self._cells(position)
         texts = [
             f": {printable(self._text(cell))}" for cell in cells[self.fields.row[cells] == row]
         ]
-        return f"{where}, column {printable(self.layout.names[column])}{''.join(texts)}"
+        return f"{where}, column {printable(self.layout.names[position])}{''.join(texts)}"
 
     def slice(self, start: int, stop: int) -> JsonLinesChunk:
         """The rows from `start` to before `stop`, with the blank lines after each."""
@@ -239,25 +232,25 @@ class JsonLinesChunk(Chunk):
         return JsonLinesChunk(first.layout, block, first.line, any(c.skips for c in chunks))
 
     def without_bad_rows(
-        self, columns: Sequence[int]
+        self, positions: Sequence[int]
     ) -> tuple[JsonLinesChunk, list[tuple[int, str]]]:
-        """The chunk without the lines that are no objects, or no number in one of `columns`.
+        """The chunk without lines that are not objects, or not numbers in one of `positions`.
 
         And the line number and the reason of each line that was left out.
         """
         malformed = dict(jsonl_index.problems(self.block, self._rows))
         objects = self._without(malformed)
-        refused = objects._refused(columns)
+        refused = objects._refused(positions)
         bad = [(self._line_of(row), why) for row, why in malformed.items()]
         bad += [(objects._line_of(row), why) for row, why in refused.items()]
         return objects._without(refused), sorted(bad)
 
-    def _refused(self, columns: Sequence[int]) -> dict[int, str]:
-        """Each row with a field in `columns` that is no number, and why."""
+    def _refused(self, positions: Sequence[int]) -> dict[int, str]:
+        """Each row with a field in `positions` that is not a number, and why."""
         reasons: dict[int, str] = {}
-        for column in columns:
-            name = printable(self.layout.names[column])
-            for cell, reason in self._bad_cells(column):
+        for position in positions:
+            name = printable(self.layout.names[position])
+            for cell, reason in self._bad_cells(position):
                 what = f"{printable(self._text(cell))} is not a number"
                 why = f"column {name}: {reason if reason == TWICE else what}"
                 reasons.setdefault(int(self.fields.row[cell]), why)
@@ -275,15 +268,13 @@ class JsonLinesChunk(Chunk):
 
     def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes:
         """The block with the numbers of the replaced columns in their fields."""
-        edits = [self._edits(column, scaled, style) for column, scaled in replaced.items()]
+        edits = [self._edits(position, scaled, style) for position, scaled in replaced.items()]
         spliced = _spliced(self.block, edits) if self.fields.starts.size else self.block
         return _LEFT_OUT.sub(b"", spliced) if self.skips else spliced
 
-    def _edits(self, column: int, scaled: Scaled, style: Style) -> Edits:
+    def _edits(self, position: int, scaled: Scaled, style: Style) -> Edits:
         """The fields of a column that change, and their new texts."""
-        import numpy as np
-
-        cells = self._cells(column)
+        cells = self._cells(position)
         if scaled.keep is not None:
             cells = cells[~scaled.keep[self.fields.row[cells]]]
         rows = self.fields.row[cells]
@@ -291,56 +282,47 @@ class JsonLinesChunk(Chunk):
         with np.errstate(over="ignore"):
             shown = shorten(scaled.values[rows], style)
         if not (np.isfinite(shown) | null).all():
-            name = f"{self.layout.name}, column {printable(self.layout.names[column])}"
+            name = f"{self.layout.name}, column {printable(self.layout.names[position])}"
             raise DataError(f"{name}: a scaled number is too large for float32")
-        return Edits(self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null))
+        return self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null)
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table of the layout's types; what a row lacks is null."""
-        import pyarrow as pa
-
         schema = arrow_schema(self.layout, list(replaced), style)
         columns = [
-            self._scaled(column, target, replaced[column])
-            if column in replaced
-            else self._array(column, self.layout.types[column])
-            for column, target in enumerate(schema)
+            self._scaled(position, target, replaced[position])
+            if position in replaced
+            else self._array(position, self.layout.types[position])
+            for position, target in enumerate(schema)
         ]
         return pa.Table.from_arrays(columns, schema=schema)
 
-    def _scaled(self, column: int, target: pa.Field, scaled: Scaled) -> pa.Array:
+    def _scaled(self, position: int, target: pa.Field, scaled: Scaled) -> pa.Array:
         where = f"{self.layout.name}, column {printable(target.name)}"
-        return scaled_array(where, target, lambda: self.numbers([column])[0], scaled)
+        return scaled_array(where, target, lambda: self.numbers([position])[0], scaled)
 
-    def _array(self, column: int, type_: str) -> pa.Array:
+    def _array(self, position: int, type_: str) -> pa.Array:
         """An untouched column; raises DataError where a key is twice in an object."""
-        import numpy as np
-        import pyarrow as pa
-
-        cells = self._cells(column)
+        cells = self._cells(position)
         rows = self.fields.row[cells]
         twice = np.flatnonzero(rows[1:] == rows[:-1])
         if len(twice):
             where = f"{self.layout.name}: line {self._line_of(int(rows[twice[0]]))}"
-            name = printable(self.layout.names[column])
-            raise DataError(f"{where}, column {name} is {TWICE}: only JSON Lines can carry that")
+            name = printable(self.layout.names[position])
+            raise DataError(f"{where}, column {name} is {TWICE}: only JSON Lines can store that")
         try:
-            return self._values(column, type_)
+            return self._values(position, type_)
         except (pa.ArrowException, OverflowError, _ChangedError) as error:
-            raise DataError(f"{self.layout.name} has changed while it was read") from error
+            raise DataError(f"{self.layout.name} changed while it was being read") from error
 
-    def _values(self, column: int, type_: str) -> pa.Array:
+    def _values(self, position: int, type_: str) -> pa.Array:
         """The fields of a column, each in its row, as an Arrow array."""
-        import numpy as np
-        import orjson
-        import pyarrow as pa
-
         if type_ == "double":
-            if self._first_bad(column):
+            if self._first_bad(position):
                 raise _ChangedError
-            (x,) = self._numbers([column], ())
+            (x,) = self._numbers([position], ())
             return pa.array(x.parts[0], mask=x.missing)
-        cells = self._cells(column)
+        cells = self._cells(position)
         texts = [self._value(cell) for cell in cells.tolist()]
         if type_ == JSON:
             values = [None if text == b"null" else text.decode() for text in texts]
@@ -355,20 +337,8 @@ class _ChangedError(Exception):
     """A value is of another kind than when the file was read ahead."""
 
 
-@dataclass(frozen=True, eq=False)
-class Edits:
-    """New texts for some slices of a block, which do not overlap."""
-
-    starts: Positions
-    ends: Positions
-    texts: list[bytes]
-
-
 def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]:
-    """JSON's spelling of finite numbers; null where there is none."""
-    import numpy as np
-    import orjson
-
+    """JSON's spelling of finite numbers; null where the mask is True."""
     if not len(values):
         return []
     texts: list[bytes] = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
@@ -378,14 +348,12 @@ def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]
 
 
 def _spliced(block: bytes, edits: Sequence[Edits]) -> bytes:
-    """`block` with the new texts in their places."""
-    import numpy as np
-
+    """`block` with new texts in the place of slices, which do not overlap."""
     if not edits:
         return block
-    starts = np.concatenate([e.starts for e in edits])
-    ends = np.concatenate([e.ends for e in edits])
-    texts = [text for e in edits for text in e.texts]
+    all_starts, all_ends, all_texts = zip(*edits, strict=True)
+    starts, ends = np.concatenate(all_starts), np.concatenate(all_ends)
+    texts = [text for new in all_texts for text in new]
     order = np.argsort(starts)
     stays = zip([0, *ends[order].tolist()], [*starts[order].tolist(), len(block)], strict=True)
     pieces = [b""] * (2 * len(order) + 1)
@@ -395,7 +363,7 @@ def _spliced(block: bytes, edits: Sequence[Edits]) -> bytes:
 
 
 def _refusal(table: str, column: str, cell: NotNumbers) -> str:
-    """The message for a field of a chosen column that holds no number."""
+    """The message for a field of a chosen column that is not a number."""
     if cell.reason == REASONS[jsonl_index.STRING]:
         return not_a_number(table, column, cell)
     what = f" is {TWICE}" if cell.reason == TWICE else f": {printable(cell.text)} is not a number"
@@ -408,19 +376,15 @@ def _refusal(table: str, column: str, cell: NotNumbers) -> str:
 
 def arrow_schema(layout: Layout, replaced: Sequence[int], style: Style) -> pa.Schema:
     """The Arrow schema of a table of this layout whose columns `replaced` are scaled."""
-    import pyarrow as pa
-
     number = "float" if style.float32 else "double"
     return pa.schema(
         [
-            (name, arrow_type(number if column in replaced else layout.types[column]))
-            for column, name in enumerate(layout.names)
+            (name, arrow_type(number if position in replaced else layout.types[position]))
+            for position, name in enumerate(layout.names)
         ]
     )
 
 
 def arrow_type(name: str) -> pa.DataType:
     """The Arrow type of this name; JSON text is a string."""
-    import pyarrow as pa
-
     return pa.string() if name == JSON else pa.type_for_alias(name)

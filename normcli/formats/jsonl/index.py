@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from normcli.formats.csv.index import slices
+import numpy as np
+import orjson
+
+from normcli.formats.texts.kernels import slices
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    Bytes = NDArray[np.uint8]
-    Positions = NDArray[np.int64]
+    from normcli.formats.texts.kernels import Bytes, Offsets
 
 BOM = b"\xef\xbb\xbf"
 SPACE = b" \t\r"  # white space of JSON inside a line
@@ -56,9 +57,9 @@ class Rows:
     lines: how many lines, blank ones too, stand before it in the block.
     """
 
-    starts: Positions
-    ends: Positions
-    lines: Positions
+    starts: Offsets
+    ends: Offsets
+    lines: Offsets
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +70,11 @@ class Fields:
     ``block[key_starts[i]:key_ends[i]]``, its value ``block[starts[i]:ends[i]]``.
     """
 
-    row: Positions
-    key_starts: Positions
-    key_ends: Positions
-    starts: Positions
-    ends: Positions
+    row: Offsets
+    key_starts: Offsets
+    key_ends: Offsets
+    starts: Offsets
+    ends: Offsets
 
 
 def rows(block: bytes, first: int = 0, blank: bytes = SPACE) -> Rows:
@@ -81,8 +82,6 @@ def rows(block: bytes, first: int = 0, blank: bytes = SPACE) -> Rows:
 
     The first line starts at byte `first`, after a byte order mark.
     """
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     feeds = np.flatnonzero(data == ord("\n"))
     starts = np.append(0, feeds + 1)
@@ -98,7 +97,7 @@ def rows(block: bytes, first: int = 0, blank: bytes = SPACE) -> Rows:
 
 
 def problems(block: bytes, found: Rows) -> Iterator[tuple[int, str]]:
-    """Each row that is no JSON object, and why."""
+    """Each row that is not a JSON object, and why."""
     checked = block
     spans = zip(found.starts.tolist(), found.ends.tolist(), strict=True)
     for row, (start, end) in enumerate(spans):
@@ -116,9 +115,7 @@ def _finite(block: bytes) -> bytes:
 
 
 def _problem(line: bytes) -> str | None:
-    """Why a line is no JSON object, or None where it is one."""
-    import orjson
-
+    """Why a line is not a JSON object; None where it is one."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -137,31 +134,29 @@ def _explain(line: bytes, error: ValueError) -> str:
         text = line.decode()
     except UnicodeDecodeError as bad:
         return f"byte 0x{line[bad.start]:02x}, byte {bad.start + 1} of the line, is not UTF-8"
-    position: int = error.pos  # type: ignore[attr-defined]  # orjson declares it as a ValueError
+    at: int = error.pos  # type: ignore[attr-defined]  # orjson declares it as a ValueError
     if "\0" in text:
         return "a NUL byte: this is not JSON Lines, or it is UTF-16 (JSON Lines are UTF-8)"
     if "depth" in str(error):
         return "values nested deeper than 1024 levels"
-    token = _NOT_JSON.match(text, max(position - 1, 0)) or _NOT_JSON.match(text, position)
+    token = _NOT_JSON.match(text, max(at - 1, 0)) or _NOT_JSON.match(text, at)
     if token:
-        return f"{token[1]} is not JSON: a number that is missing is written null"
+        return f"{token[1]} is not JSON: write null for a missing number"
     if "\r" in text.strip() and "after document" in str(error):
         return "lines that end with CR alone; JSON Lines end with LF"
-    return f"not valid JSON: {error.msg} (character {position + 1})"  # type: ignore[attr-defined]  # as above
+    return f"not valid JSON: {error.msg} (character {at + 1})"  # type: ignore[attr-defined]  # as above
 
 
 def fields(block: bytes) -> Fields:
     """The fields of a block whose lines are all blank or valid JSON objects."""
-    import numpy as np
-
     text = _ESCAPE.sub(b"__", block) if b"\\" in block else block  # leaves quotes that are quotes
     classes = np.frombuffer(text.translate(_STRUCTURE), np.uint8)
-    positions = np.flatnonzero(classes != 0)
-    kinds = classes[positions]
-    quotes = positions[kinds == QUOTE]
+    offsets = np.flatnonzero(classes != 0)
+    kinds = classes[offsets]
+    quotes = offsets[kinds == QUOTE]
     quotes_before = np.cumsum(kinds == QUOTE)
     outside = np.flatnonzero((kinds != QUOTE) & (quotes_before & 1 == 0))
-    positions, kinds, quotes_before = positions[outside], kinds[outside], quotes_before[outside]
+    offsets, kinds, quotes_before = offsets[outside], kinds[outside], quotes_before[outside]
     steps = np.array([0, 0, 0, 0, 1, -1], np.int8)
     depth = np.cumsum(steps[kinds], dtype=np.int32)  # after the character
     closes = (kinds == CLOSE) & (depth == 0)
@@ -169,15 +164,13 @@ def fields(block: bytes) -> Fields:
     first = np.flatnonzero(kinds[bounds] == COLON)
     colons = bounds[first]
     keys = quotes_before[colons]
-    starts, ends = _trim(block, positions[colons] + 1, positions[bounds[first + 1]])
+    starts, ends = _trim(block, offsets[colons] + 1, offsets[bounds[first + 1]])
     row = np.cumsum(closes)[colons]
     return Fields(row, quotes[keys - 2] + 1, quotes[keys - 1], starts, ends)
 
 
-def _trim(block: bytes, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+def _trim(block: bytes, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
     """The slices without the white space around the values in them."""
-    import numpy as np
-
     data = np.frombuffer(block, np.uint8)
     starts = starts + (data[starts] <= ord(" "))  # the usual one at once
     for i in np.flatnonzero((data[starts] <= ord(" ")) | (data[ends - 1] <= ord(" "))).tolist():
@@ -187,10 +180,8 @@ def _trim(block: bytes, starts: Positions, ends: Positions) -> tuple[Positions, 
     return starts, ends
 
 
-def value_kinds(block: bytes, starts: Positions, ends: Positions) -> Bytes:
+def value_kinds(block: bytes, starts: Offsets, ends: Offsets) -> Bytes:
     """What each value is: NULL, BOOLEAN, INTEGER (fits int64), LARGE (does not), FLOAT ..."""
-    import numpy as np
-
     kinds = first_kinds(block, starts)
     numbers = np.flatnonzero(kinds == INTEGER)
     if len(numbers):
@@ -204,24 +195,19 @@ def value_kinds(block: bytes, starts: Positions, ends: Positions) -> Bytes:
     return kinds
 
 
-def first_kinds(block: bytes, starts: Positions) -> Bytes:
+def first_kinds(block: bytes, starts: Offsets) -> Bytes:
     """What the first character of each value says: INTEGER stands for all numbers."""
-    import numpy as np
-
     kinds: Bytes = np.frombuffer(_FIRST, np.uint8)[np.frombuffer(block, np.uint8)[starts]]
     return kinds
 
 
-def columns(
+def positions(
     block: bytes, found: Fields, names: dict[str, int], *, grow: bool = False
 ) -> NDArray[np.int32]:
-    r"""The column of each field; a key is the text it stands for: "\u0061" is "a".
+    r"""The position of the column of each field; a key is the text it stands for: "\u0061" is "a".
 
     Keys that are not in `names` get -1, or with `grow` the next number and a place in `names`.
     """
-    import numpy as np
-    import orjson
-
     texts = slices(np.frombuffer(block, np.uint8), found.key_starts, found.key_ends)
     keys = texts.dictionary_encode()  # the many keys of the block are few different texts
     numbers = []

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as t
 
 from normcli.errors import DataError
 from normcli.formats.base import Style
-from normcli.formats.csv.index import slices
-from normcli.formats.texts import format_rows
+from normcli.formats.texts.kernels import slices
+from normcli.formats.texts.write import format_rows
 from normcli.words import printable
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _SPECIAL = r'["\\\x00-\x1f]'  # characters that JSON strings escape
 
@@ -29,9 +31,6 @@ def rows(table: pa.Table, replaced: Collection[int], style: Style) -> tuple[byte
 
     Raises: DataError that names a column whose type JSON cannot carry.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     spelling = _Spelling()
     pieces: list[pa.Array | str] = []
     for i, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
@@ -40,7 +39,7 @@ def rows(table: pa.Table, replaced: Collection[int], style: Style) -> tuple[byte
             texts = spelling.texts(column.combine_chunks(), shown)
         except _NoJsonError as error:
             raise DataError(
-                f"column {printable(name)} is of type {error}, which JSON Lines cannot carry"
+                f"column {printable(name)} is of type {error}, which JSON Lines cannot store"
             ) from None
         except pa.ArrowException as error:
             raise DataError(f"column {printable(name)} cannot be written: {error}") from error
@@ -53,12 +52,10 @@ def rows(table: pa.Table, replaced: Collection[int], style: Style) -> tuple[byte
 
 
 class _NoJsonError(Exception):
-    """A type that has no place in JSON."""
+    """A type that JSON does not have."""
 
 
 def _string(text: str) -> str:
-    import orjson
-
     return orjson.dumps(text).decode()
 
 
@@ -70,15 +67,10 @@ class _Spelling:
 
     def texts(self, array: pa.Array, style: Style) -> pa.LargeStringArray:
         """Each value as JSON text, null as ``null``."""
-        import pyarrow.compute as pc
-
         return pc.fill_null(self._spelled(array, style), "null")
 
     def _spelled(self, array: pa.Array, style: Style) -> pa.LargeStringArray:
         """Each value as JSON text; what stands for null does not matter where it is null."""
-        import pyarrow as pa
-        import pyarrow.types as t
-
         kind = array.type
         if isinstance(kind, pa.BaseExtensionType):
             return self._spelled(array.storage, style)
@@ -95,10 +87,6 @@ class _Spelling:
         return _plain(array)
 
     def _floats(self, array: pa.Array, style: Style) -> pa.LargeStringArray:
-        import numpy as np
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         narrow = array.type.bit_width < 64
         values = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
         self.nan += int(np.isnan(values).sum())
@@ -110,8 +98,6 @@ class _Spelling:
         return _with_nulls_of(array, texts)
 
     def _objects(self, array: pa.StructArray, style: Style) -> pa.LargeStringArray:
-        import pyarrow as pa
-
         pieces: list[pa.Array | str] = []
         for i, values in enumerate(array.flatten()):
             name = _string(array.type.field(i).name)
@@ -121,10 +107,6 @@ class _Spelling:
         return _with_nulls_of(array, _joined(*pieces, "}"))
 
     def _lists(self, array: pa.ListArray, style: Style) -> pa.LargeStringArray:
-        import numpy as np
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
         offsets = pa.array(np.append(0, np.cumsum(lengths, dtype=np.int64)))
         values = self.texts(array.flatten(), style)
@@ -136,18 +118,12 @@ class _Spelling:
 
 def _joined(*pieces: pa.Array | str) -> pa.LargeStringArray:
     """The pieces of each value together; null where one is null."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     text = pa.large_string()
     same = [pa.scalar(piece, text) if isinstance(piece, str) else piece for piece in pieces]
     return pc.binary_join_element_wise(*same, pa.scalar("", text))
 
 
 def _with_nulls_of(array: pa.Array, texts: pa.Array) -> pa.LargeStringArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     texts = texts.cast(pa.large_string())
     if not array.null_count:
         return texts
@@ -156,8 +132,6 @@ def _with_nulls_of(array: pa.Array, texts: pa.Array) -> pa.LargeStringArray:
 
 def _entries(array: pa.MapArray) -> pa.ListArray:
     """A map as a list of objects with key and value."""
-    import pyarrow as pa
-
     kind = array.type
     entry = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
     return array.cast(pa.list_(entry))
@@ -165,10 +139,6 @@ def _entries(array: pa.MapArray) -> pa.ListArray:
 
 def _plain(array: pa.Array) -> pa.LargeStringArray:
     """Values of all types that are neither nested nor floats."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.types as t
-
     kind, text = array.type, pa.large_string()
     if t.is_boolean(kind) or t.is_integer(kind) or t.is_decimal(kind) or t.is_null(kind):
         return array.cast(text)
@@ -189,9 +159,6 @@ def _plain(array: pa.Array) -> pa.LargeStringArray:
 
 def _quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """Texts as JSON strings."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     quoted = _joined('"', texts, '"')
     special = pc.fill_null(pc.match_substring_regex(texts, _SPECIAL), False)
     if not pc.any(special).as_py():
@@ -202,8 +169,6 @@ def _quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 def _base64(array: pa.Array) -> pa.LargeStringArray:
     import base64
-
-    import pyarrow as pa
 
     values = (None if v is None else base64.b64encode(v).decode() for v in array.to_pylist())
     return _quoted(pa.array(list(values), pa.large_string()))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from normcli.formats.arrow.chunk import rows_of_a_chunk
+from normcli.formats.columnar.chunk import rows_of_a_chunk
 from normcli.formats.parquet.footer import ColumnChunkLayout, read_footer
 from normcli.formats.parquet.joined import joined
 from normcli.formats.parquet.original import place_of

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError
-from normcli.formats.arrow.chunk import (
+from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.chunk import (
     ROWS,
     ArrowChunk,
     ArrowEncoder,
@@ -22,8 +23,7 @@ from normcli.formats.arrow.chunk import (
     gather,
     rows_of_a_chunk,
 )
-from normcli.formats.arrow.schema import scaled_schema
-from normcli.formats.base import Encoder, Format, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.schema import scaled_schema
 from normcli.formats.parquet.columns import ROWS as PART_ROWS
 from normcli.formats.parquet.footer import MAGIC, ColumnChunkLayout, first_row_group
 from normcli.formats.parquet.original import Original
@@ -41,12 +41,11 @@ BUFFERS = 64 << 20  # bytes, for reading all columns of a row group side by side
 CODEC = "ZSTD"  # where the input has none to keep
 
 
-class ParquetFormat(Format):
+class ParquetFormat(Divisible):
     """Apache Parquet."""
 
     name = "parquet"
     suffixes = (".parquet", ".pq")
-    text = False
 
     def sniff(self, head: bytes) -> bool:
         """Parquet files start with PAR1, or PARE where they are encrypted."""
@@ -129,9 +128,9 @@ class ParquetTable(ArrowTable):
         """The Arrow schema that `ArrowChunk.to_arrow` will have."""
         return scaled_schema(self._schema, replaced, style)
 
-    def chunks(self, columns: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
-        """The rows, in order: one row group is open at a time, only `columns` are read."""
-        wanted = None if columns is None else tuple(sorted(set(columns)))
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
+        """The rows, in order: one row group is open at a time, only these columns are read."""
+        wanted = None if positions is None else tuple(sorted(set(positions)))
         with arrow_errors(self.name):
             file = self._open(self._int96_unit if wanted is None else "ns", wanted)
             rows = self.chunk_rows or self._rows_of_a_chunk(file, wanted)

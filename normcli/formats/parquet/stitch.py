@@ -14,9 +14,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from normcli.formats.arrow.chunk import ArrowChunk, ArrowEncoder, Segment, arrow_errors
-from normcli.formats.arrow.schema import scaled_schema
 from normcli.formats.base import Chunk, Style, Writer
+from normcli.formats.columnar.chunk import ArrowChunk, ArrowEncoder, Segment, arrow_errors
+from normcli.formats.columnar.schema import scaled_schema
 from normcli.formats.parquet.columns import Recipe, ScaledGroup, part_rows
 from normcli.formats.parquet.footer import MAGIC, layout_of
 from normcli.formats.parquet.original import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from normcli.methods.base import Scaled
+    from normcli.numerics.numbers import Scaled
 
 FLOAT, DOUBLE = 4, 5  # Type
 REQUIRED, OPTIONAL = 0, 1  # FieldRepetitionType
@@ -72,7 +72,7 @@ class StitchedEncoder(ArrowEncoder):
 
         assert isinstance(chunk, ArrowChunk)
         carried = range(len(chunk.segments[0].table.schema))
-        place = dict(zip(chunk.columns or carried, carried, strict=True))
+        place = dict(zip(chunk.positions or carried, carried, strict=True))
         segments = []
         for s in super().encode(chunk, replaced):
             columns = [s.table.column(place[i]) for i in self.columns]

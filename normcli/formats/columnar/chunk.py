@@ -7,6 +7,7 @@ Arrow record batch), so that the groups can be written again as they were cut.
 from __future__ import annotations
 
 import mmap
+from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,9 @@ from itertools import accumulate
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from normcli.errors import DataError, LimitError
-from normcli.formats.arrow.numbers import not_numbers, numbers_of, scaled_array
-from normcli.formats.arrow.schema import scaled_schema
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Writer
+from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
+from normcli.formats.columnar.schema import scaled_schema
 from normcli.numerics.numbers import Numbers
 from normcli.storage.stores import reason
 from normcli.words import printable
@@ -26,7 +27,7 @@ from normcli.words import printable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from normcli.methods.base import Scaled
+    from normcli.numerics.numbers import Scaled
     from normcli.storage.sources import Source
 
 ROWS = 1 << 15  # of a chunk, at most
@@ -104,13 +105,13 @@ class ArrowChunk(Chunk):
 
     name: the file's, for messages.
     segments: at least one; all have the same schema.
-    columns: which columns of the table they carry, ascending; None: all.
+    positions: of the columns that they carry, ascending; None: all.
     unit: what the groups of rows are called in this format.
     """
 
     name: str
     segments: tuple[Segment, ...]
-    columns: tuple[int, ...] | None = None
+    positions: tuple[int, ...] | None = None
     unit: str = "row group"
 
     @property
@@ -118,22 +119,22 @@ class ArrowChunk(Chunk):
         """How many rows."""
         return sum(s.rows for s in self.segments)
 
-    def observe(self, columns: Sequence[int]) -> list[Numbers | NotNumbers]:
+    def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
         """The columns as numbers where their type is one of numbers, else that type."""
-        reasons = [not_numbers(self._column(i).type) for i in columns]
+        reasons = [not_numbers(self._column(i).type) for i in positions]
         return [
             NotNumbers(reason) if reason else self._numbers(i)
-            for i, reason in zip(columns, reasons, strict=True)
+            for i, reason in zip(positions, reasons, strict=True)
         ]
 
-    def numbers(self, columns: Sequence[int]) -> list[Numbers]:
+    def numbers(self, positions: Sequence[int]) -> list[Numbers]:
         """The columns as numbers; a column whose type is not one of numbers is a DataError."""
-        for i in columns:
+        for i in positions:
             if reason := not_numbers(self._column(i).type):
-                raise DataError(f"{self._where(i)} is of type {reason}: it holds no numbers")
-        return [self._numbers(i) for i in columns]
+                raise DataError(f"{self._where(i)} is of type {reason}, not of numbers")
+        return [self._numbers(i) for i in positions]
 
-    def place(self, row: int, column: int) -> str:
+    def place(self, row: int, position: int) -> str:
         """Where a cell stands, and what it holds."""
         ends = accumulate(s.rows for s in self.segments)
         segment, end = next(
@@ -141,9 +142,9 @@ class ArrowChunk(Chunk):
         )
         at = row - end + segment.rows
         group = "" if segment.group is None else f"{self.unit} {segment.group + 1}, "
-        position = self._position(column)
-        name = printable(segment.table.schema.field(position).name)
-        cell = segment.table.column(position)[at].as_py()
+        index = self._index(position)
+        name = printable(segment.table.schema.field(index).name)
+        cell = segment.table.column(index)[at].as_py()
         return f"{self.name}: {group}row {segment.first + at + 1}, column {name}: {cell}"
 
     def slice(self, start: int, stop: int) -> Self:
@@ -167,29 +168,29 @@ class ArrowChunk(Chunk):
         import pyarrow as pa
 
         table = pa.concat_tables([s.table for s in self.segments])
-        schema = scaled_schema(table.schema, [self._position(i) for i in replaced], style)
+        schema = scaled_schema(table.schema, [self._index(i) for i in replaced], style)
         columns = table.columns
         for i, scaled in replaced.items():
-            at = self._position(i)
+            at = self._index(i)
             read = partial(numbers_of, columns[at])
             columns[at] = scaled_array(self._where(i), schema.field(at), read, scaled)
         return pa.Table.from_arrays(columns, schema=schema)
 
-    def _numbers(self, column: int) -> Numbers:
-        with arrow_errors(self._where(column)):
-            return numbers_of(self._column(column))
+    def _numbers(self, position: int) -> Numbers:
+        with arrow_errors(self._where(position)):
+            return numbers_of(self._column(position))
 
-    def _column(self, column: int) -> pa.ChunkedArray:
+    def _column(self, position: int) -> pa.ChunkedArray:
         import pyarrow as pa
 
-        columns = [s.table.column(self._position(column)) for s in self.segments]
+        columns = [s.table.column(self._index(position)) for s in self.segments]
         return pa.chunked_array([c for x in columns for c in x.chunks], columns[0].type)
 
-    def _position(self, column: int) -> int:
-        return column if self.columns is None else bisect_left(self.columns, column)
+    def _index(self, position: int) -> int:
+        return position if self.positions is None else bisect_left(self.positions, position)
 
-    def _where(self, column: int) -> str:
-        name = self.segments[0].table.schema.field(self._position(column)).name
+    def _where(self, position: int) -> str:
+        name = self.segments[0].table.schema.field(self._index(position)).name
         return f"{self.name}: column {printable(name)}"
 
 
@@ -212,12 +213,12 @@ def gather(segments: Iterable[Segment], rows: int, *, exactly: bool) -> Iterator
 
 
 def rows_of_a_chunk(columns: int, row_bytes: float = 0, most: int = ROWS) -> int:
-    """How many rows, up to `most`, are worth a chunk's while and small in memory."""
+    """How many rows, up to `most`, make a chunk that is efficient and small in memory."""
     return max(1, min(most, int(BYTES / max(8 * columns, row_bytes, 1))))
 
 
 @dataclass
-class ArrowTable(Table):
+class ArrowTable(Table, abstract=True):
     """A table that has an Arrow schema."""
 
     arrow_schema: pa.Schema
@@ -253,7 +254,7 @@ def _decode_names(fields: Iterable[pa.Field]) -> None:
 
 @contextmanager
 def arrow_errors(where: str) -> Iterator[None]:
-    """What Arrow says about bad data, as an error of ours whose message opens with `where`.
+    """Turn Arrow's errors about bad data into DataError; the message starts with `where`.
 
     Errors of the operating system, which have an errno, pass.
     """
@@ -263,7 +264,7 @@ def arrow_errors(where: str) -> Iterator[None]:
         yield
     except MemoryError as e:
         raise LimitError(
-            f"{where}: asks for more memory than there is ({reason(e)});"
+            f"{where}: needs more memory than there is ({reason(e)});"
             " is it damaged, or a decompression bomb?"
         ) from e
     except UnicodeDecodeError as e:
@@ -300,7 +301,7 @@ class ArrowEncoder(Encoder):
         return segments
 
 
-class GroupWriter(Writer):
+class GroupWriter(Writer, abstract=True):
     """Collects segments and writes each group when it is whole.
 
     Rows that came from no group are cut into groups of as many rows as the columns make
@@ -330,13 +331,13 @@ class GroupWriter(Writer):
         with self.outlet, arrow_errors("the output cannot be written"):
             yield
 
+    @abstractmethod
     def write_group(self, group: Segment) -> None:
         """Write one whole group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_end(self) -> None:
         """Write what ends the file."""
-        raise NotImplementedError
 
     def _add(self, segment: Segment) -> None:
         if self._pending and self._pending.group != segment.group:
@@ -418,8 +419,8 @@ class Outlet:
     """The caller's stream as Arrow's writers may see it: open only inside `with`.
 
     Arrow's writers finish their file when they are destroyed, also after an error, which
-    would make a whole file of a part; and they may close what they write to. Outside
-    `with`, and for good after an error in it, nothing passes.
+    would make an incomplete file look complete; and they may close what they write to.
+    Outside `with`, and for good after an error in it, nothing passes.
     """
 
     closed = False  # Arrow asks

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.methods.base import Scaled
-    from normcli.numerics.numbers import Floats, Mask
+    from normcli.numerics.numbers import Floats, Mask, Scaled
 
 EXACT = 2**53  # every integer up to here is a float64
 
 
 def not_numbers(type_: pa.DataType) -> str | None:
-    """Why a column of this type holds no numbers (the type's name), or None.
+    """Why a column of this type does not hold numbers (the type's name), or None.
 
     A column of Arrow's type null is a column of numbers, all of them missing, as an empty
     column of a text file is.
@@ -86,7 +85,7 @@ def scaled_array(
     masks = [mask for mask in nulls if mask is not None]
     null = np.logical_or.reduce(masks) if masks else None
     if null is not None and not target.nullable and null.any():
-        raise DataError(f"{where} is declared to have no nulls, but would have some")
+        raise DataError(f"{where} is declared without nulls, but would have some")
     single = pa.types.is_float32(target.type)
     return pa.array(_rounded(where, values, null) if single else values, target.type, mask=null)
 

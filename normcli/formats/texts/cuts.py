@@ -1,8 +1,8 @@
-"""Where a large text can be cut at line ends outside quotes, by readers who each see a range.
+"""Where a large text can be cut at line ends outside quotes, by readers that each see a range.
 
 Each looks at its range for itself, not knowing whether it begins inside quotes: it counts
 quotes and line ends, and finds the first record for both cases. What all have found, in
-order, tells which case it was: the parity of the quotes before.
+order, decides which case it was: by the parity of the quotes before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from normcli.formats.csv.records import LINE_END, count, count_line_ends
+from normcli.formats.texts.lines import LINE_END, count, count_line_ends
 
 if TYPE_CHECKING:
     from normcli.storage.sources import Source
@@ -53,20 +53,20 @@ class Looked:
 def even(whole: Span, size: int) -> list[Span]:
     """The same bytes in spans of about `size`."""
     length = whole.stop - whole.start
-    parts = max(1, round(length / size))
-    marks = [whole.start + length * i // parts for i in range(parts + 1)]
+    count = max(1, round(length / size))
+    marks = [whole.start + length * i // count for i in range(count + 1)]
     return [Span(start, stop, whole.line) for start, stop in pairwise(marks)]
 
 
 def look(source: Source, span: Span, *, quoting: bool) -> Looked:
-    """Look at a span; `quoting`: do quotes mean anything?"""
+    """Look at a span; `quoting`: do quotes quote?"""
     lines, odd = 0, False
     records: list[Place | None] = [None, None]
     with source.between(max(0, span.start - 1), span.stop) as stream:
         last = stream.read(1) if span.start else b""
         at = span.start
         while block := stream.read(BLOCK):
-            # An LF whose CR was in the block before is no line end of its own.
+            # An LF whose CR was in the block before is not another line end.
             twice = last == b"\r" and block.startswith(b"\n")
             for inside in (False, True):
                 if records[inside] is None:
@@ -81,7 +81,7 @@ def look(source: Source, span: Span, *, quoting: bool) -> Looked:
 
 
 def _first_record(block: bytes, inside: bool, *, quoting: bool) -> int:
-    """The position after the first line end outside quotes, or 0.
+    """Where the first line end outside quotes ends, or 0.
 
     A CR at the very end may be the first half of a line end: it is not taken for one.
     """

@@ -1,4 +1,4 @@
-"""The Arrow schema of a table whose columns are scaled, with metadata that tells the truth."""
+"""The Arrow schema of a table whose columns are scaled, with metadata to match."""
 
 from __future__ import annotations
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import orjson
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from normcli.formats.base import Style
+    from normcli.formats.texts.kernels import Bytes, Offsets
     from normcli.numerics.numbers import Floats
 
 
@@ -17,9 +20,9 @@ if TYPE_CHECKING:
 class Texts:
     """n texts in one buffer: text i is ``buffer[starts[i]:ends[i]]``."""
 
-    buffer: NDArray[np.uint8]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    buffer: Bytes
+    starts: Offsets
+    ends: Offsets
 
 
 def format_rows(values: Floats, style: Style, delimiter: bytes = b",", decimal: str = ".") -> Texts:
@@ -27,9 +30,6 @@ def format_rows(values: Floats, style: Style, delimiter: bytes = b",", decimal: 
 
     NaN and infinities come out as ``null``: the caller replaces them.
     """
-    import numpy as np
-    import orjson
-
     shaped = shorten(values, style)
     column = shaped.shape[1] == 1
     text = orjson.dumps(
@@ -58,8 +58,6 @@ def _respell(text: bytes, delimiter: bytes, decimal: str, column: bool) -> bytes
 
 def shorten(values: Floats, style: Style) -> NDArray[np.floating]:
     """`values` rounded to what `style` keeps of them: float32, and significant digits."""
-    import numpy as np
-
     if style.precision is not None:
         values = round_significant(values, style.precision)
     return values.astype(np.float32) if style.float32 else values
@@ -71,8 +69,6 @@ def round_significant(values: Floats, digits: int) -> Floats:
     As ``float(format(x, f".{digits}g"))`` does it, but for whole arrays: scaling to an
     integer is done in floats where its result cannot be in doubt, else number by number.
     """
-    import numpy as np
-
     if digits >= 17:
         return values
     size = np.abs(values)

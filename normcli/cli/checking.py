@@ -1,0 +1,97 @@
+"""What `check` does: it compares tables, or a sidecar, with saved statistics."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from normcli.cli.options import Values
+from normcli.cli.request import Request
+from normcli.cli.run import Run
+from normcli.errors import UsageError
+from normcli.pipeline import check as pipeline
+from normcli.pipeline.check import Limits, Verdict
+from normcli.sidecar.model import Statistics
+from normcli.sidecar.read import loads
+from normcli.storage.sources import sources
+from normcli.views import check as view
+from normcli.views import screen
+
+FAILED = 3  # exit code
+
+
+def limits_of(values: Values) -> Limits:
+    """What `check` accepts."""
+    shares = ("out_of_range", "mean_shift", "spread_ratio", "missing_change")
+    kinds = ("missing", "extra", "retyped")
+    passes = {f"{kind}_column": values[f"on_{kind}_column"] == "tell" for kind in kinds}
+    return Limits(**{name: values[f"max_{name}"] for name in shares}, **passes)
+
+
+def check(request: Request, limits: Limits, form: str) -> int:
+    """Compare, print the verdict, and return the exit code."""
+    if not request.stats:
+        raise UsageError(
+            "check needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
+        )
+    found, statistics = sources(request.inputs), request.statistics()
+    assert statistics is not None
+    silent = request.reporting.quiet and form == "table"
+    run = Run(request, found, {} if silent else {"the verdict": "-"})
+    if request.reporting.explain:
+        _explain(run, statistics, limits)
+        return 0
+    verdict = _verdict(run, statistics, limits)
+    if not silent:
+        _write(verdict, form, ", ".join(source.name for source in found[:3]), request.stats)
+    return 0 if verdict.fits else FAILED
+
+
+def _verdict(run: Run, statistics: Statistics, limits: Limits) -> Verdict:
+    request = run.request
+    choice, reading = request.choice, request.reading
+    if (sidecar := _sidecar(run)) is not None:
+        return pipeline.compare(sidecar, statistics, choice, limits)
+    with run.bar("checking") as bar:
+        tables = (bar.begin(source, reading.open(source)) for source in run.sources)
+        verdict = pipeline.check(
+            tables, statistics, choice, limits, request.work.engine(), bar.summary
+        )
+    if request.reporting.verbose:
+        run.report(bar.summary, "compared")
+    else:
+        run.finish(bar.summary)
+    return verdict
+
+
+def _sidecar(run: Run) -> Statistics | None:
+    """The statistics that the input is, by --from or by its first bytes; None for a table."""
+    source, forced = run.sources[0], run.request.reading.format
+    begins = rb'\s*{\s*"normcli":\s*\d+\s*,'  # as no table does
+    if forced not in (None, "sidecar") or not (forced or re.match(begins, source.head(64))):
+        return None
+    if len(run.sources) > 1:
+        raise UsageError("check compares one sidecar at a time; to combine several, use merge")
+    limit = run.request.max_sidecar
+    with source.open() as file:
+        return loads(file.read(limit + 1), source.name, limit)
+
+
+def _write(verdict: Verdict, form: str, inputs: str, stats: str) -> None:
+    """The verdict on stdout."""
+    if form == "json":
+        document = json.dumps(verdict.as_json(), ensure_ascii=False, allow_nan=False, indent=2)
+        screen.write_text(document + "\n")
+    elif form == "markdown":
+        lines = screen.markdown(view.grid(verdict), view.notes(verdict))
+        screen.write_text("\n".join(lines) + "\n")
+    else:
+        head = [view.heading(inputs, stats, verdict)]
+        screen.write(view.grid(verdict), head, view.notes(verdict), page=True)
+
+
+def _explain(run: Run, statistics: Statistics, limits: Limits) -> None:
+    from normcli.views import explain
+
+    columns = list((_sidecar(run) or run.request.reading.open(run.sources[0])).columns)
+    screen.write(explain.check(columns, statistics, run.request.choice, limits))

@@ -1,0 +1,62 @@
+"""Statistics of the inputs: what `fit` does, and `fit-transform` does first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from normcli import pipeline
+from normcli.cli import method_options as mo
+from normcli.cli.request import Request
+from normcli.cli.run import Run
+from normcli.formats.base import Table
+from normcli.methods.spelling import Asked
+from normcli.pipeline.summary import Summary
+from normcli.sidecar.model import Statistics
+from normcli.sidecar.write import dumps
+from normcli.storage.outputs import output
+from normcli.storage.sources import sources
+from normcli.views import report
+from normcli.words import name
+
+
+def fit(request: Request, target: str) -> None:
+    """Fit all inputs, save their statistics and report."""
+    found = sources(request.inputs)
+    run, asked = Run(request, found, {"--output": target}), mo.methods_of(request.methods)
+    if request.reporting.explain:
+        from normcli.views import explain, screen
+
+        statistics, summary = _fitted(run, asked)
+        screen.write(explain.fit(statistics, summary.left))
+        return
+    with output(target, inputs=found) as stream:
+        statistics, summary = _fitted(run, asked)
+        stream.write(dumps(statistics))
+    saved = [f"saved in {name(target)}"] if target != "-" else []
+    columns = report.table(statistics, verbose=request.reporting.verbose)
+    run.report(summary, "fitted", columns, saved)
+
+
+def _fitted(run: Run, asked: Asked) -> tuple[Statistics, Summary]:
+    if not run.request.is_cut:
+        return fit_tables(run, asked)
+    from normcli.cli import fragments
+
+    return fragments.fit(run, asked)
+
+
+def fit_tables(run: Run, asked: Asked, first: Table | None = None) -> tuple[Statistics, Summary]:
+    """The statistics of the tables that the sources are; `first`: the one that is open already."""
+    request = run.request
+
+    def opened() -> Iterator[Table]:
+        for source in run.sources:
+            table = request.reading.open(source) if first is None else first
+            yield bar.begin(source, table)
+
+    if asked.passes > 1:
+        for source in run.sources:
+            source.spooled()
+    with run.bar("fitting") as bar:
+        engine = request.work.engine()
+        return pipeline.fit(pipeline.Tables(opened), request.choice, asked, engine, bar.summary)

@@ -1,0 +1,102 @@
+"""``normcli methods``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+import click
+
+from normcli.cli import completion
+from normcli.cli.command import Command, argument
+from normcli.methods import methods
+from normcli.methods.base import Method, Option
+from normcli.methods.spelling import method_named, method_of
+from normcli.views import screen
+from normcli.views.screen import Cell, Column, Grid
+
+VALUES = {"float": "=NUMBER", "int": "=N", "per-column": "=NUMBER", "range": "=LOW,HIGH"}
+NO_FIT = "no fit"
+FIELD = re.compile(r"\w+(, \w+)*: ")  # opens the part of a docstring about parameters
+
+
+@click.command("methods", cls=Command)
+@argument(
+    "name",
+    "[NAME]",
+    "The method to describe. Without it, all methods are listed.",
+    required=False,
+    shell_complete=completion.methods,
+)
+def command(name: str | None) -> None:
+    """List the methods, or describe one of them.
+
+    \b
+    normcli methods
+    normcli methods minmax
+    """
+    if name is None:
+        screen.write(listed(), (), _notes(), page=True)
+    else:
+        screen.write(described(method_named(name)), page=True)
+
+
+def listed() -> Grid:
+    """All methods."""
+    rows: list[list[Cell]] = [
+        [name, _definition(method), _needs(method)] for name, method in methods().items()
+    ]
+    return Grid([Column("method"), Column("definition", "text"), Column("needs")], rows)
+
+
+def _notes() -> list[str]:
+    *fitted, last = (name for name, method in methods().items() if _needs(method) != NO_FIT)
+    return [
+        f"All but {', '.join(fitted)} and {last} need no fit, and can be put before and after a",
+        "method that does: log1p+zscore, zscore+clip:-3,3. For the arguments, the edge cases and",
+        "examples of a method, run: normcli methods NAME",
+    ]
+
+
+def described(method: type[Method]) -> Grid:
+    """What there is to know about a method."""
+    grid = Grid([Column(method.name), Column(_definition(method), "text")])
+    for title, lines in _description(method):
+        grid.rows.extend([title if i == 0 else "", line] for i, line in enumerate(lines))
+    return grid
+
+
+def _description(method: type[Method]) -> Iterator[tuple[str, list[str]]]:
+    _, *paragraphs = inspect.getdoc(method).split("\n\n")  # type: ignore[union-attr]  # has one
+    about = [" ".join(each.split()) for each in paragraphs if not FIELD.match(each)]
+    yield "about", [each.replace("`", "") for each in about]
+    yield "arguments", [_argument(option) for option in method.options]
+    yield "given by hand", [f"{name}=NUMBER: {words}." for name, words in method.givens.items()]
+    yield "edge cases", list(method.edges)
+    yield "needs", [_needs(method)]
+    verb = "transform" if _needs(method) == NO_FIT else "fit-transform"
+    yield "example", [f"normcli {verb} data.csv --method {method.examples[0]}"]
+    yield "spellings", list(method.examples)
+
+
+def _argument(option: Option) -> str:
+    """An argument as it is spelled, and what it does."""
+    if isinstance(option.kind, tuple):
+        value = f"={'|'.join(option.kind)}"
+    else:
+        value = "|".join([VALUES.get(option.kind, ""), *option.words])
+    default = option.default.replace(" ", ",") if option.kind == "range" else option.default
+    default = f" [default: {default}]" if default else ""
+    return f"{option.name}{value}: {option.help}{default}"
+
+
+def _definition(method: type[Method]) -> str:
+    """The formula: what the docstring of a method opens with."""
+    return inspect.getdoc(method).partition("\n")[0]  # type: ignore[union-attr]  # has one
+
+
+def _needs(method: type[Method]) -> str:
+    """The statistics that a method uses by default."""
+    recipes = method_of(method.examples[0]).with_statistics(True).needs("")
+    return " and ".join(recipe.name for recipe in recipes) or NO_FIT

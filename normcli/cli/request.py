@@ -1,0 +1,131 @@
+"""What a command is asked to do: values that are made of the parsed options, once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from normcli.cli.options import Values, either, read_options_of
+from normcli.engines.local import Engine, engine
+from normcli.errors import UsageError
+from normcli.formats.base import Style
+from normcli.pipeline import Choice
+from normcli.pipeline.files import Reading, Writing
+from normcli.sidecar.model import Statistics
+from normcli.sidecar.read import load
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where the work is done: by processes on this machine, or by a Dask cluster.
+
+    jobs: the number of processes, or of workers of a cluster that is started here.
+    scheduler: the address of a cluster that is running already.
+    fragment_bytes: the size of fragments; None: the default one.
+    """
+
+    jobs: int
+    dask: bool = False
+    scheduler: str | None = None
+    fragment_bytes: int | None = None
+
+    def engine(self) -> Engine:
+        """The engine for the work on one table."""
+        return engine(self.jobs)
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """What is reported on stderr and in a file; or, with `explain`, on stdout without the work."""
+
+    quiet: bool
+    verbose: bool
+    json_summary: str | None
+    explain: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a command that reads tables.
+
+    inputs: as the user wrote them.
+    methods: the options of the methods, by name, for `methods_of`.
+    stats: the sidecar with the statistics to use, if any, of at most `max_sidecar` bytes.
+    """
+
+    inputs: tuple[str, ...]
+    reading: Reading
+    choice: Choice
+    methods: dict[str, Any]
+    stats: str | None
+    max_sidecar: int
+    writing: Writing
+    work: Work
+    reporting: Reporting
+
+    @property
+    def is_cut(self) -> bool:
+        """Are the inputs to be cut into fragments?"""
+        return self.work.dask or bool(self.writing.directory)
+
+    def statistics(self) -> Statistics | None:
+        """The statistics in --stats, if that is given."""
+        if self.stats == "-" and "-" in self.inputs:
+            raise UsageError("stdin (-) can be read only once: as INPUT or as --stats")
+        return load(self.stats, self.max_sidecar) if self.stats else None
+
+
+def request_of(values: Values) -> Request:
+    """The request; raises UsageError where its options contradict each other."""
+    _refuse_conflicts(values)
+
+    def get(*names: str) -> list[Any]:
+        return [values.get(name) for name in names]  # None: the command has no such option
+
+    parameters = click.get_current_context().command.params
+    methods = [p.name for p in parameters if getattr(p, "group", None) == "Method" and p.name]
+    ignore, skip = values["on_inf"] == "ignore", values["on_bad_row"] == "skip"
+    target, directory, format_, saves = get("output", "output_dir", "to", "save_stats")
+    style = Style(bool(values.get("float32")), values.get("precision"))
+    jobs = values["jobs"] or len(os.sched_getaffinity(0))
+    return Request(
+        values["inputs"] or ("-",),
+        Reading(read_options_of(values), values["from_"]),
+        Choice(values["select"], values["exclude"], ignore, skip),
+        {name: values[name] for name in methods},
+        values.get("stats"),
+        values.get("max_sidecar", 0),
+        Writing("-" if target is None else target, directory or "", format_, style, saves),
+        Work(jobs, values.get("engine") == "dask", *get("scheduler", "fragment_bytes")),
+        Reporting(*get("quiet", "verbose", "json_summary", "explain")),
+    )
+
+
+def _refuse_conflicts(values: Values) -> None:
+    """Raise UsageError for options that do not go together."""
+    dask, directory = values.get("engine") == "dask", values.get("output_dir")
+    cut, scheduler = dask or directory, values.get("scheduler") is not None
+    conflicts = [
+        (directory == "", "--output-dir is empty; it must name a directory"),
+        (directory and values["output"] is not None, either("--output", "--output-dir")),
+        (scheduler and not dask, "--scheduler names a Dask cluster; add --engine dask"),
+        (scheduler and values["jobs"], either("--jobs", "--scheduler")),
+        (
+            dask and directory is None and "output_dir" in values,
+            "--engine dask writes a directory of parts; name it with --output-dir",
+        ),
+        (
+            not cut and values.get("fragment_bytes"),
+            "--fragment-bytes needs --engine dask or --output-dir",
+        ),
+        (
+            cut and "-" in (values["inputs"] or ("-",)),
+            "stdin (-) cannot be cut into fragments; save it to a file first",
+        ),
+    ]
+    for applies, message in conflicts:
+        if applies:
+            raise UsageError(message)

@@ -1,0 +1,331 @@
+"""Tables of JSON Lines: their rows, read and written, and their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import IO, TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from normcli.errors import LimitError, NormcliError, until_failure
+from normcli.formats.base import Chunk, Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.jsonl import index as jsonl_index
+from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_schema
+from normcli.formats.texts.cuts import Span
+from normcli.formats.texts.lines import count
+from normcli.formats.texts.options import MAX_RECORD, NULL, too_long
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from normcli.numerics.numbers import Scaled
+    from normcli.storage.sources import Source
+
+BLOCK = 4 << 20  # bytes read at a time
+CELLS = 4 << 20  # rows times columns of a chunk, at most: 32 MB of float64
+EMPTINESS = 1000  # a table in which fewer cells than one in so many are filled is not a table
+WIDE = 1000  # columns, from which on emptiness matters
+
+
+@dataclass
+class JsonLinesTable(Table):
+    """An open JSON Lines file."""
+
+    parallel: ClassVar[bool] = True
+
+    layout: Layout = field(kw_only=True)
+    source: Source = field(kw_only=True)
+    options: ReadOptions = field(kw_only=True)
+    span: Span | None = field(default=None, kw_only=True)  # of the rows; None: all
+
+    @classmethod
+    def of(
+        cls, source: Source, options: ReadOptions, keys: Keys | None, span: Span | None = None
+    ) -> JsonLinesTable:
+        """The table with these keys, or with the columns that `options` name."""
+        layout = Layout(source.name, options.columns or (), options[NULL])
+        if keys is not None:
+            types = tuple(map(_type, keys.kinds.tolist()))
+            layout = Layout(source.name, tuple(keys.names), options[NULL], types)
+        return cls(
+            format="jsonl",
+            name=source.name,
+            columns=list(layout.names),
+            layout=layout,
+            source=source,
+            options=options,
+            span=span,
+        )
+
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
+        """The rows, a few MB at a time; fields that are not asked for are never parsed."""
+        del positions
+        chunks = _read(self.source, self.layout, self.options, self.span)
+        if self.options.chunk_rows:
+            return _exactly(chunks, self.options.chunk_rows)
+        return _at_most(chunks, max(1, CELLS // max(1, len(self.columns))))
+
+    def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
+        """Replaced columns as floats, all others as the values of all rows allow."""
+        return arrow_schema(self.layout, replaced, style)
+
+
+def _read(
+    source: Source, layout: Layout, options: ReadOptions, span: Span | None = None
+) -> Iterator[JsonLinesChunk]:
+    """Chunks of some MB, cut at line ends; `span`: of these bytes only."""
+    line, limit = span.line if span else 1, options[MAX_RECORD]
+    with source.between(span.start, span.stop) if span else source.open() as stream:
+        for block in _blocks(stream, limit):
+            good = block[: _before_long_line(block, limit)]
+            if good:
+                yield JsonLinesChunk(layout, good, line)
+            line += good.count(b"\n")
+            if len(good) < len(block):
+                raise too_long(f"{layout.name}: line {line}", limit, "is this JSON Lines?")
+
+
+def _blocks(stream: IO[bytes], limit: int) -> Iterator[bytes]:
+    """The bytes of a stream, cut at line ends, or where a line is longer than `limit`."""
+    waiting: list[bytes] = []  # for its line end
+    while read := stream.read(BLOCK):
+        cut = read.rfind(b"\n") + 1
+        if cut == 0 and sum(map(len, waiting)) > limit:
+            cut = len(read)
+        if cut:
+            yield b"".join([*waiting, read[:cut]])
+            waiting = []
+        waiting.append(read[cut:])
+    if any(waiting):
+        yield b"".join(waiting)
+
+
+def _before_long_line(block: bytes, limit: int) -> int:
+    """Where the first line of more than `limit` bytes starts; else the length of the block."""
+    start = 0
+    if len(block) > limit:
+        for text in block.split(b"\n"):
+            if len(text) > limit:
+                return start
+            start += len(text) + 1
+    return len(block)
+
+
+def _exactly(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesChunk]:
+    """The same rows in chunks of so many; the last one may have fewer."""
+    waiting: list[JsonLinesChunk] = []
+    have = 0
+    failed: list[NormcliError] = []
+    for chunk in until_failure(chunks, failed):
+        waiting.append(chunk)
+        have += chunk.rows
+        if have > rows:  # not at once when it is reached: blank lines that follow belong to it
+            whole = JsonLinesChunk.concat(waiting)
+            *full, rest = _at_most([whole], rows)
+            yield from full
+            waiting, have = [rest], rest.rows
+    if waiting:
+        yield JsonLinesChunk.concat(waiting)
+    if failed:
+        raise failed[0]
+
+
+def _at_most(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesChunk]:
+    """The same rows in chunks of no more than so many."""
+    for chunk in chunks:
+        if chunk.rows <= rows:
+            yield chunk
+        else:
+            yield from (chunk.slice(i, i + rows) for i in range(0, chunk.rows, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """All keys of some rows, in order of first appearance, and the kinds of their values.
+
+    kinds: shape (keys, KINDS). cells: how many values there are in all.
+    """
+
+    names: dict[str, int]
+    kinds: NDArray[np.bool_]
+    rows: int
+    cells: int
+
+    def join(self, other: Keys) -> Keys:
+        """Of these rows and those that follow."""
+        names = dict(self.names)
+        places = [names.setdefault(each, len(names)) for each in other.names]
+        kinds = np.zeros((len(names), jsonl_index.KINDS), bool)
+        kinds[: len(self.names)] = self.kinds
+        kinds[places] |= other.kinds
+        return Keys(names, kinds, self.rows + other.rows, self.cells + other.cells)
+
+    def refuse_data(self, name: str) -> None:
+        """Raise LimitError where there are so many that they look like data."""
+        if len(self.names) > WIDE and self.cells * EMPTINESS < self.rows * len(self.names):
+            raise LimitError(
+                f"{name}: {len(self.names)} different keys in {self.rows} objects that have"
+                f" {self.cells / self.rows:.1f} fields each: the keys look like data\n"
+                "Name the columns that you want with --select"
+            )
+
+
+def keys_of(source: Source, options: ReadOptions, span: Span | None = None) -> Keys:
+    """The keys of a source, or of a span of it."""
+    keys = Keys({}, np.zeros((0, jsonl_index.KINDS), bool), 0, 0)
+    for chunk in _read(source, Layout(source.name, ()), options, span):
+        good = chunk.without_bad_rows(())[0] if options.skip_bad_rows else chunk
+        kinds = _seen(good, keys.names, keys.kinds)
+        cells = len(good.fields.starts)
+        keys = Keys(keys.names, kinds, keys.rows + good.rows, keys.cells + cells)
+        keys.refuse_data(source.name)
+    return keys
+
+
+def _seen(
+    chunk: JsonLinesChunk, names: dict[str, int], kinds: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """`kinds` (which kinds of values each column has), and those of the chunk; grows `names`."""
+    fields = chunk.fields
+    positions = jsonl_index.positions(chunk.block, fields, names, grow=True).astype(np.int64)
+    here = jsonl_index.value_kinds(chunk.block, fields.starts, fields.ends)
+    shape = (len(names), jsonl_index.KINDS)
+    counts = np.bincount(positions * shape[1] + here, minlength=shape[0] * shape[1])
+    seen: NDArray[np.bool_] = counts.reshape(shape) > 0
+    seen[: len(kinds)] |= kinds
+    return seen
+
+
+def _type(seen: Sequence[bool]) -> str:
+    """The Arrow type for a column with these kinds of values: JSON text where none fits."""
+    kinds = {kind for kind, is_there in enumerate(seen) if is_there} - {jsonl_index.NULL}
+    numbers = {jsonl_index.INTEGER, jsonl_index.LARGE, jsonl_index.FLOAT}
+    if jsonl_index.FLOAT in kinds and kinds <= numbers:
+        return "double"
+    alone = {
+        jsonl_index.BOOLEAN: "bool",
+        jsonl_index.INTEGER: "int64",
+        jsonl_index.STRING: "string",
+    }
+    if not kinds:
+        return "null"
+    return alone.get(kinds.pop(), JSON) if len(kinds) == 1 else JSON
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Lines, and how many NaN were written as null in them."""
+
+    lines: bytes
+    nan: int = 0
+
+
+@dataclass(frozen=True)
+class SpliceEncoder(Encoder):
+    """From JSON Lines: only the numbers that are replaced change."""
+
+    style: Style
+
+    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Payload:
+        """The chunk's own bytes with new numbers."""
+        assert isinstance(chunk, JsonLinesChunk)
+        return Payload(chunk.splice(replaced, self.style))
+
+
+@dataclass(frozen=True)
+class TextEncoder(Encoder):
+    """From any other table: an object a row, with all columns."""
+
+    style: Style
+
+    @classmethod
+    def of(cls, schema: pa.Schema, replaced: Sequence[int], style: Style) -> TextEncoder:
+        """The encoder; raises DataError for a column whose type JSON cannot store."""
+        from normcli.formats.jsonl.text import rows  # slow to import
+
+        rows(schema.empty_table(), replaced, style)
+        return cls(style)
+
+    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Payload:
+        """The rows of the chunk as objects."""
+        from normcli.formats.jsonl.text import rows
+
+        return Payload(*rows(chunk.to_arrow(replaced, self.style), replaced, self.style))
+
+
+class JsonLinesWriter(Writer):
+    """Writes lines, and counts the NaN in them, which JSON does not have."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+
+    def write(self, payload: Payload) -> None:
+        """Write some lines."""
+        self.stream.write(payload.lines)
+        self.nan_as_null += payload.nan
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Whole lines of a file; `keys`: of all of it, None where the columns are known."""
+
+    span: Span
+    keys: Keys | None
+
+    def __str__(self) -> str:
+        return str(self.span)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines that start in a span: the bytes from `start` to before `stop`.
+
+    count: of lines. keys: None where the columns are known.
+    """
+
+    start: int
+    stop: int
+    count: int
+    keys: Keys | None
+
+
+def pieces_of(looked: Sequence[Lines]) -> list[Piece]:
+    """Spans of whole lines; all keys of all of them are columns of each."""
+    keys = [each.keys for each in looked if each.keys is not None]
+    known = reduce(Keys.join, keys) if keys else None
+    line, pieces = 1, []
+    for each in looked:
+        if each.start < each.stop:
+            pieces.append(Piece(Span(each.start, each.stop, line), known))
+        line += each.count
+    return pieces
+
+
+def lines_of(source: Source, options: ReadOptions, span: Span) -> Lines:
+    """The lines that start in a span, and their keys if these are not known."""
+    start, stop = (_line_start(source, offset) for offset in (span.start, span.stop))
+    feeds = _line_feeds(source, start, stop)
+    if options.columns is not None or start == stop:
+        return Lines(start, stop, feeds, None)
+    try:
+        keys = keys_of(source, options, Span(start, stop, 2 if start else 1))
+    except NormcliError:  # it cannot know at which line: count, and meet it again
+        keys = keys_of(source, options, Span(start, stop, 1 + _line_feeds(source, 0, start)))
+    return Lines(start, stop, feeds, keys)
+
+
+def _line_start(source: Source, offset: int) -> int:
+    """Where the first line starts at or after an offset."""
+    size = source.size or 0
+    if offset in (0, size):
+        return offset
+    with source.between(offset - 1, size) as stream:
+        return min(offset - 1 + len(stream.readline()), size)
+
+
+def _line_feeds(source: Source, start: int, stop: int) -> int:
+    with source.between(start, stop) as stream:
+        return sum(count(block, b"\n") for block in iter(lambda: stream.read(BLOCK), b""))

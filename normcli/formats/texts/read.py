@@ -1,0 +1,222 @@
+"""Numbers in text, read exactly."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from normcli.formats.base import NotNumbers
+from normcli.formats.texts import kernels
+from normcli.formats.texts.kernels import slices
+from normcli.formats.texts.options import TOKENS
+from normcli.numerics.numbers import Numbers
+from normcli.words import printable
+
+if TYPE_CHECKING:
+    from normcli.formats.texts.kernels import Bytes, Offsets
+    from normcli.numerics.numbers import Floats, Mask
+
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$"
+CODE = r"^(\+|-?0[0-9])"  # 007, and +49 30 as phone numbers have it
+INTEGER = r"^[+-]?[0-9]{16,31}$"  # longer ones need more than two float64 parts
+EXACT = 2.0**53  # integers up to here are float64
+TEXT, COMMA, THOUSANDS = "text", "a comma", "thousands separators"  # not numbers
+HINTS = {
+    COMMA: "If the comma is the decimal mark, add --decimal ,",
+    THOUSANDS: "Remove the thousands separators first",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a cell is read; an empty one is missing, whatever `null` says."""
+
+    null: tuple[str, ...] = TOKENS
+    decimal: str = "."
+
+    @property
+    def plain(self) -> bool:
+        """Is every cell that Arrow reads as a number one? Not if -999 marks a missing value."""
+        return self.decimal == "." and not any(_is_number(token) for token in self.null)
+
+    @property
+    def pattern(self) -> str:
+        """What numbers look like, as a regular expression."""
+        return NUMBER if self.decimal == "." else NUMBER.replace(r"\.", ",")
+
+    def takes(self, text: str) -> bool:
+        """Is a text a number or missing? The plain twin of `read`."""
+        return not text or text in self.null or re.fullmatch(self.pattern, text) is not None
+
+
+def _is_number(token: str) -> bool:
+    try:
+        return float(token) == float(token)  # a NaN is found anyway
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """The first cell of a column that is not a number."""
+
+    reason: str
+    start: int
+    end: int
+
+
+def read(
+    data: Bytes, starts: Offsets, ends: Offsets, reading: Reading, *, codes: bool
+) -> Numbers | Unreadable:
+    """The cells ``data[starts[i]:ends[i]]`` as numbers, or the first that is not.
+
+    Exact: the float64 nearest to the text, and integers of up to 31 digits as they are. With
+    `codes`, leading zeros and plus signs count as numbers, not as codes.
+    """
+    missing = ends == starts
+    if missing.any():
+        starts, ends = starts[~missing], ends[~missing]
+    texts = slices(data, starts, ends)
+    values = _cast(texts) if reading.plain else None
+    if values is None or np.isnan(values).any():  # a token, a text, or a NaN that is a token
+        token = _is_token(texts, reading)
+        missing[~missing] = token
+        starts, ends, texts = starts[~token], ends[~token], kernels.filtered(texts, ~token)
+        values = _parsed(texts, reading)
+    if values is None or not (codes or without_codes(data, starts)):
+        row, reason = _first_unreadable(texts, reading, codes)
+        return Unreadable(reason, int(starts[row]), int(ends[row]))
+    return _spread(_exact(values, texts), missing)
+
+
+def _spread(parts: Floats, missing: Mask) -> Numbers:
+    """The numbers of the cells that are not missing, each in its row."""
+    if not missing.any():
+        return Numbers(parts)
+    full = np.zeros((len(parts), len(missing)))
+    full[0] = np.nan
+    full[:, ~missing] = parts
+    return Numbers(full, missing)
+
+
+def _is_token(texts: pa.LargeStringArray, reading: Reading) -> Mask:
+    """Which texts mark a missing value."""
+    tokens = pa.array(reading.null, pa.large_string())
+    mask: Mask = kernels.is_in(texts, tokens).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
+    """The float64 nearest to each text; None where one is not a number."""
+    original = texts
+    if reading.decimal != ".":
+        import pyarrow.compute as pc
+
+        if pc.any(pc.match_substring(texts, ".")).as_py():
+            return None
+        texts = pc.replace_substring(texts, reading.decimal, ".")
+    values = _cast(texts)
+    if values is None:
+        return None
+    nan = kernels.filtered(original, np.isnan(values))
+    return values if _matches(nan, NUMBER).all() else None  # Arrow reads nan(1) as a number
+
+
+def _cast(texts: pa.LargeStringArray) -> Floats | None:
+    """The float64 nearest to each text; None where one is not a number to Arrow."""
+    try:
+        values: Floats = kernels.cast(texts, pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return values
+
+
+def _matches(texts: pa.LargeStringArray, pattern: str) -> Mask:
+    mask: Mask = kernels.matches(texts, pattern).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def without_codes(data: Bytes, starts: Offsets) -> bool:
+    """Is none of the numbers that start here a `CODE`?"""
+    starts = np.ascontiguousarray(starts)
+    first, second = data.take(starts), data[1:].take(starts, mode="clip")
+    signed = first == ord("-")
+    code = (first == ord("+")) | (first == ord("0")) & _is_digit(second)
+    if (signed & (second == ord("0"))).any():
+        third = data[2:].take(starts, mode="clip")
+        code |= signed & (second == ord("0")) & _is_digit(third)
+    return not bool(code.any())  # the byte behind a cell is never a digit
+
+
+def _is_digit(text: Bytes) -> Mask:
+    digit: Mask = text - ord("0") < 10  # bytes below "0" wrap around
+    return digit
+
+
+def _first_unreadable(texts: pa.LargeStringArray, reading: Reading, codes: bool) -> tuple[int, str]:
+    """The first text that is not a number, or is a code unless `codes`; and what it is."""
+    numbers = _matches(texts, reading.pattern)
+    fits = numbers if codes else numbers & ~_matches(texts, CODE)
+    row = int(fits.argmin())
+    text = texts[row].as_py()
+    if numbers[row]:
+        return row, "a leading plus sign" if text.startswith("+") else "leading zeros"
+    return row, _looks_like(text, reading)
+
+
+def _looks_like(text: str, reading: Reading) -> str:
+    """What a cell that is not a number looks like."""
+    if reading.decimal == ",":
+        return TEXT
+    if re.fullmatch(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?", text):
+        return COMMA
+    if re.fullmatch(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", text):
+        return THOUSANDS
+    return TEXT
+
+
+def _exact(values: Floats, texts: pa.LargeStringArray) -> Floats:
+    """The numbers as parts (see `Numbers`): a second part where integers exceed 2**53."""
+    large = np.flatnonzero(np.abs(values) >= EXACT)
+    if not len(large):
+        return values[np.newaxis]
+    candidates = kernels.take(texts, large)
+    whole = _matches(candidates, INTEGER)
+    parts = np.stack([values, np.zeros(len(values))])
+    parts[:, large[whole]] = _integers(values[large[whole]], kernels.filtered(candidates, whole))
+    return parts if parts[1].any() else parts[:1]
+
+
+def _integers(values: Floats, texts: pa.LargeStringArray) -> Floats:
+    """Whole numbers as two parts; `values` are the nearest float64."""
+    try:
+        integers = kernels.cast(texts, pa.int64()).to_numpy()
+    except pa.ArrowInvalid:  # some are larger
+        rest = [
+            int(text) - int(value)
+            for text, value in zip(texts.to_pylist(), values.tolist(), strict=True)
+        ]
+        return np.stack([values, np.array(rest, float)])
+    low = integers & 0xFFFF  # leaves 47 bits for the high part
+    return np.stack([(integers - low).astype(float), low.astype(float)])
+
+
+def not_a_number(table: str, column: str, cell: NotNumbers) -> str:
+    """The message for a cell of a chosen column that is not a number."""
+    hint = HINTS.get(cell.reason, f"If it marks a missing value, add --null {_shell(cell.text)}")
+    place = f"{table}: {cell.where}, column {printable(column)}"
+    return (
+        f"{place}: {printable(cell.text)} is not a number\n"
+        f"{hint}; to leave the column alone, --exclude {_shell(column)}"
+    )
+
+
+def _shell(text: str) -> str:
+    """`text` as a word for the shell, short enough for a message."""
+    import shlex
+
+    return shlex.quote(text) if len(text) <= 40 and text.isprintable() else "TEXT"

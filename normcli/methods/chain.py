@@ -1,0 +1,120 @@
+"""Chains: maps, at most one method that is fitted on what they make, and maps again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from normcli.errors import UsageError
+from normcli.methods.base import Method, Option
+from normcli.methods.mapping import Composed
+
+if TYPE_CHECKING:
+    from normcli.methods.mapping import Mapping as ColumnMapping
+    from normcli.statistics.base import Recipe
+    from normcli.statistics.column import ColumnStatistics
+
+
+@dataclass(frozen=True)
+class Chain(Method):
+    """Methods one after the other; all but one are maps, which need no fit."""
+
+    steps: tuple[Method, ...]
+
+    name: ClassVar[str] = "chain"
+
+    def __post_init__(self) -> None:
+        steps = tuple(step.with_statistics(True) for step in self.steps)
+        object.__setattr__(self, "steps", steps)
+        for step in steps:
+            if step.trains:
+                raise UsageError(
+                    f"{step.name} in training mode cannot be part of a chain, because every batch "
+                    f"is scaled by its own statistics. Use {step.name}:mode=predict"
+                )
+        fitted = [step.name for step in self.steps if not _is_map(step)]
+        if len(fitted) > 1:
+            raise UsageError(
+                f"a chain has one method that is fitted, not {' and '.join(fitted)}; "
+                "the others are maps, such as log1p."
+            )
+        if fitted:
+            object.__setattr__(self, "given", self._fitted.given)
+
+    @property
+    def _place(self) -> int:
+        """The number of the step that is fitted; the last one where none is."""
+        fitted = [i for i, step in enumerate(self.steps) if not _is_map(step)]
+        return fitted[0] if fitted else len(self.steps) - 1
+
+    @property
+    def _fitted(self) -> Method:
+        return self.steps[self._place]
+
+    @property
+    def before(self) -> tuple[Method, ...]:
+        """The maps before the step that is fitted."""
+        return self.steps[: self._place]
+
+    @property
+    def spelling(self) -> str:
+        """All steps; the maps with their arguments."""
+        return "+".join(spelled(s) if _is_map(s) else s.name for s in self.steps)
+
+    def needs(self, column: str) -> tuple[Recipe, ...]:
+        """What the fitted step needs, of the results of the maps before it."""
+        return self._fitted.needs(column)
+
+    def parameters(self) -> dict[str, Any]:
+        """Those of the fitted step."""
+        return {} if _is_map(self._fitted) else self._fitted.parameters()
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Self:
+        """The chain with these parameters of its fitted step."""
+        if _is_map(self._fitted) and not parameters:
+            return self
+        return self.changed(type(self._fitted).from_parameters(parameters).parameters())
+
+    @property
+    def options(self) -> tuple[Option, ...]:  # type: ignore[override]  # those of one step
+        """The options of the fitted step."""
+        return self._fitted.options
+
+    def changed(self, fields: Mapping[str, Any]) -> Self:
+        """The chain with other values of some fields of its fitted step."""
+        steps = list(self.steps)
+        steps[self._place] = self._fitted.changed(fields)
+        return replace(self, steps=tuple(steps))
+
+    def for_column(self, name: str) -> Self:
+        """The chain with the parameters of one column."""
+        return replace(self, steps=tuple(step.for_column(name) for step in self.steps))
+
+    def mapping(self, column: ColumnStatistics) -> ColumnMapping:
+        """The mappings of all steps; the fitted one is made of the statistics of what it gets."""
+        known = column if column.given else column.mapped.get(spelling(self.before), column)
+        return Composed(tuple(step.mapping(known) for step in self.steps))
+
+
+def spelling(maps: tuple[Method, ...]) -> str:
+    """Maps in a word: under it the sidecar keeps the statistics of what they make."""
+    return "+".join(map(spelled, maps))
+
+
+def spelled(method: Method) -> str:
+    """The method with its arguments, as `method_of` reads it."""
+    arguments = ",".join(
+        ",".join(map(_argument, value)) if isinstance(value, list) else f"{key}={_argument(value)}"
+        for key, value in method.parameters().items()
+    )
+    return f"{method.name}:{arguments}" if arguments else method.name
+
+
+def _argument(value: Any) -> str:
+    """A number as it is typed: 10 for 10.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _is_map(method: Method) -> bool:
+    return not method.given and not method.needs("")

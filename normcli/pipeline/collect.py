@@ -1,0 +1,154 @@
+"""What is collected of rows: recipes, each for some columns, folded over chunks and inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from normcli.errors import CellError
+from normcli.formats.base import BadRowError, Chunk, NotNumbers
+from normcli.methods.base import Method
+from normcli.methods.chain import spelling
+from normcli.methods.mapping import Composed, as_numbers
+from normcli.methods.spelling import Methods
+from normcli.numerics.numbers import Numbers
+from normcli.statistics.base import Folded, Group, Recipe, Rows, Value
+from normcli.statistics.column import ColumnStatistics
+from normcli.statistics.moments import MomentsRecipe
+
+
+@dataclass(frozen=True)
+class Need:
+    """A recipe for some columns.
+
+    maps: it is about what these make of the numbers of a column.
+    columns: their numbers; None: all.
+    """
+
+    recipe: Recipe
+    maps: tuple[Method, ...] = ()
+    columns: frozenset[int] | None = None
+
+    def of(self, rows: Rows) -> Rows:
+        """The columns of some rows that it is about."""
+        if self.columns is None:
+            return rows
+        found = {i: x for i, x in rows.columns.items() if i in self.columns}
+        return replace(rows, columns=found)
+
+
+Columns = dict[Group, dict[int, ColumnStatistics]]
+MOMENTS = (Need(MomentsRecipe()),)
+
+
+def needs_of(names: Sequence[str], methods: Methods) -> tuple[Need, ...]:
+    """The moments of all columns, and what their methods need besides."""
+    found: dict[tuple[Recipe, tuple[Method, ...]], set[int]] = {}
+    for i, name in enumerate(names):
+        method = methods.of(name)
+        for recipe in () if method.given else method.needs(name):
+            found.setdefault((MomentsRecipe(), method.before), set()).add(i)
+            found.setdefault((recipe, method.before), set()).add(i)
+    found.pop((MomentsRecipe(), ()), None)
+    return MOMENTS + tuple(
+        Need(recipe, maps, frozenset(columns)) for (recipe, maps), columns in found.items()
+    )
+
+
+@dataclass
+class Found:
+    """What some rows hold: folded over chunks, over fragments, and over inputs alike.
+
+    Columns have the same numbers in all of them.
+
+    folds: one for each need.
+    others: column -> why it is not a column of numbers.
+    problems: column -> the error for its first cell that is infinite, or outside of the domain
+        of a map; those of first rows first. It is a problem only where the column turns out to
+        be one of numbers.
+    outside: column -> numbers outside its bounds.
+    sorted: inputs had the columns in different orders.
+    """
+
+    folds: list[Folded]
+    rows: int = 0
+    others: dict[int, NotNumbers] = field(default_factory=dict)
+    problems: dict[int, BadRowError] = field(default_factory=dict)
+    outside: dict[int, int] = field(default_factory=dict)
+    bad_rows: list[tuple[int, str]] = field(default_factory=list)
+    sorted: bool = False
+
+    @classmethod
+    def nothing(cls, needs: Sequence[Need]) -> Found:
+        """What no rows hold."""
+        return cls([Folded() for _ in needs])
+
+    @classmethod
+    def of(
+        cls, rows: Rows, needs: Sequence[Need], chunk: Chunk, positions: Mapping[int, int]
+    ) -> Found:
+        """What the columns of a chunk hold; `positions`: of the columns in the chunk."""
+        found = cls.nothing(needs)
+        for need, fold in zip(needs, found.folds, strict=True):
+            wanted = need.of(rows)
+            if need.maps:
+                wanted = replace(wanted, columns=found._mapped(wanted, need, chunk, positions))
+            fold.state = need.recipe.of(wanted)
+        return found
+
+    def _mapped(
+        self, rows: Rows, need: Need, chunk: Chunk, positions: Mapping[int, int]
+    ) -> dict[int, Numbers]:
+        """What maps make of some columns; a number that they refuse is a problem of its column."""
+        mapped = {}
+        mapping = Composed(tuple(m.mapping(ColumnStatistics()) for m in need.maps))
+        for i, x in rows.columns.items():
+            try:
+                done = mapping.values(x)
+                mapped[i] = replace(as_numbers(done.values, done.keep), missing=x.missing)
+            except CellError as error:
+                where = chunk.place(error.row, positions[i])
+                self.problems[i] = BadRowError.at(error.row, f"{where} {error.why}")
+                mapped[i] = x
+        return mapped
+
+    def join(self, other: Found) -> None:
+        """Add what the rows that follow hold."""
+        for mine, theirs in zip(self.folds, other.folds, strict=True):
+            mine.join(theirs)
+        self.rows += other.rows
+        for i, why in other.others.items():
+            self.others.setdefault(i, why)
+        for i, problem in other.problems.items():
+            self.problems.setdefault(i, problem)
+        self.sorted |= other.sorted
+
+    def refuse_problems(self) -> None:
+        """Raise DataError for the first problem of a column of numbers."""
+        for i, error in self.problems.items():
+            if i not in self.others:
+                raise error
+
+    def columns(self, count: int, needs: Sequence[Need], known: Columns | None = None) -> Columns:
+        """What is known of `count` columns, of those of numbers: of all rows, and of each group.
+
+        known: what was known of them before this pass.
+        """
+        alive = [i for i in range(count) if i not in self.others]
+        found = known or {(): {i: ColumnStatistics() for i in alive}}
+        for need, fold in zip(needs, self.folds, strict=True):
+            for (group, i), value in fold.values().items():
+                if i in self.others:
+                    continue
+                columns = found.setdefault(group, {})
+                column = columns.get(i, ColumnStatistics())
+                columns[i] = _with(column, spelling(need.maps), need.recipe.name, value)
+        return found
+
+
+def _with(column: ColumnStatistics, maps: str, name: str, value: Value) -> ColumnStatistics:
+    """The column with one more value, of what maps make of it."""
+    if not maps:
+        return replace(column, values={**column.values, name: value})
+    inner = _with(column.mapped.get(maps, ColumnStatistics()), "", name, value)
+    return replace(column, mapped={**column.mapped, maps: inner})

@@ -1,0 +1,110 @@
+"""From file to file: the format of every input and output is found once, and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from normcli.engines.local import Engine
+from normcli.formats import format_named, input_format, open_table, output_format
+from normcli.formats.base import Format, ReadOptions, Style, Table
+from normcli.pipeline.scaling import Job, Scaling
+from normcli.sidecar.write import dumps
+from normcli.storage.outputs import output
+from normcli.storage.sources import Source, split_suffix
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inputs are read.
+
+    format: the name of their format; None: the one that each seems to have.
+    """
+
+    options: ReadOptions = field(default_factory=ReadOptions)
+    format: str | None = None
+
+    def open(self, source: Source) -> Table:
+        """An input as a table."""
+        return open_table(source, self.options, self.format)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Where a table goes, and how it is written.
+
+    target: a file, a URI, or - for stdout. directory: if any, takes parts, in place of `target`.
+    format: the name of its format; None: the one of its suffix, or that of the input.
+    saves: where the statistics of what was read go; None: they are not wanted.
+    """
+
+    target: str = "-"
+    directory: str = ""
+    format: str | None = None
+    style: Style = field(default_factory=Style)
+    saves: str | None = None
+
+    @cached_property
+    def suffix(self) -> str:
+        """What the name of the target tells of its format: ".csv" of "a.csv.gz"."""
+        return "" if self.directory else split_suffix(self.target)[0]
+
+    def format_for(self, read: str) -> Format:
+        """The format of the output, for an input of the format `read`."""
+        return output_format(self.suffix, read, self.format)
+
+
+def open_for(job: Job, source: Source, reading: Reading, writing: Writing) -> Table:
+    """The input of a job as a table."""
+    format_ = input_format(source, reading.format)
+    same = writing.format_for(format_.name) is format_
+    options = _only_needed(reading.options, job) if same else reading.options
+    return open_table(source, options, format_.name)
+
+
+def options_for_parts(
+    job: Job, sources: Sequence[Source], reading: Reading, writing: Writing
+) -> ReadOptions:
+    """The options to read inputs with whose parts are written; none of them is opened."""
+    same = writing.format in (None, reading.format)
+    if not same and reading.format is None:  # then their names have to tell
+        suffixes = format_named(writing.format or "").suffixes
+        same = all(source.suffix in suffixes for source in sources)
+    return _only_needed(reading.options, job) if same else reading.options
+
+
+def _only_needed(options: ReadOptions, job: Job) -> ReadOptions:
+    """The options with the columns that are needed, where all of them are known by name."""
+    if job.statistics is None or not job.choice.is_among(job.statistics.columns):
+        return options
+    return replace(options, columns=tuple(job.statistics.columns))
+
+
+def prepare(table: Table, job: Job, reading: Reading, writing: Writing) -> Scaling:
+    """What can be refused before rows are read has been refused; raises NormcliError."""
+    return Scaling.prepare(table, job, writing.format_for(table.format), reading.options)
+
+
+def write(
+    scaling: Scaling,
+    source: Source,
+    writing: Writing,
+    engine: Engine | None = None,
+    *,
+    again: bool = False,
+) -> None:
+    """Read, scale and write all rows, and save their statistics.
+
+    again: the table was read before; NormcliError is raised where it has changed since then.
+    """
+    with ExitStack() as stack:
+        stream = stack.enter_context(output(writing.target, inputs=[source]))
+        saves = writing.saves
+        sidecar = stack.enter_context(output(saves, inputs=[source])) if saves else None
+        scaling.run(stream, engine)
+        if again:
+            source.refuse_changed_file()
+        if sidecar is not None:
+            sidecar.write(dumps(scaling.statistics()))

@@ -1,0 +1,202 @@
+"""What a statistic is: a recipe collects states from rows, states become values.
+
+A statistic is one module of this package. It has three classes, derived from those here, and
+ends with ``RECIPE = ItsRecipe``; nothing else is edited for a method to ask for it, for `fit` to
+collect it and for the sidecar to keep it. The design is that of the combiners of TensorFlow
+Transform (make, merge, extract, cache), with states that hold many columns at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from normcli.errors import UsageError
+from normcli.numerics.numbers import Numbers
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+Group = tuple[str, ...]  # the key of a group of rows; () means all rows
+Key = tuple[Group, int]  # a group, and the number of a column
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The group of every row: row i belongs to ``groups[codes[i]]``."""
+
+    groups: Sequence[Group]
+    codes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some consecutive rows.
+
+    columns: the number of a column -> its cells, one for each row.
+    labels: the groups of the rows; None where there is only that of all rows.
+    weights: of the rows; None where all have the weight 1.
+    """
+
+    columns: Mapping[int, Numbers]
+    labels: Labels | None = None
+    weights: Numbers | None = None
+
+    def cells(self) -> Iterator[tuple[Key, Numbers]]:
+        """The cells of every column, and those of every group in it."""
+        for column, x in self.columns.items():
+            yield ((), column), x
+        if self.labels is not None:
+            for code, group in enumerate(self.labels.groups):
+                mask = self.labels.codes == code
+                for column, x in self.columns.items():
+                    yield (group, column), x.at(mask)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the top of a sidecar says about all columns, or about those of one group."""
+
+    rows: int
+    ddof: int
+
+
+class FieldError(ValueError):
+    """A field of a sidecar is not to be believed: `field`, and what is wrong with it."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(fault)
+        self.field, self.fault = field, fault
+
+
+class Value(ABC):
+    """What is known of one column (and group) through one recipe: immutable and exact."""
+
+    @abstractmethod
+    def merge(self, other: Self) -> Self:
+        """The value for the rows of both; raises DataError where there is none."""
+
+    @abstractmethod
+    def dump(self, facts: Facts) -> dict[str, Any]:
+        """Its section of the sidecar: JSON values by field.
+
+        Raises: DataError where the value cannot be written.
+        """
+
+    def note(self) -> str:
+        """What `show` says of it beside the moments; nothing by default."""
+        return ""
+
+
+class State(ABC):
+    """What some rows hold in many columns (and groups), as arrays that merge at little cost."""
+
+    @abstractmethod
+    def alike(self, other: Self) -> bool:
+        """Can `merge` take the other? If not, both become values first."""
+
+    @abstractmethod
+    def merge(self, other: Self) -> Self:
+        """The state of these rows and of those that follow."""
+
+    @abstractmethod
+    def values(self) -> dict[Key, Value]:
+        """The value of every column and group."""
+
+
+class Recipe(ABC):
+    """How a statistic is collected, kept and checked. Subclasses are frozen and picklable.
+
+    name: of its section in the sidecar. The section of moments is the column's entry itself.
+    passes: how often the input is read for it, at most.
+    fields: JSON Schema (draft 2020-12) of the fields of its section.
+    required: those of `fields` that are always there.
+    """
+
+    name: ClassVar[str]
+    passes: ClassVar[int] = 1
+    fields: ClassVar[Mapping[str, Any]] = {}
+    required: ClassVar[Sequence[str]] = ()
+
+    @abstractmethod
+    def of(self, rows: Rows) -> State:
+        """The state of some rows."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, entry: Mapping[str, Any], facts: Facts) -> Value:
+        """The value that `Value.dump` wrote; the entry has the fields of the schema.
+
+        Raises: FieldError where no rows can have this value.
+        """
+
+    def lacking(self, maps: str, method: str) -> UsageError:
+        """The error that statistics do not have what `method` takes, of what `maps` make."""
+        of = f" of {maps}" if maps else ""
+        return UsageError(
+            f"the statistics have no {self.name}{of}, which {method} needs. "
+            f"Fit them: normcli fit TABLE --method {method}"
+        )
+
+    def next(self, known: Mapping[Key, Value]) -> Recipe | None:
+        """What has to be collected in another pass, given the values of this one."""
+        return None
+
+
+@dataclass
+class Folded:
+    """States of consecutive rows, merged as arrays while they are alike, as values elsewhere."""
+
+    state: State | None = None
+    settled: dict[Key, Value] = field(default_factory=dict)
+
+    def add(self, state: State) -> None:
+        """Add the state of the rows that follow."""
+        if self.state is not None and self.state.alike(state):
+            self.state = self.state.merge(state)
+        else:
+            self._settle()
+            self.state = state
+
+    def join(self, other: Folded) -> None:
+        """Add what was folded of the rows that follow."""
+        if other.settled:
+            self._settle()
+            self._merge(other.settled)
+        if other.state is not None:
+            self.add(other.state)
+
+    def values(self) -> dict[Key, Value]:
+        """The value of every column and group."""
+        self._settle()
+        return self.settled
+
+    def _settle(self) -> None:
+        if self.state is not None:
+            self._merge(self.state.values())
+        self.state = None
+
+    def _merge(self, values: Mapping[Key, Value]) -> None:
+        for key, value in values.items():
+            known = self.settled.get(key)
+            self.settled[key] = value if known is None else known.merge(value)
+
+
+@cache
+def recipes() -> dict[str, type[Recipe]]:
+    """All recipes by the name of their section: those of the modules here that have a RECIPE."""
+    import normcli.statistics as package
+
+    modules = (
+        importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
+    )
+    found = (module.RECIPE for module in modules if hasattr(module, "RECIPE"))
+    return {recipe.name: recipe for recipe in found}

@@ -1,0 +1,130 @@
+"""All that is known of one column: a value of each recipe, or numbers that were given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from normcli.errors import DataError
+from normcli.numerics.numbers import Numbers
+from normcli.numerics.total import Exact
+from normcli.statistics.base import Value
+from normcli.statistics.moments import Moments
+
+NONE = Moments()
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """What is known of one column, of all rows or of one group.
+
+    values: the name of a recipe -> what it found. Where there are no `given` numbers, the
+        moments of the column are always there.
+    given: numbers that were not computed from rows, by name ("mean", "std", "min" ...): given
+        by hand, imported, or trained.
+    mapped: the spelling of maps ("log1p") -> what is known of the numbers that these maps make.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+    given: Mapping[str, float] = field(default_factory=dict)
+    mapped: Mapping[str, ColumnStatistics] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.given and "moments" not in self.values:
+            object.__setattr__(self, "values", {"moments": NONE, **self.values})
+
+    @classmethod
+    def of(cls, x: Numbers) -> Self:
+        """The moments of some cells."""
+        return cls({"moments": Moments.of(x)})
+
+    def merge(self, other: Self) -> Self:
+        """What is known of the rows of both.
+
+        Raises: DataError where given numbers differ, or one of them lacks a value.
+        """
+        if self.given != other.given:
+            raise DataError("the given numbers differ")
+        values = {
+            name: value.merge(there)
+            for name, (value, there) in _pairs(self.values, other.values).items()
+        }
+        mapped = _pairs(self.mapped, other.mapped)
+        return type(self)(values, self.given, {m: a.merge(b) for m, (a, b) in mapped.items()})
+
+    @property
+    def moments(self) -> Moments:
+        """Those of the column; of no rows where it has none."""
+        found = self.values.get("moments", NONE)
+        assert isinstance(found, Moments)
+        return found
+
+    @property
+    def count(self) -> int:
+        """How many finite numbers there are."""
+        return self.moments.count
+
+    @property
+    def missing(self) -> int:
+        """How many cells have no number."""
+        return self.moments.missing
+
+    @property
+    def nan(self) -> int:
+        """How many NaN there are."""
+        return self.moments.nan
+
+    @property
+    def inf(self) -> int:
+        """How many infinities were left out."""
+        return self.moments.inf
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return self.moments.cells
+
+    @property
+    def min(self) -> Exact | None:
+        """The smallest number, exactly; None where there is none."""
+        return self.given.get("min", self.moments.min)
+
+    @property
+    def max(self) -> Exact | None:
+        """The largest number, exactly; None where there is none."""
+        return self.given.get("max", self.moments.max)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, correctly rounded; None where there is no number."""
+        return self.given.get("mean", self.moments.mean)
+
+    @property
+    def constant(self) -> bool:
+        """Are there numbers, all of them the same, exactly?"""
+        return self.moments.constant
+
+    def std(self, ddof: int = 0) -> float | None:
+        """The standard deviation, correctly rounded; None where count <= ddof.
+
+        Raises: OverflowError where it is beyond the largest float64.
+        """
+        if "var" in self.given:
+            return math.sqrt(self.given["var"])
+        return self.given.get("std", self.moments.std(ddof))
+
+    def variance(self, ddof: int = 0) -> float | None:
+        """The variance, correctly rounded; None where count <= ddof.
+
+        Raises: OverflowError where it is beyond the largest float64.
+        """
+        return self.given.get("var", self.moments.variance(ddof))
+
+
+def _pairs(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    for name in {**a, **b}:
+        if name not in a or name not in b:
+            raise DataError(f"only one of them has {name}")
+    return {name: (a[name], b[name]) for name in a}

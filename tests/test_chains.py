@@ -1,0 +1,142 @@
+"""Maps and chains, from the command line to the bytes: scikit-learn and NumPy say what is right."""
+
+from __future__ import annotations
+
+import csv
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from normcli.methods import methods
+from normcli.methods.maps import Map
+from tests.conftest import Cli
+
+NUMBERS = [0.125, 0.5, 0.75, 0.0625, 0.875]
+TABLE = "id,x\n" + "".join(f"{i:03},{x}\n" for i, x in enumerate(NUMBERS))
+MAPS = {name: method for name, method in methods().items() if issubclass(method, Map)}
+# Functions of NumPy or SciPy of the same name, and what else a map is called there.
+PEERS = {"asinh": "arcsinh", "symlog": None, "logit": None}
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "t.csv"
+    path.write_text(TABLE)
+    return path
+
+
+def column(text: str) -> list[float]:
+    return [float(row["x"]) for row in csv.DictReader(text.splitlines())]
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_map_is_the_function_of_its_name(normcli: Cli, table: Path, name: str) -> None:
+    peer = PEERS.get(name, name)
+    if peer is None:
+        special = pytest.importorskip("scipy.special")
+        x = np.array(NUMBERS)
+        expected = special.logit(x) if name == "logit" else np.sign(x) * np.log1p(np.abs(x))
+    else:
+        expected = getattr(np, peer)(NUMBERS)
+    done = normcli("transform", table, "-q", "--column", f"x={name}")
+    np.testing.assert_allclose(column(done.text), expected, rtol=4e-16)
+    assert [line[:4] for line in done.text.splitlines()[1:]] == [f"{i:03}," for i in range(5)]
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_inverse_undoes_a_chain(normcli: Cli, table: Path, name: str) -> None:
+    stats = table.with_suffix(".json")
+    assert normcli("fit", table, "-q", "--method", f"{name}+zscore", "-o", stats).code == 0
+    scaled = normcli("transform", table, "-q", "--stats", stats).out
+    back = normcli("inverse", "-q", "--stats", stats, stdin=scaled)
+    np.testing.assert_allclose(column(back.text), NUMBERS, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "scaler"),
+    [("log1p+zscore", "StandardScaler"), ("sqrt+minmax", "MinMaxScaler")],
+)
+def test_a_chain_is_a_pipeline_of_scikit_learn(
+    normcli: Cli, table: Path, spelling: str, scaler: str
+) -> None:
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    mapped = getattr(np, spelling.partition("+")[0])(np.array(NUMBERS).reshape(-1, 1))
+    expected = getattr(preprocessing, scaler)().fit_transform(mapped).ravel()
+    done = normcli("fit-transform", table, "-q", "--method", spelling)
+    np.testing.assert_allclose(column(done.text), expected, rtol=1e-14, atol=1e-15)
+
+
+def test_statistics_of_mapped_numbers_are_exact_and_stand_apart(normcli: Cli, table: Path) -> None:
+    stats = table.with_suffix(".json")
+    normcli("fit", table, "-q", "--method", "log1p+zscore", "-o", stats)
+    entry = json.loads(stats.read_text())["columns"]["x"]
+    assert entry["mean"] == float(sum(map(Fraction, NUMBERS)) / 5)
+    mapped = [Fraction(float(x)) for x in np.log1p(NUMBERS)]
+    assert entry["of"]["log1p"]["mean"] == float(sum(mapped) / 5)
+    assert sum(map(Fraction, entry["of"]["log1p"]["sum"])) == sum(mapped)
+
+
+def test_statistics_of_other_numbers_are_never_taken(normcli: Cli, table: Path) -> None:
+    stats = table.with_suffix(".json")
+    normcli("fit", table, "-q", "--method", "log1p+zscore", "-o", stats)
+    done = normcli("transform", table, "--stats", stats, "--method", "sqrt+zscore")
+    assert (done.code, done.out) == (2, b"")
+    assert "column 'x': the statistics have no moments of sqrt" in done.err
+    assert "normcli fit TABLE --method sqrt+zscore" in done.err
+
+
+def test_raw_statistics_serve_any_method_without_maps(normcli: Cli, table: Path) -> None:
+    stats, raw = table.with_suffix(".json"), table.with_suffix(".raw.json")
+    normcli("fit", table, "-q", "--method", "log1p+zscore", "-o", stats)
+    normcli("fit", table, "-q", "-o", raw)
+    scaled = [
+        normcli("transform", table, "-q", "--stats", each, "--method", "minmax:-1,1").out
+        for each in (stats, raw)
+    ]
+    assert scaled[0] == scaled[1]
+
+
+@pytest.mark.parametrize("how", ["transform", "fit"])
+def test_a_number_outside_the_domain_is_told_with_its_place(
+    normcli: Cli, tmp_path: Path, how: str
+) -> None:
+    path, target = tmp_path / "t.csv", tmp_path / "target"
+    path.write_text("id,x\na,1\nb,-3\n")
+    done = normcli(
+        how, path, "-o", target, "--method", "log1p" if how == "transform" else "log1p+zscore"
+    )
+    assert done.code == 1
+    assert f"{path}: line 3, column 'x'" in done.err
+    assert "-3" in done.err
+    assert "domain of log1p, which is > -1" in done.err
+    assert not target.exists()
+
+
+def test_maps_may_follow_the_method_that_is_fitted(normcli: Cli, table: Path) -> None:
+    done = normcli("fit-transform", table, "-q", "--method", "zscore+clip:-1,1")
+    plain = normcli("fit-transform", table, "-q")
+    np.testing.assert_array_equal(column(done.text), np.clip(column(plain.text), -1, 1))
+
+
+def test_a_chain_of_maps_alone_needs_no_statistics(normcli: Cli, table: Path) -> None:
+    done = normcli("transform", table, "-q", "--method", "sqrt+log")
+    np.testing.assert_allclose(column(done.text), np.log(np.sqrt(NUMBERS)), rtol=1e-15)
+
+
+def test_one_method_is_fitted_in_a_chain(normcli: Cli, table: Path) -> None:
+    done = normcli("fit", table, "--method", "zscore+minmax")
+    assert done.code == 2
+    assert "a chain has one method that is fitted, not zscore and minmax" in done.err
+
+
+def test_batch_normalization_in_a_chain_is_that_of_prediction(normcli: Cli, table: Path) -> None:
+    done = normcli("fit-transform", table, "-q", "--method", "log1p+batch")
+    x = np.log1p(NUMBERS)
+    expected = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+    np.testing.assert_allclose(column(done.text), expected, rtol=1e-13)
+    done = normcli("fit-transform", table, "--method", "log1p+batch:mode=train,batch-size=2")
+    assert done.code == 2
+    assert "batch in training mode cannot be part of a chain" in done.err
