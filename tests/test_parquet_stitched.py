@@ -602,7 +602,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
     encoder = PARQUET.encoder(table, [0], Style(), ReadOptions())
     shutil.copyfile(path, tmp_path / "b.parquet")
     (tmp_path / "b.parquet").rename(path)
-    with pytest.raises(NormcliError, match="was changed while it was read"):
+    with pytest.raises(NormcliError, match="was changed while being read"):
         list(table.chunks(encoder.needs))
 
 
