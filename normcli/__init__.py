@@ -8,8 +8,10 @@ from normcli.errors import DataError, LimitError, NormcliError, SidecarError, Us
 
 if TYPE_CHECKING:
     from normcli.api import Statistics, fit, load
+    from normcli.batchnorm import BatchNorm
 
 __all__ = [
+    "BatchNorm",
     "DataError",
     "LimitError",
     "NormcliError",
@@ -26,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from normcli import api
 
         return getattr(api, name)
+    if name == "BatchNorm":
+        from normcli.batchnorm import BatchNorm
+
+        return BatchNorm
     raise AttributeError(f"module 'normcli' has no attribute {name!r}")

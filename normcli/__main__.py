@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> int:
             print(file=sys.stderr)  # a terminal has shown ^C
         _say("normcli: interrupted")
         return 130
-    except BrokenPipeError:  # nobody reads our output any more
+    except BrokenPipeError:  # the reader of our output has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes stdout at its end
         return 0
     except OSError as error:  # ours name the file: this is click, which prints --help

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from normcli import sidecar
 from normcli.errors import UsageError
 from normcli.formats import memory
 from normcli.formats.base import ReadOptions, Table
-from normcli.methods.base import Method, one_of
+from normcli.methods.base import one_of
 from normcli.methods.spelling import Asked, method_with
-from normcli.pipeline import Choice, Job, files, frames
+from normcli.pipeline import Choice, Job, Scaling, files, frames
 from normcli.pipeline import fit as fit_tables
 from normcli.pipeline.summary import Summary
 from normcli.sidecar import model
@@ -94,12 +94,8 @@ class Statistics(model.Statistics):
         return self._scale(data, output, _choice((), (), on_inf, on_bad_row), inverse=True)
 
     def _scale(self, data: Any, output: Path | None, choice: Choice, *, inverse: bool) -> Any:
-        job = Job(
-            Asked(self.method, kept=self.column_methods).with_statistics(True),
-            self,
-            inverse,
-            choice,
-        )
+        asked = Asked(self.method, kept=self.column_methods).with_statistics()
+        job = Job(asked, self, inverse, choice)
         if memory.is_frame(data):
             return frames.scale(data, job)
         if output is None:
@@ -108,26 +104,20 @@ class Statistics(model.Statistics):
 
     def with_method(self, method: str, **parameters: Any) -> Self:
         """The same statistics, to be applied by another method to all columns."""
-        return type(self)(
-            self.rows, self.columns, _method(method, parameters), {}, self.groups, self.options
-        )
+        return replace(self, method=method_with(method, parameters), column_methods={})
 
 
 def _scale_file(path: str, target: str, job: Job) -> None:
     (source,) = sources([path])
     reading, writing = _reading(job.choice), files.Writing(target)
     table = files.open_for(job, source, reading, writing)
-    scaling = files.prepare(table, job, reading, writing)
+    scaling = Scaling.prepare(table, job, writing.format_for(table.format), reading.options)
     files.write(scaling, source, writing)
     _warn_of_skipped(scaling.summary, 5)
 
 
 def _reading(choice: Choice) -> files.Reading:
     return files.Reading(ReadOptions(skip_bad_rows=choice.skip_bad_rows))
-
-
-def _method(name: str, parameters: Mapping[str, Any]) -> Method:
-    return method_with(name, parameters)
 
 
 def fit(
@@ -153,8 +143,8 @@ def fit(
     Raises DataError where the data are not such a table, UsageError where the call is wrong.
     """
     choice = _choice(select, exclude, on_inf, on_bad_row)
-    chosen = _method(method, parameters)
-    statistics, summary = fit_tables(_tables(data, _reading(choice)), choice, Asked(chosen))
+    asked = Asked(method_with(method, parameters))
+    statistics, summary = fit_tables(_tables(data, _reading(choice)), choice, asked)
     _warn_of_skipped(summary, 3)
     return _public(statistics)
 
@@ -188,11 +178,4 @@ def load(path: Path) -> Statistics:
 
 
 def _public(statistics: model.Statistics) -> Statistics:
-    return Statistics(
-        statistics.rows,
-        statistics.columns,
-        statistics.method,
-        statistics.column_methods,
-        statistics.groups,
-        statistics.options,
-    )
+    return Statistics(**vars(statistics))

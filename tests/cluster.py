@@ -1,4 +1,4 @@
-"""A Dask cluster on 127.0.0.1: a real scheduler and real workers, of which nothing is left."""
+"""A Dask cluster on 127.0.0.1: a real scheduler and real workers, all of which are stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 @contextmanager
 def workers(address: str, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """So many workers, each a process that nobody starts again."""
+    """This many workers, each a process that is not restarted."""
     options = ("--nthreads", 1, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
     with ExitStack() as stack:
         command = ("distributed.cli.dask_worker", address, *options)

@@ -1,4 +1,4 @@
-"""What the tests share: a normcli that runs in this process, on real descriptors; a store."""
+"""Shared fixtures: normcli in this process, on real descriptors, and an S3 server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Outcome:
         return self.out.decode()
 
 
-os.environ["NORMCLI_TRACEBACK"] = "1"  # a bug is to be seen as one
+os.environ["NORMCLI_TRACEBACK"] = "1"  # so that a bug shows its traceback
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process compiles the program
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -79,7 +79,7 @@ def server() -> Iterator[Store]:
 
 @pytest.fixture
 def store(server: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The server, empty, with the environment that leads to it."""
+    """The server, empty, and the environment variables that point to it."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)

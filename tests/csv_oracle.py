@@ -1,4 +1,4 @@
-"""CSV read byte by byte, slowly: what the tests hold the fast reader to.
+"""A slow CSV reader, byte by byte, that the tests compare the fast one with.
 
 Shares nothing with normcli: a state machine over single bytes, after RFC 4180.
 """
@@ -20,13 +20,13 @@ class Row:
 
 
 class BadError(Exception):
-    """No valid CSV."""
+    """This is not valid CSV."""
 
 
 def parse(
     data: bytes, delimiter: bytes = b",", quoting: bool = True, comment: bytes = b""
 ) -> list[Row]:
-    """The records of `data` that are rows, the header among them."""
+    """The records of `data` that are rows, including the header."""
     rows: list[Row] = []
     i, line = 3 if data.startswith(b"\xef\xbb\xbf") else 0, 1
     while i < len(data):

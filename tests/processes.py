@@ -1,4 +1,4 @@
-"""Programs that are started, watched, and gone in the end."""
+"""Programs that are started, watched, and stopped at the end."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PYTHON_M = [sys.executable, "-m"]
 
 @contextmanager
 def started(*arguments: object, **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """``python -m`` something in a process group of its own, of which nothing is left.
+    """``python -m`` something in a process group of its own, which is killed at the end.
 
-    options: of `Popen`. No pipe for what nobody reads: when it is full, who writes stands still.
+    options: of `Popen`. Use no pipe that nobody reads: when it is full, the writer blocks.
     """
     process = subprocess.Popen(
         [*PYTHON_M, *map(str, arguments)],
@@ -40,7 +40,7 @@ def started(*arguments: object, **options: object) -> Iterator[subprocess.Popen[
 
 
 def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until it is so."""
+    """Wait until the condition is true."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to that"

@@ -1,4 +1,4 @@
-"""How tests say the way in which an input is read."""
+"""A short way to make the options with which an input is read."""
 
 from dataclasses import fields
 from typing import Any

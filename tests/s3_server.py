@@ -1,4 +1,4 @@
-"""moto's S3 server on 127.0.0.1, and a client of another maker to look into it."""
+"""moto's S3 server on 127.0.0.1, and a client by another author to look into it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Request:
 class Store:
     """A running server.
 
-    requests: what it was asked for. fault: is shown every request before it is answered, and
-    may raise, which closes the connection.
+    requests: those that it has received. fault: is called with every request before it is
+    answered, and may raise, which closes the connection.
     """
 
     url: str = ""

@@ -1,8 +1,8 @@
-"""Runs many command lines in one process that nothing is to end.
+"""Run many command lines in one process, which none of them should crash.
 
 Reads a JSON list of [arguments, file for stdin or null], and writes a line of JSON for each:
-exit code, stderr, seconds, and the peak memory of the process so far in MB. What ends the
-process is to be found after the last line.
+exit code, stderr, seconds, and the peak memory of the process so far in MB. If the
+process crashes, the command that crashed it is the one after those of these lines.
 """
 
 from __future__ import annotations

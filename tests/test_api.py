@@ -1,4 +1,4 @@
-"""The Python door: the same numbers as the command line, and DataFrames that stay themselves."""
+"""The Python functions give the numbers of the command line and change nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrow IPC comes back as it was, file and stream, and says when it is cut short."""
+"""Arrow IPC files and streams come back unchanged; truncated ones are refused."""
 
 import io
 import random
@@ -49,7 +49,7 @@ def written(path: Path, format_, batches: list[pa.RecordBatch], metadata=None, *
 
 
 def cut(table: pa.Table, *rows: int) -> list[pa.RecordBatch]:
-    """Record batches of so many rows."""
+    """Record batches of this many rows."""
     starts = np.cumsum([0, *rows])
     whole = table.combine_chunks().to_batches()[0]
     return [whole.slice(int(s), n) for s, n in zip(starts, rows, strict=False)]

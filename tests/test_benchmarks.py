@@ -1,4 +1,4 @@
-"""The benchmark runs, notices wrong results, and says what it found."""
+"""The benchmark runs, notices wrong results, and reports what it measured."""
 
 from __future__ import annotations
 

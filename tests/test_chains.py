@@ -140,3 +140,27 @@ def test_batch_normalization_in_a_chain_is_that_of_prediction(normcli: Cli, tabl
     done = normcli("fit-transform", table, "--method", "log1p+batch:mode=train,batch-size=2")
     assert done.code == 2
     assert "batch in training mode cannot be part of a chain" in done.err
+
+
+@pytest.mark.parametrize("options", [(), ("--engine", "dask", "--jobs", "1")])
+def test_parts_have_the_rows_of_the_whole(
+    normcli: Cli, table: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    if options:
+        pytest.importorskip("distributed")
+    whole = normcli("transform", table, "-q", "--method", "log1p").out
+    assert whole.startswith(b"id,x\n000,")  # numbers with leading zeros are labels
+    for name, method in (("all", ("--method", "log1p")), ("one", ("--column", "x=log1p"))):
+        parts = tmp_path / name
+        done = normcli("transform", table, "-q", *method, "--output-dir", parts, *options)
+        assert done.code == 0, done.err
+        assert b"".join(path.read_bytes() for path in sorted(parts.iterdir())) == whole
+
+
+def test_inverse_of_a_map_needs_no_statistics(normcli: Cli, table: Path) -> None:
+    scaled = normcli("transform", table, "-q", "--method", "log1p").out
+    back = normcli("inverse", "-q", "--method", "log1p", stdin=scaled)
+    np.testing.assert_allclose(column(back.text), NUMBERS, rtol=1e-15)
+    done = normcli("inverse", table, "--method", "clip:0,1")
+    assert (done.code, done.out) == (2, b"")
+    assert "clip loses how far numbers are outside its range" in done.err

@@ -7,12 +7,10 @@ import gzip
 import io
 import json
 import os
-import pty
 import re
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +21,7 @@ from normcli import formats
 from normcli.cli import COMMANDS, COMMON
 from normcli.formats import format_of
 from normcli.formats.base import Format
+from normcli.storage.compression import SUFFIXES
 from normcli.storage.sources import Source
 from tests.conftest import Cli
 from tests.corpora import corpus
@@ -167,7 +166,8 @@ def test_a_batch_size_of_one_is_a_usage_error(normcli: Cli) -> None:
     assert "--batch-size must be at least 2" in result.err
 
 
-CONVERSIONS = ["csv", "tsv", "csv.gz", "csv.zst", "csv.bz2", "csv.xz", "parquet", "arrow", "jsonl"]
+CONVERSIONS = [each.suffixes[0].removeprefix(".") for each in formats.formats().values()]
+CONVERSIONS += [f"csv{suffix}" for suffix in SUFFIXES]
 
 
 @pytest.mark.parametrize("source", CONVERSIONS)
@@ -388,98 +388,6 @@ def test_real_tables_have_the_exact_statistics_of_the_truth(normcli: Cli) -> Non
                 assert found[key][field] == pytest.approx(float(expected[value]), rel=4e-15)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script_for_each_shell(normcli: Cli, shell: str) -> None:
-    result = normcli("completion", shell)
-    assert result.code == 0
-    assert "_NORMCLI_COMPLETE" in result.text
-    assert ("autoload -Uz compinit" in result.text) is (shell == "zsh")
-    assert ('string split -m 1 ","' in result.text) is (shell == "fish")
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("tr", ["transform"]),
-        ("transform --save", ["--save-stats"]),
-        ("transform --stats {stats} -s y", ["y"]),
-        ("transform --stats absent.json -s y", []),
-        ("transform --stats {stats} -s y,y", ["y,y"]),
-        ("transform --stats {stats} --column y", ["y"]),
-        ("transform --stats {stats} --column y=m", ["y\\=minmax"]),
-        ("fit --method z", ["zscore"]),
-        ("transform --to pa", ["parquet"]),
-        ("fit --from js", ["jsonl"]),
-    ],
-)
-def test_commands_options_and_columns_are_completed(
-    normcli: Cli, data: Path, words: str, expected: list[str]
-) -> None:
-    normcli("fit", data)
-    line = "normcli " + words.format(stats=data.parent / "data.stats.json")
-    environment = {
-        "COMP_WORDS": line,
-        "COMP_WORD": line.split()[-1],
-        "_NORMCLI_COMPLETE": "bash_complete",
-    }
-    result = subprocess.run(
-        NORMCLI,
-        env={**os.environ, **environment},
-        capture_output=True,
-        check=False,
-    )
-    assert [line.partition(",")[2] for line in result.stdout.decode().split()] == expected
-    assert result.stderr == b""
-
-
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    [
-        ("-s pr", ["-s", "price ($)"]),
-        ("-s 'pr", ["-s", "price ($)"]),
-        ("-s price\\ \\(\\$\\),a:", ["-s", "price ($),a:b=c"]),
-        ("-s a", ["-s", "a:b=c"]),
-        ("-s it", ["-s", "it's"]),
-        ("-s \\*", ["-s", "*"]),
-        ("--column price\\ \\(\\$\\)=m", ["--column", "price ($)=minmax"]),
-        ("--method=min", ["--method=minmax"]),
-    ],
-)
-def test_bash_completes_words_that_it_has_to_quote(
-    normcli: Cli, tmp_path: Path, typed: str, words: list[str]
-) -> None:
-    saved = tmp_path / "s.json"
-    normcli("fit", "-o", saved, stdin=b"price ($),a:b=c,it's,*\n1,1,1,1\n2,2,2,2\n")
-    program = tmp_path / "normcli"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m normcli "$@"\n')
-    program.chmod(0o755)
-    script = normcli("completion", "bash").text
-    told = _completed_in_bash(f"normcli transform --stats {saved} {typed}", script, tmp_path)
-    assert told[4:] == words
-
-
-def _completed_in_bash(line: str, script: str, directory: Path) -> list[str]:
-    """The words of a line that a person types in bash, with a tab at its end."""
-    told, settings = directory / "told", directory / "bashrc"
-    tell = f"tell() {{ printf '%s\\0' \"$@\" > {told}; }}"
-    settings.write_text(f"PS1=ready; PATH={directory}:$PATH\n{script}\n{tell}\n")
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execvp("bash", ["bash", "--noprofile", "--rcfile", str(settings), "-i"])
-    seen = b""
-    while not seen.endswith(b"ready"):
-        seen += os.read(terminal, 1024)
-    # The cursor goes to the start of the line, so that it is told instead of run. The ends of
-    # input behind it are for a line whose quotes are left open.
-    os.write(terminal, f"{line}\t\x01tell \nexit\n\x04\x04".encode())
-    with suppress(OSError):  # which ends it on Linux
-        while os.read(terminal, 1024):
-            pass
-    os.waitpid(pid, 0)
-    os.close(terminal)
-    return told.read_text().split("\0")[:-1]
-
-
 @pytest.mark.parametrize(
     ("command", "table", "excluded", "out"),
     [
@@ -579,23 +487,6 @@ def test_a_suffix_that_tells_of_no_format_is_told(
     told = normcli("fit-transform", data, "-o", tmp_path / name).err
     assert told.endswith(said)
     assert ("written as" in told) is bool(said)
-
-
-def test_files_are_completed_by_the_shell(data: Path) -> None:
-    for line in ("normcli fit da", "normcli transform --stats da", "normcli show da"):
-        result = subprocess.run(
-            NORMCLI,
-            env={
-                **os.environ,
-                "COMP_WORDS": line,
-                "COMP_WORD": line.split()[-1],
-                "_NORMCLI_COMPLETE": "bash_complete",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.stdout == "file,da\n"
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from normcli.formats import formats
 from normcli.pipeline import fitting
+from normcli.storage.compression import SUFFIXES
 from tests import processes
 from tests.conftest import Cli, Outcome
 from tests.processes import until
@@ -507,10 +509,11 @@ def test_statistics_and_summaries_do_not_replace_an_input(
 
 # -- faults --------------------------------------------------------------------------------
 
-SUFFIXES = ["csv", "csv.gz", "csv.zst", "csv.xz", "jsonl", "parquet", "arrow"]
+TARGETS = [each.suffixes[0].removeprefix(".") for each in formats().values()]
+TARGETS += [f"csv{suffix}" for suffix in SUFFIXES]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", TARGETS)
 @pytest.mark.parametrize("command", ["fit-transform", "fit"])
 def test_a_fault_at_any_call_of_the_system_leaves_the_old_files(
     normcli: Cli,

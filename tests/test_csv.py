@@ -40,7 +40,7 @@ CHUNKS = (None, 1, 2, 7)
 
 @dataclass
 class Memory:
-    """A source that lies in memory."""
+    """A source in memory."""
 
     data: bytes
     name: str = "t.csv"
@@ -54,7 +54,7 @@ class Memory:
 
 
 def reading(block: int) -> ExitStack:
-    """Files are read so many bytes at a time."""
+    """Read files this many bytes at a time."""
     stack = ExitStack()
     stack.enter_context(patch.object(csv_blocks, "BLOCK", block))
     stack.enter_context(patch.object(csv_blocks, "WIDE", 0))

@@ -29,8 +29,8 @@ from normcli.storage.sources import sources
 from tests.cluster import scheduler, workers
 from tests.conftest import Cli
 from tests.processes import PATIENCE, PYTHON_M, started, until
-from tests.test_explain import drawn, on_terminal
 from tests.test_fragments import SMALL, WRITERS, parts_in, succeeds, write_csv
+from tests.test_views_progress import drawn, on_terminal
 from tools.sessions import FIGURE
 
 pytest.importorskip("distributed", reason="the extra normcli[dask] is not installed")

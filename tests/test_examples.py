@@ -1,7 +1,7 @@
 """Examples that need more than the sample data run as they stand: a bucket, a cluster, a runner.
 
-Those of help texts, and commands within lines, have files of any name. What a console shows is
-the matter of test_readme.py.
+For the examples of help texts, and for commands within lines, there are files of all names that
+they use. test_readme.py tests the console blocks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON Lines: read exactly, written back byte for byte, refused in words."""
+"""JSON Lines are read exactly and come back byte for byte; bad ones are refused with a message."""
 
 import io
 import json
@@ -252,8 +252,9 @@ def test_with_the_columns_given_the_source_is_read_once():
     (chunk,) = opened.chunks()
     (x,) = chunk.numbers([0])
     assert x.parts.tolist() == [[1.5, 2.0]]
-    spliced = FORMAT.encoder(opened, [0], Style(), ReadOptions()).encode(chunk, doubled(chunk, [0]))
-    assert spliced.lines == b'{"id":"007","x":3.0}\n{"new":[1,2],"x":4.0}\n'
+    encoder = FORMAT.encoder(opened, [0], Style(), ReadOptions())
+    lines, _ = encoder.encode(chunk, doubled(chunk, [0]))
+    assert lines == b'{"id":"007","x":3.0}\n{"new":[1,2],"x":4.0}\n'
 
 
 def test_a_pipe_is_spooled_and_a_compressed_file_is_read_twice(tmp_path):
@@ -654,7 +655,7 @@ def test_nan_becomes_null_and_is_counted_and_infinity_reads_back_as_infinity():
 
 
 def test_a_column_of_the_statistics_that_no_line_has_is_told(tmp_path, normcli):
-    """It is no error, as the keys are not read ahead: a field that a row lacks is missing."""
+    """It is not an error, as the keys are not read ahead: a field that a row lacks is missing."""
     table, statistics = tmp_path / "t.jsonl", tmp_path / "s.json"
     table.write_bytes(b'{"x":1,"y":2}\n{"x":3,"y":5}\n')
     assert normcli("fit", "-q", table, "-o", statistics).code == 0

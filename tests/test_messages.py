@@ -1,4 +1,4 @@
-"""Every message that people meet, word for word, and a command that provokes it.
+"""Every message, word for word, with a command that causes it.
 
 Each command runs in a directory of its own that holds `FILES`.
 """

@@ -1,4 +1,4 @@
-"""Of several problems of a table the first is told, wherever its chunks are cut."""
+"""Of several problems in a table the first is reported, wherever its chunks are cut."""
 
 from __future__ import annotations
 
@@ -125,14 +125,14 @@ WAYS = [
 
 @dataclass(frozen=True)
 class Case:
-    """Some inputs, and what is asked of them."""
+    """Some inputs, and what is done with them."""
 
     paths: list[str]
     choice: Choice
     limit: int  # bytes of a record
 
     def fitted(self, way: Way) -> object:
-        """What a fit gives, and tells."""
+        """The result of a fit, and its report."""
         summary, options = Summary(), self._options(way)
         if way.fragment:
             pieces = fragments(sources(self.paths), options, None, way.fragment, Serial())
@@ -143,7 +143,7 @@ class Case:
         return dumps(statistics), told(summary)
 
     def scaled(self, way: Way) -> object:
-        """What a transform of the first input gives, and tells."""
+        """The result of a transform of the first input, and its report."""
         summary, rows = Summary(), b""
         options = replace(self._options(way), columns=tuple(COLUMNS))
         job = Job(Asked(STRICT), statistics=Statistics(2, NINE, STRICT), choice=self.choice)
@@ -164,13 +164,13 @@ class Case:
 
 
 def told(summary: Summary) -> str:
-    """All that a report tells, but the time; in order."""
+    """Everything in a report except the time, in order."""
     summary.bytes = None
     return json.dumps(as_json(summary))
 
 
 def outcome(work: Callable[[Way], object], way: Way) -> object:
-    """What comes of work, or its error."""
+    """The result of some work, or its error."""
     with reading(way.block), patch.object(jsonl, "BLOCK", way.block):
         try:
             return work(way)
@@ -208,7 +208,7 @@ def random_case(r: random.Random, directory: Path) -> Case:
 
 
 def assert_all_ways_agree(seed: int, directory: Path) -> None:
-    """In every tenth case processes do the work, too."""
+    """In every tenth case worker processes do the work, too."""
     r = random.Random(seed)
     case = random_case(r, directory)
     for work in (case.fitted, case.scaled):
@@ -406,7 +406,7 @@ def test_a_number_too_large_for_a_float32_is_told_by_its_place(normcli: Cli, tmp
 
 
 def test_a_column_option_is_looked_up_in_the_first_input(tmp_path: Path, normcli: Cli) -> None:
-    """What a later one lacks is told of that table, not of the option."""
+    """A column that a later input lacks is reported for that input, not for the option."""
     first, second = tmp_path / "a.csv", tmp_path / "b.csv"
     first.write_text("x,y\n1,2\n")
     second.write_text("x,z\n1,2\n")

@@ -1,4 +1,4 @@
-"""Parquet comes back as it was, and no file of it ends the process."""
+"""Parquet comes back unchanged, and no Parquet file crashes the process."""
 
 import gc
 import io

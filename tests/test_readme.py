@@ -16,7 +16,7 @@ import pytest
 from tools import picture, reference
 from tools.sessions import PAGES, ROOT, Shell, fenced, filled, says, steps
 
-NEEDED = ("awk", "bash", "make", "xz")  # by the sessions, and not on every machine
+NEEDED = ("awk", "bash", "make", "xz")  # by the examples, and not on every machine
 README = PAGES[0]
 TRY = re.compile(r"^<!-- try -->\n```sh\n.* && pip install -q \. &&\n(.*?)^```$", re.DOTALL | re.M)
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
@@ -36,10 +36,10 @@ WITH_SESSIONS = sorted(pages_with("```console\n"), key=lambda page: -len(steps(p
 
 @dataclass(frozen=True)
 class Printed:
-    """What shells print, each with a directory of its own, of which two work at a time.
+    """The output of shells, each in a directory of its own, of which two run at a time.
 
-    pages: by each command; first: by the one that the README opens with, and its exit code;
-    picture: the one in the README.
+    pages: that of each command; first: that of the block that the README opens with, and the exit
+    code; picture: the picture in the README.
     """
 
     pages: dict[Path, Future[list[str]]]
@@ -88,7 +88,7 @@ def test_a_page_shows_what_python_says(
 
 
 def test_the_commands_that_a_newcomer_pastes_show_what_they_promise(printed: Printed) -> None:
-    """Those after the installation, which tests have behind them."""
+    """Those after the installation, which the tests do not repeat."""
     (shown,) = printed.first.result()
     assert "saved in train.stats.json\n" in shown
     assert "train.stats.json: 172 rows, 5 columns" in shown
@@ -97,7 +97,7 @@ def test_the_commands_that_a_newcomer_pastes_show_what_they_promise(printed: Pri
     assert shown.endswith("exit code 3\nexit code 0\n")
 
 
-# Blocks of other kinds than the two above, and who looks at them.
+# Blocks of other kinds than the two above, and what tests them.
 CHECKED = {
     ("README.md", "sh"): 2,  # the test above; .ci/run, which has the tests run by it
     ("architecture.md", "python"): 2,  # test_house.py
@@ -106,7 +106,7 @@ CHECKED = {
     ("sidecar.md", "csv"): 1,  # test_sidecar.py
     ("sidecar.md", "json"): 1,  # test_sidecar.py
     ("stores.md", "sh"): 2,  # test_examples.py
-    ("stores.md", "text"): 1,  # test_stores.py
+    ("stores.md", "text"): 1,  # test_storage_stores.py
     ("tutorial.md", "yaml"): 1,  # test_examples.py
 }
 
@@ -161,7 +161,7 @@ def test_the_reference_has_every_command_with_an_example() -> None:
 
 
 def test_the_picture_is_of_what_the_commands_show(printed: Printed) -> None:
-    """Its words, at least: where they stand is the matter of the library that draws it."""
+    """Only the words are compared; the library that draws the picture places them."""
     assert words(picture.PICTURE.read_text()) == words(printed.picture.result())
 
 

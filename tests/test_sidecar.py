@@ -27,7 +27,7 @@ from normcli.errors import DataError, LimitError, NormcliError, SidecarError
 from normcli.methods import methods
 from normcli.methods.spelling import method_of
 from normcli.numerics.numbers import Numbers
-from normcli.numerics.total import Total
+from normcli.numerics.total import MAX_FLOATS, MAX_SCALE, Total
 from normcli.sidecar.model import GroupStatistics, Statistics
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.moments import Moments
@@ -175,7 +175,13 @@ def test_the_schema_is_a_draft_2020_12_schema_and_describes_every_field():
 
 def test_the_schema_that_ships_is_that_of_the_program():
     shipped = Path(sidecar.__file__).with_name("schema.json")
-    assert json.loads(shipped.read_text("utf-8")) == sidecar.schema()
+    assert shipped.read_text("utf-8") == json.dumps(sidecar.schema(), indent=2) + "\n"
+
+
+def test_the_schema_allows_as_long_sums_as_the_program_makes():
+    kinds = sidecar.schema()["$defs"]
+    assert kinds["total"]["maxItems"] == MAX_FLOATS
+    assert kinds["scale"]["maximum"] == MAX_SCALE
 
 
 def test_a_sidecar_of_version_1_is_read_and_has_no_field_of_version_2():

@@ -1,1 +1,1 @@
-"""What makes the parts of the documentation that come from the program: ``python -m tools``."""
+"""``python -m tools`` generates the parts of the documentation that come from the program."""

@@ -1,4 +1,4 @@
-"""Rewrite what the documentation takes from the program: sessions, reference, picture, schema."""
+"""Regenerate the examples, the reference, the picture and the schema of the sidecar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA = ROOT / "normcli" / "sidecar" / "schema.json"
 
 
 def main() -> None:
-    """Rewrite all of it."""
+    """Regenerate all of them."""
     for page in PAGES:
         with tempfile.TemporaryDirectory() as directory:
             text = page.read_text()

@@ -1,4 +1,4 @@
-"""The picture of a terminal session in the README, taken from a real one."""
+"""The picture in the README: a terminal session, drawn from the output of real commands."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def picture(shell: Shell) -> str:
         console.print(Text.from_ansi(on_a_terminal(command, shell)), end="")
         console.print()
     svg = console.export_svg(title="normcli", unique_id="session")
-    # it asks for fonts from elsewhere, which pictures in a page may not load
+    # it refers to fonts on another server, which a picture in a page may not load
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 def on_a_terminal(command: str, shell: Shell) -> str:
-    """What a command shows on a terminal of `WIDTH` columns, colours included."""
+    """The output of a command on a terminal of `WIDTH` columns, colours included."""
     ours, theirs = pty.openpty()
     ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
     environment = {**shell.environment, "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
@@ -63,5 +63,5 @@ def on_a_terminal(command: str, shell: Shell) -> str:
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 1 << 16)
-    except OSError:  # Linux says so where the other end is closed
+    except OSError:  # on Linux, if the other end is closed
         return b""

@@ -1,4 +1,4 @@
-"""The sessions of a page: its ``console`` blocks, and what their commands print."""
+"""The examples of a page: its ``console`` blocks, and the output of their commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIGURE = re.compile(r"\b\d[\d.e+-]* (?=(?:ms|s|MB/s|GB/s)\b)")
 
 @dataclass(frozen=True)
 class Step:
-    """A command, as it is typed after ``$`` and ``>``, and what it prints."""
+    """A command, as it is typed after ``$`` and ``>``, and its output."""
 
     command: str
     output: str
@@ -31,12 +31,12 @@ class Step:
 
 
 def fenced(language: str) -> re.Pattern[str]:
-    """A fenced block of a language; its group 1 is what it holds."""
+    """A pattern for a fenced block of a language; its group 1 is the content."""
     return re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def steps(page: str) -> list[Step]:
-    """The steps of all sessions in the text of a page, in order."""
+    """The steps of all ``console`` blocks of a page, in order."""
     return [step for block in fenced("console").findall(page) for step in _steps(block)]
 
 
@@ -51,10 +51,10 @@ def _steps(block: str) -> list[Step]:
 
 
 class Shell:
-    """A shell in a directory that holds a copy of the sample data, with normcli on its path."""
+    """A shell in a directory with a copy of the sample data, and normcli on its path."""
 
     def __init__(self, directory: Path) -> None:
-        """Copy the sample data, and put a normcli of this checkout in reach."""
+        """Copy the sample data, and put normcli of this checkout on the path."""
         self.directory = directory
         shutil.copytree(ROOT / "sample_data", directory / "sample_data")
         scripts = directory / ".bin"
@@ -70,7 +70,7 @@ class Shell:
         }
 
     def run(self, command: str) -> str:
-        """What a command prints, on stdout and stderr; raises RuntimeError where it is a bug."""
+        """The output of a command, stdout and stderr; raises RuntimeError if normcli has a bug."""
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command],
             cwd=self.directory,
@@ -87,7 +87,7 @@ class Shell:
 
 
 def says(expected: str, printed: str) -> bool:
-    """Does a page tell what was printed? Times may differ; after ``...`` nothing matters."""
+    """Is this what was printed? Times may differ; what follows ``...`` is not compared."""
     expected, printed = (FIGURE.sub("0 ", text) for text in (expected, printed))
     if expected.endswith("...\n"):
         return printed.startswith(expected.removesuffix("...\n"))
@@ -95,7 +95,7 @@ def says(expected: str, printed: str) -> bool:
 
 
 def filled(page: str, shell: Shell) -> str:
-    """The page with what its commands print now, wherever it says something else."""
+    """The page, with the present output of its commands."""
 
     def fill(block: re.Match[str]) -> str:
         done = []

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-from normcli.cli.command import Helpful, usage_in_words
+from normcli.cli.command import Helpful
 from normcli.errors import UsageError
 from normcli.words import did_you_mean, printable
 
@@ -58,13 +58,6 @@ class Commands(Helpful, click.Group):
         """Write the list of commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what stands before the command; raises UsageError."""
-        if not args:
-            return super().parse_args(ctx, args)  # which shows the help
-        with usage_in_words(ctx):
-            return super().parse_args(ctx, args)
 
     def format_common(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what -h lists: the commands."""

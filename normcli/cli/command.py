@@ -18,6 +18,7 @@ DETAIL = re.compile(r"; [^[]*?(?=\.?(  \[|$))")  # what follows a semicolon, up 
 SHORT_DEFAULT = re.compile(r"\[default: ([^]]{1,25}\])?")
 
 F = TypeVar("F", bound=Callable[..., Any])
+Entry = tuple[tuple[str, ...], dict[str, Any]]  # the names of an option, and click's settings
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -104,20 +105,11 @@ def _in_words(error: click.UsageError, ctx: click.Context) -> str:
 
 
 class Grouped(click.Option):
-    """An option that is listed under a heading.
-
-    help: the text for --help, or a function that returns it.
-    """
+    """An option that is listed under a heading."""
 
     def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
         self.group = group
-        self._help: str | Callable[[], str] = kwargs.pop("help")
         super().__init__(*args, **kwargs)
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Names and help."""
-        self.help = self._help if isinstance(self._help, str) else self._help()
-        return super().get_help_record(ctx)
 
 
 class Described(click.Argument):
@@ -134,7 +126,7 @@ class Described(click.Argument):
 
 
 class Helpful(click.Command):
-    """A command with a short help, -h, and a complete one, --help.
+    """A command with a short help, -h, and a complete one, --help; its errors are in our words.
 
     common: the names of the options that -h shows, in their order; empty: all of them.
     """
@@ -146,6 +138,13 @@ class Helpful(click.Command):
         settings: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
         help_ = "Show the most common options and exit."
         self.params.append(click.Option(["-h"], callback=_show_short, help=help_, **settings))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; raises UsageError."""
+        if not args and self.no_args_is_help:
+            return super().parse_args(ctx, args)  # which shows the help
+        with usage_in_words(ctx):
+            return super().parse_args(ctx, args)
 
     def short(self, ctx: click.Context) -> str:
         """The text for -h."""
@@ -180,12 +179,7 @@ def _record(parameter: click.Parameter, ctx: click.Context) -> tuple[str, str]:
 
 
 class Command(Helpful):
-    """A command that lists its options in groups, and refuses wrong ones in our words."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; raises UsageError."""
-        with usage_in_words(ctx):
-            return super().parse_args(ctx, args)
+    """A command that lists its options in groups."""
 
     def get_help(self, ctx: click.Context) -> str:
         """The text for --help."""
@@ -203,7 +197,7 @@ class Command(Helpful):
                 formatter.write_dl(records)
 
 
-def group(title: str, *options: tuple[tuple[str, ...], dict[str, Any]]) -> Callable[[F], F]:
+def group(title: str, *options: Entry) -> Callable[[F], F]:
     """A decorator that adds options to a command, under one heading."""
 
     def decorate(function: F) -> F:
@@ -219,12 +213,7 @@ def argument(name: str, metavar: str, help_: str, **settings: Any) -> Callable[[
     return click.argument(name, cls=Described, metavar=metavar, help=help_, **settings)
 
 
-def option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """One option for `group`: its names, and click's settings."""
-    return names, settings
-
-
-def entry(shown: str, help_: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+def entry(shown: str, help_: str, **settings: Any) -> Entry:
     """One option for `group`, written as --help shows it: ``-o, --output FILE``, and its help.
 
     Its value is one of `KINDS`, one of the words in ``[error|skip]``, or text; a flag has none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import (
@@ -15,6 +16,8 @@ from click.shell_completion import (
 )
 
 from normcli.cli.command import Command
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -99,30 +102,21 @@ def columns(
     return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
 
 
-def methods(
-    ctx: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The methods whose names begin with what was typed."""
-    from normcli.methods import methods
-
-    return [CompletionItem(name) for name in methods() if name.startswith(incomplete)]
-
-
-def formats(
-    ctx: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The formats whose names begin with what was typed."""
-    from normcli.formats import formats
-
-    return [CompletionItem(name) for name in formats() if name.startswith(incomplete)]
+def among(names: Callable[[], Iterable[str]]) -> Completer:
+    """Completes one of some names."""
+    return lambda ctx, parameter, incomplete: [
+        CompletionItem(name) for name in names() if name.startswith(incomplete)
+    ]
 
 
 def column_methods(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The columns that begin with what was typed; after ``COLUMN=`` the methods."""
+    from normcli.methods import methods
+
     column, equals, method = incomplete.partition("=")
     if not equals:
         return columns(ctx, parameter, incomplete)
-    found = methods(ctx, parameter, method)
+    found = among(methods)(ctx, parameter, method)
     return [CompletionItem(f"{column}={each.value}") for each in found]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from normcli.cli.fitting import fit_tables
 from normcli.cli.run import Run
-from normcli.cli.scale import fitted
+from normcli.cli.scale import chosen, fitted
 from normcli.engines.fragments import SIZE, Fragment, fragments
 from normcli.engines.local import Engine, Serial
 from normcli.formats import format_named
@@ -35,7 +35,9 @@ def scale(run: Run, job: Job) -> None:
     """Scale all sources to a directory of parts."""
     options = options_for_parts(job, run.sources, run.request.reading, run.request.writing)
     with _cluster(run) as dask:
-        _write(run, job, _cut(run, dask, options), dask)
+        cut = _cut(run, dask, options)
+        job, left = chosen(job, cut[0].open(), lambda asked: _fit(run, asked, cut, dask))
+        _write(run, job, cut, dask, left)
 
 
 def fit_and_scale(run: Run, asked: Asked, job: Job) -> None:
@@ -50,13 +52,14 @@ def fit_and_scale(run: Run, asked: Asked, job: Job) -> None:
 def _cluster(run: Run) -> Iterator[Engine | None]:
     """The Dask cluster that was asked for, or None."""
     work = run.request.work
-    with ExitStack() as stack:
-        engine = None
-        if work.dask:
-            from normcli.engines.dask import dask
+    if not work.dask:
+        yield None
+        return
+    from normcli.engines.dask import dask
 
-            with run.note("waiting for Dask"):
-                engine = stack.enter_context(dask(work.scheduler, work.jobs, run.tick))
+    with ExitStack() as stack:
+        with run.note("waiting for Dask"):
+            engine = stack.enter_context(dask(work.scheduler, work.jobs, run.tick))
         yield engine
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from normcli.cli import completion
-from normcli.cli.command import F, Number, Whole, group
-from normcli.cli.command import option as option_of
+from normcli.cli.command import Entry, F, Number, Whole, entry, group
 from normcli.errors import NormcliError, UsageError
 from normcli.methods import DEFAULT, methods
 from normcli.methods.base import Option
@@ -31,36 +30,30 @@ def method_options(
     keeps: there is a --stats, whose method is the default.
     """
     found: dict[str, list[tuple[str, Option]]] = {}
-    for method in methods().values():
-        for option in method.options:
-            if not option.spelled and (
-                option.fits or not (fits or inverts) or (inverts and option.inverts)
-            ):
-                found.setdefault(option.name, []).append((method.name, option))
+    for method, option in _all_options():
+        if option.fits or not (fits or inverts) or (inverts and option.inverts):
+            found.setdefault(option.name, []).append((method, option))
     default = "that of --stats" if keeps else DEFAULT
     options = [
-        option_of(
-            "--method",
-            metavar="METHOD[:ARGS]",
-            shell_complete=completion.methods,
-            help="How to scale, such as minmax:-1,1 or log1p+zscore; normcli methods lists all.  "
+        entry(
+            "--method METHOD[:ARGS]",
+            "How to scale, such as minmax:-1,1 or log1p+zscore; normcli methods lists all.  "
             f"[default: {default}]",
+            shell_complete=completion.among(methods),
         ),
-        option_of(
-            "--column",
-            "column",
+        entry(
+            "--column NAMES=METHOD[:ARGS]",
+            "Another method for some columns: a name, or names and globs separated by commas, "
+            "such as age,q*=minmax:-1,1.",
             multiple=True,
-            metavar="NAMES=METHOD[:ARGS]",
             shell_complete=completion.column_methods,
-            help="Another method for some columns: a name, or names and globs separated by "
-            "commas, such as age,q*=minmax:-1,1.",
         ),
     ]
     options += [_method_option(owners) for owners in found.values()]
     return group("Method", *options)
 
 
-def _method_option(owners: list[tuple[str, Option]]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _method_option(owners: list[tuple[str, Option]]) -> Entry:
     """One option of the command line, which several methods may have: each checks its value."""
     _, option = owners[0]
     kinds: dict[str | tuple[str, ...], dict[str, Any]] = {
@@ -73,7 +66,7 @@ def _method_option(owners: list[tuple[str, Option]]) -> tuple[tuple[str, ...], d
     words = dict.fromkeys(word for _, each in owners for word in each.kind)
     kind = kinds.get(option.kind) or {"type": click.Choice(list(words))}
     told = [f"{', '.join(names)}: {text}" for text, names in _by_help(owners).items()]
-    return option_of(f"--{option.name}", help="  ".join(told), **kind)
+    return (f"--{option.name}",), {"help": "  ".join(told), **kind}
 
 
 def _by_help(owners: list[tuple[str, Option]]) -> dict[str, list[str]]:
@@ -100,8 +93,9 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
     for option_name, value in given.items():
         fields = {option.name: option for option in method.options}
         if option_name not in fields:
+            owners = [owner for owner, option in _all_options() if option.name == option_name]
             raise UsageError(
-                f"--{option_name} belongs to --method {' or '.join(_owners(option_name))}; "
+                f"--{option_name} belongs to --method {' or '.join(owners)}; "
                 f"the method here is {method.spelling}"
             )
         changes[fields[option_name].field] = _value(fields[option_name], value)
@@ -111,24 +105,15 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
     return Asked(method, columns, own)
 
 
-def _owners(option: str) -> list[str]:
-    """The methods that have an option."""
-    return [
-        method.name
-        for method in methods().values()
-        if any(o.name == option and not o.spelled for o in method.options)
-    ]
+def _all_options() -> list[tuple[str, Option]]:
+    """The options that are given by their names, each with its method."""
+    return [(m.name, o) for m in methods().values() for o in m.options if not o.spelled]
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     """The options of methods that were given."""
-    names = {
-        option.name
-        for method in methods().values()
-        for option in method.options
-        if not option.spelled
-    }
-    found = {name: values.get(name.replace("-", "_")) for name in sorted(names)}
+    names = sorted({option.name for _, option in _all_options()})
+    found = {name: values.get(name.replace("-", "_")) for name in names}
     return {name: value for name, value in found.items() if value not in (None, ())}
 
 

@@ -27,7 +27,7 @@ FIELD = re.compile(r"\w+(, \w+)*: ")  # opens the part of a docstring about para
     "[NAME]",
     "The method to describe. Without it, all methods are listed.",
     required=False,
-    shell_complete=completion.methods,
+    shell_complete=completion.among(methods),
 )
 def command(name: str | None) -> None:
     """List the methods, or describe one of them.
@@ -98,5 +98,5 @@ def _definition(method: type[Method]) -> str:
 
 def _needs(method: type[Method]) -> str:
     """The statistics that a method uses by default."""
-    recipes = method_of(method.examples[0]).with_statistics(True).needs("")
+    recipes = method_of(method.examples[0]).with_statistics().needs("")
     return " and ".join(recipe.name for recipe in recipes) or NO_FIT

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
-
-from normcli.cli.command import F, Whole, argument, entry, group, option
-from normcli.cli.completion import columns, formats
+from normcli.cli.command import Entry, F, Whole, argument, entry, group
+from normcli.cli.completion import among, columns
 from normcli.errors import UsageError
+from normcli.formats import formats, options
 from normcli.formats.base import ReadOptions
 
 if TYPE_CHECKING:
@@ -38,13 +37,6 @@ def sidecars_argument(metavar: str) -> Callable[[F], F]:
     return argument("sidecars", metavar, help_, nargs=-1, required=True)
 
 
-def _formats() -> str:
-    from normcli.formats import formats as all_formats
-
-    known = ", ".join(all_formats())
-    return f"Format of the input: {known}.  [default: by its first bytes, or its suffix]"
-
-
 column_options = group(
     "Columns",
     entry(
@@ -65,47 +57,34 @@ column_options = group(
 
 def read_options(function: F) -> F:
     """The options of the input: those of all formats, and those that the formats declare."""
-    from normcli.formats import options
-
     declared = [_declared(each) for each in options()]
     limits = [each for each in declared if each[0][-1].startswith("--max-")]
     return group(
         "Input",
-        option("--from", "from_", metavar="FORMAT", shell_complete=formats, help=_formats),
-        *(each for each in declared if each not in limits),
-        option(
-            "--on-inf",
-            type=click.Choice(["error", "ignore"]),
-            default="error",
-            show_default=True,
-            help="Infinite numbers: stop, or leave them out and as they are.",
+        entry(
+            "from_ --from FORMAT",
+            f"Format of the input: {', '.join(formats())}.  "
+            "[default: by its first bytes, or its suffix]",
+            shell_complete=among(formats),
         ),
-        option(
-            "--on-bad-row",
-            type=click.Choice(["error", "skip"]),
+        *(each for each in declared if each not in limits),
+        entry(
+            "--on-inf [error|ignore]",
+            "Infinite numbers: stop, or leave them out and as they are.",
             default="error",
-            show_default=True,
-            help="Rows with too many or too few cells, or text for a number: stop, or skip and "
-            "tell.",
+        ),
+        entry(
+            "--on-bad-row [error|skip]",
+            "Rows with too many or too few cells, or text for a number: stop, or skip and tell.",
+            default="error",
         ),
         *limits,
-        option(
-            "--max-columns",
-            type=Whole(),
-            default=1 << 15,
-            metavar="N",
-            help="Most columns of a table.  [default: 32768]",
-        ),
-        option(
-            "--chunk-rows",
-            type=Whole(),
-            metavar="N",
-            help="Rows worked on at a time.  [default: a few MB]",
-        ),
+        entry("--max-columns N", "Most columns of a table.  [default: 32768]", default=1 << 15),
+        entry("--chunk-rows N", "Rows worked on at a time.  [default: a few MB]"),
     )(function)
 
 
-def _declared(declared: Option[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _declared(declared: Option[Any]) -> Entry:
     """An option that a format declares, for `group`."""
     names = [f"-{declared.letter}"] if declared.letter else []
     settings: dict[str, Any] = {"default": declared.default}
@@ -117,7 +96,7 @@ def _declared(declared: Option[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
         case tuple():
             settings["multiple"] = True
     settings |= {"help": declared.help, "metavar": declared.metavar}
-    return option(*names, f"--{declared.name}", **settings)
+    return (*names, f"--{declared.name}"), settings
 
 
 _max_sidecar = entry(
@@ -148,7 +127,7 @@ output_options = group(
     entry(
         "--to FORMAT",
         "Format of the output; see --from.  [default: by its suffix, else as the input]",
-        shell_complete=formats,
+        shell_complete=among(formats),
     ),
     entry(
         "--output-dir DIR",
@@ -261,18 +240,11 @@ def either(one: str, other: str) -> str:
 
 
 def read_options_of(values: Values) -> ReadOptions:
-    """The options of the input."""
+    """The options of the input; of those of formats, the ones that are not the default."""
+    declared = [(each, values[each.name.replace("-", "_")]) for each in options()]
     return ReadOptions(
-        _given(values),
+        {each.name: value for each, value in declared if value != each.default},
         skip_bad_rows=values["on_bad_row"] == "skip",
         chunk_rows=values["chunk_rows"],
         max_columns=values["max_columns"],
     )
-
-
-def _given(values: Values) -> dict[str, Any]:
-    """The values of the options of formats that are not the default, by name."""
-    from normcli.formats import options
-
-    values_of = {each: values[each.name.replace("-", "_")] for each in options()}
-    return {each.name: value for each, value in values_of.items() if value != each.default}

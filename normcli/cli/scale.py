@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import click
 
@@ -17,9 +18,12 @@ from normcli.formats.base import Table
 from normcli.methods import DEFAULT
 from normcli.methods.spelling import Asked, method_of
 from normcli.pipeline import Job, Scaling, files, fit, refuse_absent
+from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.storage.sources import Source, sources
 from normcli.words import did_you_mean, printable
+
+Fit = Callable[[Asked], tuple[Statistics, Summary]]
 
 
 def scale(request: Request, *, inverse: bool = False) -> None:
@@ -32,20 +36,13 @@ def scale(request: Request, *, inverse: bool = False) -> None:
         fragments.scale(run, job)
         return
     table = files.open_for(job, run.sources[0], request.reading, request.writing)
-    left: dict[str, str] | None = None
-    if job.statistics is None:
-        refuse_absent(table, job.choice, job.asked)
-        if job.asked.only:
-            named = tuple(job.methods(table.columns).own)
-            job = replace(job, choice=replace(job.choice, select=named))
-        elif not job.choice.select:
-            job, left = _numbers_only(run, table, job)
+    job, left = chosen(job, table, partial(_fit_once, run, table))
     _write(run, table, job, left)
 
 
 def fit_and_scale(request: Request) -> None:
     """Scale the input by its own statistics."""
-    asked = mo.methods_of(request.methods).with_statistics(False)
+    asked = mo.methods_of(request.methods)
     job, run = _job_of(request, asked), _begun(request)
     if request.is_cut:
         from normcli.cli import fragments
@@ -59,20 +56,42 @@ def fit_and_scale(request: Request) -> None:
     _write(run, table, fitted(job, statistics), seen.left)
 
 
+def chosen(job: Job, table: Table, fit: Fit) -> tuple[Job, dict[str, str] | None]:
+    """The job for the columns that it is about, and why others are left, if that was looked at.
+
+    Where there are no statistics, these are the columns with a method of their own, or all of
+    numbers.
+
+    table: one of the tables of the job. fit: reads all of them.
+    """
+    if job.statistics is not None:
+        return job, None
+    refuse_absent(table, job.choice, job.asked)
+    if job.asked.only:
+        return _of_columns(job, job.methods(table.columns).own), None
+    if job.choice.select:
+        return job, None
+    statistics, seen = fit(Asked(method_of(DEFAULT)))
+    return _of_columns(job, statistics.columns), seen.left
+
+
+def _of_columns(job: Job, names: Iterable[str]) -> Job:
+    return replace(job, choice=replace(job.choice, select=tuple(names), exclude=()))
+
+
 def fitted(job: Job, statistics: Statistics) -> Job:
     """The job with the statistics of its input, for the columns that these have."""
-    choice = replace(job.choice, select=tuple(statistics.columns), exclude=())
-    return replace(job, statistics=statistics, choice=choice)
+    return replace(_of_columns(job, statistics.columns), statistics=statistics)
 
 
 def _job(request: Request, *, inverse: bool) -> Job:
     """The job with the methods and statistics that are asked for; raises UsageError."""
     kept = request.statistics()
-    asked = mo.methods_of(request.methods, kept).with_statistics(kept is not None)
+    asked = mo.methods_of(request.methods, kept)
     if kept is not None:
-        return _job_of(request, asked, kept)
+        return _job_of(request, asked.with_statistics(), kept)
     asked = replace(asked, only=bool(asked.columns) and not request.methods["method"])
-    if inverse or any(method.needs_fit() for method in asked.all()):
+    if any(method.needs_fit() for method in asked.all()):
         verb = "inverse" if inverse else "transform"
         raise UsageError(
             f"{verb} needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
@@ -128,17 +147,11 @@ def _refuse_files_in_directory(request: Request, found: Sequence[Source]) -> Non
     refuse_names_of_parts(directory, {option: name for option, name in others.items() if name})
 
 
-def _numbers_only(run: Run, table: Table, job: Job) -> tuple[Job, dict[str, str]]:
-    """The job for the columns that hold numbers only, and why the others are left alone.
-
-    The input is read for that.
-    """
+def _fit_once(run: Run, table: Table, asked: Asked) -> tuple[Statistics, Summary]:
+    """The statistics of the only source of a run, which is kept for another pass."""
     source = run.sources[0].spooled()
     with run.bar("choosing") as bar:
-        tables = [bar.begin(source, table)]
-        statistics, seen = fit(tables, job.choice, Asked(method_of(DEFAULT)), summary=bar.summary)
-    choice = replace(job.choice, select=tuple(statistics.columns))
-    return replace(job, choice=choice), seen.left
+        return fit([bar.begin(source, table)], run.request.choice, asked, summary=bar.summary)
 
 
 def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = None) -> None:
@@ -149,7 +162,8 @@ def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = No
     Raises: NormcliError where it has changed since then.
     """
     request, (source,) = run.request, run.sources
-    scaling = files.prepare(table, job, request.reading, request.writing)
+    format_ = request.writing.format_for(table.format)
+    scaling = Scaling.prepare(table, job, format_, request.reading.options)
     if run.explains(scaling, left or {}):
         return
     with run.bar("restoring" if job.inverse else "scaling") as bar:

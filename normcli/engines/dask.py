@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from normcli.engines.local import Item, Result, Results, signals_held
 from normcli.engines.memory import keep_freed_memory
 from normcli.errors import NormcliError, UsageError
 from normcli.words import shown
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster, Security
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 ANSWER = 10  # seconds within which a scheduler must answer
 PATIENCE = 60  # seconds to wait if there is no worker: a cluster may still be growing
@@ -49,9 +46,7 @@ class Dask:
     client: Client
     idle: Callable[[], None] | None = None
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item, as `Engine.map`.
 
         Raises: NormcliError also if the scheduler is lost, no worker is left, or one item has
@@ -208,10 +203,15 @@ def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
 
     security: has its own keys; otherwise other users of the machine could send work too.
     """
+    from multiprocessing import resource_tracker
+
     from distributed import LocalCluster
 
     try:
-        with _undisturbed():
+        # A terminal sends Ctrl-C to all processes, but this one must end the others, and must
+        # know all of them: what is started here inherits what is blocked.
+        resource_tracker.ensure_running()  # else the first worker starts it, which unblocks Ctrl-C
+        with signals_held():
             cluster = LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
@@ -231,24 +231,6 @@ def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
         yield cluster
     finally:
         cluster.close(timeout=ANSWER)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM until the end; processes started in between never see them.
-
-    A terminal sends Ctrl-C to all processes, but this one must end the others, and must know
-    all of them. Threads and processes that are started here inherit what is blocked.
-    """
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # else the first worker starts it, which unblocks Ctrl-C
-    waiting = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
 
 
 async def _greet(address: str, security: dict[str, Any]) -> None:

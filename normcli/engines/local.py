@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Results = Generator[Result, None, None]
 
 MOST_JOBS = 256  # more would produce results faster than they can be written
 SLOT = 32 << 20  # bytes of shared memory for the payload of one result; allocated as needed
@@ -33,9 +34,7 @@ AHEAD = 2  # items of a worker: one in progress, and one that waits or is done
 class Engine(Protocol):
     """An ordered map: results come in the order of the items, whichever worker made them."""
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item; close the generator to end early.
 
         The first item whose work fails raises its error, after the results before it. The
@@ -48,9 +47,7 @@ class Engine(Protocol):
 class Serial:
     """One after the other, in this process."""
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item."""
         yield from map(work, items)
 
@@ -62,50 +59,30 @@ class Overlapped:
     For work that mostly runs without Python's lock.
     """
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item."""
         with contextlib.closing(_ahead(items)) as ready:
             yield from _ahead(map(work, ready))
 
 
-def _ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """The items; while one is used, a thread prepares the next."""
-    ready: queue.Queue[Iterator[Item]] = queue.Queue(maxsize=1)
-    stopped = threading.Event()
-    thread = threading.Thread(target=_make, args=(items, ready, stopped), daemon=True)
-    thread.start()
-    try:
-        while found := list(ready.get()):
-            yield found[0]
-    finally:
-        stopped.set()
-        while thread.is_alive():
-            with contextlib.suppress(queue.Empty):  # it may be waiting for space
-                ready.get_nowait()
-            thread.join(0.01)
+def _ahead(items: Iterable[Item]) -> Results[Item]:
+    """The items; while one is used, a thread prepares the next ones: one is ready, one is made."""
+    from concurrent.futures import ThreadPoolExecutor
 
-
-def _make(
-    items: Iterable[Item], ready: queue.Queue[Iterator[Item]], stopped: threading.Event
-) -> None:
-    """Put each item in `ready` as an iterator: of one item, empty at the end, or raising."""
     waiting = iter(items)
-    more = True
-    while more and not stopped.is_set():
+
+    def make() -> list[Item]:
+        return list(islice(waiting, 1))
+
+    with ThreadPoolExecutor(1) as pool:
+        ready = deque(pool.submit(make) for _ in range(2))
         try:
-            found = list(islice(waiting, 1))
-            more = bool(found)
-            ready.put(iter(found))
-        except BaseException as error:  # raised by whoever takes it
-            more = False
-            ready.put(_raising(error))
-
-
-def _raising(error: BaseException) -> Iterator[Any]:
-    raise error
-    yield
+            while found := ready.popleft().result():
+                ready.append(pool.submit(make))
+                yield found[0]
+        finally:
+            for each in ready:
+                each.cancel()
 
 
 @dataclass(frozen=True)
@@ -118,9 +95,7 @@ class Processes:
 
     jobs: int
 
-    def map(
-        self, work: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
         """`work` of every item; for a few items no process is started.
 
         The first is done here before the next is requested: the workers inherit what it
@@ -131,9 +106,7 @@ class Processes:
         if failed:
             raise failed[0]
 
-    def _map(
-        self, work: Callable[[Item], Result], waiting: Iterator[Item]
-    ) -> Generator[Result, None, None]:
+    def _map(self, work: Callable[[Item], Result], waiting: Iterator[Item]) -> Results[Result]:
         yield from map(work, islice(waiting, 1))
         first = list(islice(waiting, self.jobs + 1))
         if len(first) <= self.jobs or not can_fork():
@@ -203,7 +176,7 @@ class _Worker:
             inherited = [self.pipe, *(other.pipe for other in others)]
             arguments = (work, theirs, self.memory, inherited)
             self.process: ForkProcess = context.Process(target=_work, args=arguments, daemon=True)
-            with _signals_held():
+            with signals_held():
                 self.process.start()
         except OSError as error:
             raise NormcliError(
@@ -246,8 +219,8 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let no signal reach a new process before it has set its signal handlers."""
+def signals_held() -> Iterator[None]:
+    """Let no Ctrl-C or SIGTERM reach a new process before it has set its signal handlers."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         yield

@@ -193,6 +193,7 @@ class Table(Contract, abstract=True):
     _: KW_ONLY
     others: dict[int, str] = field(default_factory=dict)  # position -> a type that is not numbers
     partition: tuple[str, ...] = ()  # columns whose values are in its path
+    share_read: float | None = None  # how much, from 0 to 1; None to ask its source
 
     @abstractmethod
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:
@@ -205,11 +206,6 @@ class Table(Contract, abstract=True):
     @property
     def total_rows(self) -> int | None:
         """How many rows there are; None where that is not known before they are read."""
-        return None
-
-    @property
-    def share_read(self) -> float | None:
-        """How much of it has been read, from 0 to 1; None to ask its source."""
         return None
 
     @abstractmethod

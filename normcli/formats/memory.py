@@ -54,7 +54,6 @@ class MemoryTable(ArrowTable):
     data: pa.Table = field(kw_only=True)
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:
-        """All rows."""
         yield ArrowChunk(self.name, (Segment(None, self.data),))
 
 
@@ -65,7 +64,6 @@ class MemoryEncoder(Encoder):
     style: Style
 
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> pa.Table:
-        """The rows as an Arrow table."""
         return chunk.to_arrow(replaced, self.style)
 
 
@@ -76,7 +74,6 @@ class MemoryWriter(Writer):
         self.tables: list[pa.Table] = []
 
     def write(self, payload: pa.Table) -> None:
-        """Keep some rows."""
         self.tables.append(payload)
 
 
@@ -91,7 +88,6 @@ class Memory(Output):
     def encoder(
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
     ) -> MemoryEncoder:
-        """The encoder."""
         return MemoryEncoder(style)
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> MemoryWriter:

@@ -88,9 +88,9 @@ class Method(ABC):
         """The statistics that a run in training leaves for later runs; none by default."""
         return ()
 
-    def needs_fit(self, column: str = "") -> bool:
+    def needs_fit(self) -> bool:
         """Does it need anything that has to be fitted?"""
-        return not self.given and bool(self.needs(column))
+        return not self.given and bool(self.needs(""))
 
     @property
     def before(self) -> tuple[Method, ...]:
@@ -138,8 +138,8 @@ class Method(ABC):
         """The method with the parameters of one column."""
         return self
 
-    def with_statistics(self, given: bool) -> Self:
-        """The method with its defaults decided, which may depend on statistics being given."""
+    def with_statistics(self) -> Self:
+        """The method with its defaults decided, for a run in which statistics are given."""
         return self
 
     @property
@@ -190,7 +190,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def given_numbers(method: Method, *wanted: str) -> Mapping[str, float]:
-    """The numbers that were given by hand; raises UsageError where they are not the `wanted`."""
+    """The numbers that were given by hand; raises UsageError unless they are the `wanted` ones."""
     if set(method.given) != set(wanted):
         has, needs = (" and ".join(names) or "none" for names in (method.given, wanted))
         raise UsageError(f"{method.name}: {has} given by hand, but it takes {needs} together.")

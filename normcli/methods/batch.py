@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from sys import float_info
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from normcli.errors import CellError, UsageError
@@ -19,6 +20,7 @@ from normcli.methods.base import (
     whole_number,
 )
 from normcli.methods.mapping import (
+    SMALL,
     Affine,
     AffineMapping,
     Unfitted,
@@ -31,7 +33,18 @@ from normcli.methods.mapping import (
 )
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.zscore import center
-from normcli.numerics.doubles import blockwise, in_units, not_finite, standardized
+from normcli.numerics.doubles import (
+    blockwise,
+    difference,
+    in_units,
+    inverse_root,
+    nearest,
+    not_finite,
+    pair,
+    product,
+    root,
+    scaled,
+)
 from normcli.numerics.numbers import Scaled
 from normcli.numerics.total import Exact
 from normcli.statistics.batching import Batching
@@ -48,14 +61,14 @@ LAST_BATCH = ("keep", "merge", "drop", "error")
 
 @dataclass(frozen=True)
 class Normalized(AffineMapping):
-    """x -> gamma * (x - mean) / deviation + beta.
+    """x -> gamma * (x - mean) / deviation + beta, within 3 ulp of the larger of the two terms.
 
-    deviation: sqrt(var + eps); variance: var as a formula shows it.
+    deviation: sqrt(var + eps), to 127 bits; variance: var as a formula shows it.
     """
 
     mean: Exact
     variance: str
-    deviation: float
+    deviation: Fraction
     eps: float
     gamma: float
     beta: float
@@ -64,25 +77,30 @@ class Normalized(AffineMapping):
     def of(cls, column: ColumnStatistics, eps: float, gamma: float, beta: float) -> Self:
         """By the mean and the biased variance of a column."""
         try:
-            variance = column.variance() or 0.0
-            shown, deviation = spelled(variance), math.sqrt(variance + eps)
+            variance = Fraction(column.variance() or 0.0)
+            shown = spelled(variance)
         except OverflowError:
             std = column.std() or 0.0
-            shown, deviation = f"{spelled(std)}**2", math.hypot(std, math.sqrt(eps))
-        return cls(center(column), shown, deviation, eps, gamma, beta)
+            variance, shown = Fraction(std) ** 2, f"{spelled(std)}**2"
+        return cls(center(column), shown, root(variance + Fraction(eps)), eps, gamma, beta)
 
     @cached_property
     def affine(self) -> Affine:  # made once: exact fractions take time
         """(x - mean) * (gamma / deviation) + beta."""
-        slope = Fraction(self.gamma) / Fraction(self.deviation)
+        slope = Fraction(self.gamma) / self.deviation
         return Affine(Fraction(self.mean), slope, Fraction(self.beta))
 
     def kernel(self, x: Numbers) -> Floats:
-        """N numbers normalized."""
-        origin = in_units(Fraction(self.mean), x.scale)
+        """N numbers normalized; NaN where the slope is too small for float64."""
+        import numpy as np
+
+        slope = nearest(self.affine.slope / Fraction(10) ** x.scale)
+        if self.gamma and abs(slope) < float_info.min:
+            return np.full(len(x), math.nan)
+        origin = in_units(self.affine.center, x.scale)
 
         def kernel(cells: slice) -> Floats:
-            return self.gamma * standardized(x.at(cells), origin, self.deviation) + self.beta
+            return scaled(difference(x.at(cells), origin), slope, self.beta)
 
         return blockwise(kernel, len(x))
 
@@ -124,16 +142,16 @@ class NormalizedInBatches(ColumnMapping):
 
         batches, table = self.batches.slices(len(x)), self.batches.statistics(x)
         rows = np.array([b.stop - b.start for b in batches], dtype=np.int64)
-        with np.errstate(over="ignore"):
-            deviation = np.repeat(np.sqrt(table[:, 2] + self.eps), rows)
+        slope = np.repeat(_slopes(table[:, 2], self.eps, self.gamma, x.scale), rows)
         mean = np.repeat(table[:, 1], rows)
-        # an integer beyond 2**53 or a decimal differs from the float64 mean of its equals
-        constant = np.repeat(table[:, 2] == 0, rows)
+        # Equal floats are their own mean. Equal integers beyond 2**53 or decimals may not be a
+        # float64; those that are not equal differ so much that their variance is not 0.
+        inexact = x.scale > 0 or len(x.parts) > 1
+        slope[np.repeat((table[:, 2] == 0) & inexact, rows)] = 0.0
 
         def kernel(cells: slice) -> Floats:
             origin = in_units(mean[cells], x.scale)
-            z = standardized(x.at(cells), origin, deviation[cells])
-            return self.gamma * np.where(constant[cells] & np.isfinite(z), 0.0, z) + self.beta
+            return scaled(difference(x.at(cells), origin), slope[cells], self.beta)
 
         values = blockwise(kernel, len(x))
         keep = not_finite(x)
@@ -172,6 +190,18 @@ class NormalizedInBatches(ColumnMapping):
         """``1.5 * (x - mean_B) / sqrt(var_B + 1e-05) + 0.1``."""
         root = f"sqrt(var_B + {spelled(self.eps)})"
         return f"{times(self.gamma)}({x} - mean_B) / {root}{plus(self.beta)}"
+
+
+def _slopes(var: Floats, eps: float, gamma: float, scale: int) -> Floats:
+    """``gamma / sqrt(var + eps) / 10**scale`` of every batch; NaN where it is not accurate."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        slope = inverse_root(var, eps, gamma)
+        if scale:
+            slope = product(slope, pair(Fraction(10) ** -scale))
+        accurate = (var + eps > SMALL) & (abs(slope.hi) > SMALL) & (abs(gamma) > SMALL)
+    return np.where(accurate | (gamma == 0), slope.hi, math.nan)
 
 
 def _out_of_reach(
@@ -301,9 +331,9 @@ class Batch(Method):
             self, gamma=_of_column(self.gamma, name, 1.0), beta=_of_column(self.beta, name, 0.0)
         )
 
-    def with_statistics(self, given: bool) -> Self:
-        """The method in prediction mode if statistics are given and no mode was asked for."""
-        return replace(self, mode="predict") if given and self.mode is None else self
+    def with_statistics(self) -> Self:
+        """The method in prediction mode, if no mode was asked for."""
+        return replace(self, mode=self.mode or "predict")
 
     @property
     def trains(self) -> bool:
@@ -346,8 +376,8 @@ class Batch(Method):
 
     def _by_running(self, running: Any, gamma: float, beta: float) -> ColumnMapping:
         """By the running mean and variance of training, see `normcli.statistics.running`."""
-        root = math.sqrt(running.var + self.eps)
-        return Normalized(running.mean, spelled(running.var), root, self.eps, gamma, beta)
+        deviation = root(Fraction(running.var) + Fraction(self.eps))
+        return Normalized(running.mean, spelled(running.var), deviation, self.eps, gamma, beta)
 
 
 def _momentum(value: Any) -> float | str:

@@ -25,7 +25,7 @@ class Chain(Method):
     name: ClassVar[str] = "chain"
 
     def __post_init__(self) -> None:
-        steps = tuple(step.with_statistics(True) for step in self.steps)
+        steps = tuple(step.with_statistics() for step in self.steps)
         object.__setattr__(self, "steps", steps)
         for step in steps:
             if step.trains:
@@ -117,4 +117,4 @@ def _argument(value: Any) -> str:
 
 
 def _is_map(method: Method) -> bool:
-    return not method.given and not method.needs("")
+    return not method.given and not method.needs_fit()

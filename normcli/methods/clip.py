@@ -73,7 +73,8 @@ class Clip(Method):
     def __post_init__(self) -> None:
         ends = self.range
         if not isinstance(ends, tuple | list) or len(ends) != 2:
-            raise UsageError(f"clip takes two numbers, clip:LOW,HIGH, not {printable(str(ends))}.")
+            given = "" if ends is None else f", not {printable(str(ends))}"
+            raise UsageError(f"clip takes two numbers: clip:LOW,HIGH{given}.")
         low, high = (finite_number(end, "an end of clip") + 0.0 for end in ends)
         if not low < high:
             raise UsageError(f"clip:{spelled(low)},{spelled(high)}: LOW must be less than HIGH.")

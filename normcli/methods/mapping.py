@@ -69,7 +69,7 @@ class Mapping(ABC):
 
 @dataclass(frozen=True)
 class Unfitted(Mapping):
-    """The mapping of a column that was fitted on no number: missing cells pass, numbers do not."""
+    """The mapping of a column that had no number to fit: missing cells stay, numbers are errors."""
 
     def values(self, x: Numbers) -> Scaled:
         """Cells without a number, as they are."""
@@ -194,13 +194,8 @@ class Composed(Mapping):
         """If one of them does."""
         return any(step.makes_missing for step in self.steps)
 
-    @property
-    def batching(self) -> Batching | None:
-        """That of the step that has one."""
-        return next((step.batching for step in self.steps if step.batching), None)
-
     def values(self, x: Numbers) -> Scaled:
-        """N numbers mapped by all of them; an error tells the number that came in."""
+        """N numbers mapped by all of them; an error names the number as it was before the first."""
         first, *others = self.steps
         done = first.values(x)
         for step in others:

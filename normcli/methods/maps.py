@@ -31,8 +31,7 @@ Function = Callable[[Any, Any], Any]  # of NumPy and an array: an array
 class Elementwise(ColumnMapping):
     """x -> f(x), of the float64 nearest to x.
 
-    text: the formula, of ``{}``.
-    domain: the numbers that f is defined for: low, high, and whether these belong to it.
+    function, back: the names of f and of its inverse among `FUNCTIONS`.
     """
 
     function: str
@@ -86,7 +85,7 @@ class Elementwise(ColumnMapping):
 
 
 def nearest_floats(x: Numbers) -> Floats:
-    """The float64 nearest to each number, as nearly as a sum of its parts tells."""
+    """The float64 nearest to each number, up to the rounding of the sum of its parts."""
     total: Floats = x.parts.sum(axis=0) if len(x.parts) > 1 else x.parts[0]
     return total / 10.0**x.scale if x.scale else total
 

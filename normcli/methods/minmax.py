@@ -28,6 +28,7 @@ from normcli.numerics.doubles import (
     nearest,
     not_finite,
     rounded_difference,
+    where_negative,
 )
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.numerics.total import Exact
@@ -131,8 +132,9 @@ class Rescaled(AffineMapping):
         """Scaled numbers, and which lie below the minimum and above the maximum.
 
         Every step rounds an increasing function of the step before, so the whole increases.
-        t >= 0 makes y >= A; at the other end y is held on its side of B. Differences that
-        overflow are taken of halves.
+        t >= 0 makes y >= A; at the other end y is held on its side of B. In a wide range the
+        upper half is computed from B, and both halves are held on their sides of the middle.
+        Differences that overflow are taken of halves.
         """
         import numpy as np
 
@@ -146,13 +148,14 @@ class Rescaled(AffineMapping):
                 span / 2,
             )
         divisor = nearest(span)
-        low, high = self.ends
-        unit = 0.5 if math.isinf(high - low) else 1.0
-        width = high * unit - low * unit
+        unit = 0.5 if math.isinf(self.ends[1] - self.ends[0]) else 1.0
+        low, high = (end * unit for end in self.ends)
+        width, middle = high - low, low / 2 + high / 2
         origin, top = in_units(least, x.scale), in_units(greatest, x.scale)
         floats = len(x.parts) == len(origin) == len(top) == 1
         lands = floats and low + width == high  # then t <= 1 makes y <= B, and t = 1 makes it B
-        hold = self.least != self.greatest and not lands
+        wide = self.least != self.greatest and _is_wide(low, high)
+        hold = self.least != self.greatest and not (lands or wide)
         below, above = np.empty((2, len(x)), np.bool_)
 
         def kernel(cells: slice) -> Floats:
@@ -160,13 +163,16 @@ class Rescaled(AffineMapping):
             from_least = rounded_difference(block, origin)
             from_greatest = rounded_difference(block, top)
             below[cells], above[cells] = from_least < 0, from_greatest > 0
-            y = low * unit + width * (from_least / divisor)
-            if unit != 1.0:
-                y /= unit
-            if not hold:
-                return y
-            y = np.where(from_greatest <= 0, np.minimum(y, high), y)
-            return np.where(from_greatest >= 0, np.maximum(y, high), y)
+            if wide:
+                way = width * (np.minimum(from_least, -from_greatest) / divisor)
+                lower, upper = np.minimum(low + way, middle), np.maximum(high - way, middle)
+                y = where_negative(from_least + from_greatest, lower, upper)
+            else:
+                y = low + width * (from_least / divisor)
+            if hold:
+                y = np.where(from_greatest <= 0, np.minimum(y, high), y)
+                y = np.where(from_greatest >= 0, np.maximum(y, high), y)
+            return y if unit == 1.0 else y / unit
 
         return blockwise(kernel, len(x)), below, above
 
@@ -177,6 +183,15 @@ class Rescaled(AffineMapping):
             f"is outside the fitted range, {spelled(self.least)} to {spelled(self.greatest)}. "
             "--out-of-range keep, clip or null lets such numbers pass.",
         )
+
+
+def _is_wide(low: float, high: float) -> bool:
+    """Whether the range is wider than the power of two above the size of its larger end.
+
+    Only ranges around 0 can be: [-1.5, 1.5] is, [-1, 1] is not. Errors that are relative to the
+    width would be too many ulp of the end.
+    """
+    return high - low > 2.0**53 * math.ulp(max(abs(low), abs(high)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from normcli.errors import UsageError
 from normcli.methods import methods
-from normcli.methods.base import Method, Option
+from normcli.methods.base import Method, finite_number
 from normcli.methods.chain import Chain
 from normcli.words import did_you_mean, printable
 
@@ -64,13 +64,14 @@ def _step(text: str, whole: str) -> Method:
     return replace(method, given=given) if given else method
 
 
-@dataclass
 class _Arguments:
     """The arguments of one method, in the making."""
 
-    kind: type[Method]
-    text: str
-    values: dict[str, list[Any]] = field(default_factory=dict)
+    def __init__(self, kind: type[Method], text: str) -> None:
+        self.kind, self.text = kind, text
+        self.options = {option.name: option for option in kind.options}
+        self.known = [*self.options, *kind.givens]
+        self.values: dict[str, list[Any]] = {}
 
     def parsed(self) -> tuple[dict[str, Any], dict[str, float]]:
         """Parameters by field, and given numbers by name; raises UsageError."""
@@ -80,67 +81,52 @@ class _Arguments:
             if equals:
                 key = self._new(name)
                 self.values[key].append(_value(value))
-            elif name.replace("_", "-") in self._flags():
+            elif self._kind(name.replace("_", "-")) in ("flag", "off"):
                 self._new(name)
             else:
-                key = key if key and self._is_list(key) else self._list()
+                key = key if self._kind(key) == "range" else self._list()
                 self.values.setdefault(key, []).append(_value(name))
-        return self._parameters(), self._given()
+        found = {key: values for key, values in self.values.items() if key in self.options}
+        parameters = {self.options[key].field: self._parameter(key) for key in found}
+        return parameters, self._given()
 
-    def _options(self) -> dict[str, Option]:
-        return {option.name: option for option in self.kind.options}
-
-    def _flags(self) -> list[str]:
-        return [option.name for option in self.kind.options if option.kind in ("flag", "off")]
+    def _kind(self, key: str) -> Any:
+        return self.options[key].kind if key in self.options else None
 
     def _new(self, name: str) -> str:
         """The key of that name, with no value so far."""
         key = name.replace("_", "-")
-        known = [*self._options(), *self.kind.givens]
-        if key not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
+        if key not in self.known:
+            has = f"it has {', '.join(self.known)}" if self.known else "it has none"
             raise UsageError(
                 f"{self.kind.name} has no option {printable(name)}: {has}."
-                + did_you_mean(key, known)
+                + did_you_mean(key, self.known)
             )
         if key in self.values:
             raise UsageError(f"{self.kind.name}: {key} is given twice in {printable(self.text)}.")
         self.values[key] = []
         return key
 
-    def _is_list(self, key: str) -> bool:
-        return key in self._options() and self._options()[key].kind == "range"
-
     def _list(self) -> str:
         """The one option that takes a list; raises UsageError where there is none."""
-        lists = [name for name in self._options() if self._is_list(name)]
-        if lists:
-            return lists[0]
-        known = [*self._options(), *self.kind.givens]
+        for name in self.options:
+            if self._kind(name) == "range":
+                return name
+        known = self.known
         takes = f"takes KEY=VALUE pairs such as {known[0]}=..." if known else "takes no arguments"
         raise UsageError(f"{self.kind.name} {takes}, not {printable(self.text)}.")
 
-    def _parameters(self) -> dict[str, Any]:
-        found = {}
-        for name, option in self._options().items():
-            if name in self.values:
-                found[option.field] = self._parameter(option, self.values[name])
-        return found
-
-    def _parameter(self, option: Option, values: list[Any]) -> Any:
-        if option.kind == "range":
-            if len(values) != 2:
-                raise UsageError(
-                    f"{self.kind.name} takes two numbers, LOW,HIGH, not {printable(self.text)}."
-                )
+    def _parameter(self, key: str) -> Any:
+        values, kind = self.values[key], self._kind(key)
+        if kind == "range" and len(values) != 2:
+            raise UsageError(
+                f"{self.kind.name} takes two numbers, LOW,HIGH, not {printable(self.text)}."
+            )
+        if kind == "range":
             return values
-        if not values:  # a flag that stands alone
-            return option.kind == "flag"
-        return values[0]
+        return values[0] if values else kind == "flag"  # a flag stands alone
 
     def _given(self) -> dict[str, float]:
-        from normcli.methods.base import finite_number
-
         return {
             name: finite_number(self.values[name][0], f"{self.kind.name}: {name}")
             for name in self.kind.givens
@@ -178,15 +164,6 @@ class Methods:
         """The method of a column, with the parameters of that column."""
         return self.own.get(name, self.default).for_column(name)
 
-    def all(self) -> list[Method]:
-        """All of them."""
-        return [self.default, *self.own.values()]
-
-    def with_statistics(self, given: bool) -> Methods:
-        """The same with their defaults decided."""
-        own = {name: method.with_statistics(given) for name, method in self.own.items()}
-        return replace(self, default=self.default.with_statistics(given), own=own)
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -207,11 +184,11 @@ class Asked:
         named = [*(method for _, method in self.columns), *self.kept.values()]
         return named if self.only else [self.method, *named]
 
-    def with_statistics(self, given: bool) -> Asked:
-        """The same with the defaults of the methods decided."""
-        columns = [(names, method.with_statistics(given)) for names, method in self.columns]
-        kept = {name: method.with_statistics(given) for name, method in self.kept.items()}
-        return replace(self, method=self.method.with_statistics(given), columns=columns, kept=kept)
+    def with_statistics(self) -> Asked:
+        """The same, decided for a run in which statistics are given."""
+        columns = [(names, method.with_statistics()) for names, method in self.columns]
+        kept = {name: method.with_statistics() for name, method in self.kept.items()}
+        return replace(self, method=self.method.with_statistics(), columns=columns, kept=kept)
 
     @property
     def passes(self) -> int:

@@ -1,27 +1,7 @@
 """The verbs: tables in, statistics or tables out. Knows no format, no method, no engine."""
 
 from normcli.pipeline.choice import Choice
-from normcli.pipeline.fitting import (
-    Bounds,
-    Tables,
-    count_statistics,
-    fit,
-    observe,
-    refuse_absent,
-    why,
-)
-from normcli.pipeline.scaling import Job, Plan, Scaling
+from normcli.pipeline.fitting import Tables, fit, refuse_absent
+from normcli.pipeline.scaling import Job, Scaling
 
-__all__ = [
-    "Bounds",
-    "Choice",
-    "Job",
-    "Plan",
-    "Scaling",
-    "Tables",
-    "count_statistics",
-    "fit",
-    "observe",
-    "refuse_absent",
-    "why",
-]
+__all__ = ["Choice", "Job", "Scaling", "Tables", "fit", "refuse_absent"]

@@ -9,14 +9,14 @@ from itertools import chain
 from typing import Any
 
 from normcli.engines.local import Engine
-from normcli.errors import DataError
 from normcli.formats.base import NotNumbers, Table
-from normcli.pipeline import Bounds, Choice, count_statistics, observe, why
+from normcli.pipeline.choice import Choice, refuse_repeated
+from normcli.pipeline.fitting import Bounds, Wanted, count_statistics, observe, why
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, as_json, drift, missing_share
-from normcli.words import did_you_mean, number, percent, points, printable
+from normcli.words import did_you_mean, number, percent, points
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class ColumnCheck:
     """What was found out about one column.
 
     state: "same", "missing" (only the statistics have it), "extra" (a column of numbers that
-        they do not have) or "retyped" (holds what is no number now).
+        they do not have) or "retyped" (has cells now that are not numbers).
     out_of_range: share of numbers beyond the fitted ones; where only statistics are
         compared, the least share that it can be. None where there are none to compare.
-    remark: what is to be known of a column that is not "same".
+    remark: an explanation, where the state is not "same".
     faults: what of it does not fit ("mean_shift", ..., or its state) -> why, in words.
     """
 
@@ -66,7 +66,7 @@ class ColumnCheck:
 
     @property
     def is_ignored(self) -> bool:
-        """Is it none of the statistics' columns, and nobody minds?"""
+        """Is it a column that the statistics do not have, where that is allowed?"""
         return self.state == "extra" and self.fits
 
     def as_json(self) -> dict[str, Any]:
@@ -107,8 +107,8 @@ def check(
     statistics: Statistics,
     choice: Choice,
     limits: Limits,
-    engine: Engine | None = None,
-    summary: Summary | None = None,
+    engine: Engine,
+    summary: Summary,
 ) -> Verdict:
     """How the tables, taken as one, fit the statistics: one pass, in constant memory.
 
@@ -117,14 +117,15 @@ def check(
 
     Raises: DataError where the tables cannot be read, or repeat the name of such a column.
     """
-    summary = Summary() if summary is None else summary
     waiting = iter(tables)
     first = next(waiting)
     names = wanted(first.columns, statistics, choice)
     every = replace(choice, select=(), exclude=_unwanted(first, names), ignore_infinite=True)
     bounds = {name: _bounds(c) for name, c in statistics.columns.items()}
-    looked, seen = observe(chain([first], waiting), every, summary, engine, bounds)
-    _refuse_repeated(first.name, looked.names, [n for n in names if n in statistics.columns])
+    looked = Wanted.of(first, every)
+    seen = observe(chain([first], waiting), looked, every, summary, engine, bounds)
+    compared = statistics.columns.keys() & names
+    refuse_repeated(first.name, looked.names, [n for n in looked.names if n in compared])
     numbers = seen.columns(len(looked.names), looked.needs)[()]
     found = {n: numbers.get(i) or seen.others[i] for i, n in enumerate(looked.names)}
     outside = summary.cells.get("out_of_range", Counter())
@@ -150,7 +151,7 @@ def compare(now: Statistics, statistics: Statistics, choice: Choice, limits: Lim
 
 
 def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> list[str]:
-    """Which are to be compared of the columns of a table and the statistics: these first."""
+    """The columns to compare, of the statistics and then of a table, by name."""
     present = set(columns)
     absent = [n for n in statistics.columns if n not in present]
     names = [*columns, *absent]  # so that positions are those of the table
@@ -159,7 +160,7 @@ def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> li
 
 
 def _unwanted(table: Table, names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of the table that are not to be looked at."""
+    """The columns of the table that need not be read."""
     wanted = set(names)
     unwanted = tuple(dict.fromkeys(n for n in table.columns if n not in wanted))
     # With all columns excluded there would be nothing to count the rows by.
@@ -172,19 +173,10 @@ def _bounds(c: ColumnStatistics) -> Bounds:
 
 def _certainly_outside(then: ColumnStatistics | None, now: ColumnStatistics | None) -> int:
     """How many numbers are out of the fitted range at least, as the extremes tell."""
-    if then is None or now is None:
+    before, after = (_bounds(c) if c else None for c in (then, now))
+    if now is None or before is None or after is None:
         return 0
-    if then.min is None or then.max is None or now.min is None or now.max is None:
-        return 0
-    return now.inf + (now.min < then.min) + (now.max > then.max)
-
-
-def _refuse_repeated(table: str, names: Sequence[str], compared: Sequence[str]) -> None:
-    for n, count in Counter(names).items():
-        if count > 1 and n in compared:
-            raise DataError(
-                f"{table}: {count} columns are named {printable(n)}; rename them, or --exclude them"
-            )
+    return now.inf + (after[0] < before[0]) + (after[1] > before[1])
 
 
 def _check_column(
@@ -196,7 +188,7 @@ def _check_column(
     *,
     infinite_is_fault: bool = True,
 ) -> ColumnCheck | None:
-    """What there is to say about a column; None for one of text that was none of numbers."""
+    """The check of a column; None for a column of text that the statistics do not have."""
     then, now = statistics.columns.get(n), found.get(n)
     if then is None:
         words, fits = "not in the statistics", limits.extra_column

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from normcli.engines.local import Engine, Overlapped, Serial
+from normcli.errors import DataError
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numerics.numbers import Numbers
-from normcli.pipeline.select import are_names, select
+from normcli.pipeline.select import select
+from normcli.words import printable
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which columns are wanted, and what to do about cells and rows that are in the way."""
+    """Which columns are wanted, and whether infinite numbers and bad rows are left out."""
 
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -31,13 +34,29 @@ class Choice:
         left = self.excluded([*names, *absent])
         return [i for i in chosen if i not in left]
 
-    def is_among(self, names: Collection[str]) -> bool:
-        """Does it mean the same columns of any table with columns of these names?"""
-        return are_names(self.select + self.exclude, names)
-
     def excluded(self, names: Sequence[str]) -> set[int]:
         """The positions of the columns that are excluded."""
         return set(select(self.exclude, names)) if self.exclude else set()
+
+
+def refuse_repeated(table: str, names: Sequence[str], chosen: Iterable[str]) -> None:
+    """Raise DataError where several columns have the name of a chosen one."""
+    count = Counter(names)
+    for name in chosen:
+        if count[name] > 1:
+            raise DataError(
+                f"{table}: {count[name]} columns are named {printable(name)}; "
+                "rename them, or --exclude them"
+            )
+
+
+def refuse_type(table: Table, position: int) -> None:
+    """Raise DataError where the type of a column says that it does not hold numbers."""
+    if position in table.others:
+        raise DataError(
+            f"{table.name}: column {printable(table.columns[position])} is of type "
+            f"{table.others[position]}, not numbers"
+        )
 
 
 def engine_for(engine: Engine | None, table: Table) -> Engine:
@@ -52,7 +71,7 @@ def engine_for(engine: Engine | None, table: Table) -> Engine:
 def good_rows(
     chunk: Chunk, columns: Sequence[int], choice: Choice
 ) -> tuple[Chunk, list[tuple[int, str]]]:
-    """The chunk without bad rows, and these, where they are to be skipped."""
+    """The chunk without its bad rows, and these; the whole chunk unless they are skipped."""
     return chunk.without_bad_rows(columns) if choice.skip_bad_rows else (chunk, [])
 
 

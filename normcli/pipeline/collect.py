@@ -29,13 +29,6 @@ class Need:
     maps: tuple[Method, ...] = ()
     columns: frozenset[int] | None = None
 
-    def of(self, rows: Rows) -> Rows:
-        """The columns of some rows that it is about."""
-        if self.columns is None:
-            return rows
-        found = {i: x for i, x in rows.columns.items() if i in self.columns}
-        return replace(rows, columns=found)
-
 
 Columns = dict[Group, dict[int, ColumnStatistics]]
 MOMENTS = (Need(MomentsRecipe()),)
@@ -90,19 +83,21 @@ class Found:
         """What the columns of a chunk hold; `positions`: of the columns in the chunk."""
         found = cls.nothing(needs)
         for need, fold in zip(needs, found.folds, strict=True):
-            wanted = need.of(rows)
+            columns = rows.columns
+            if need.columns is not None:
+                columns = {i: x for i, x in columns.items() if i in need.columns}
             if need.maps:
-                wanted = replace(wanted, columns=found._mapped(wanted, need, chunk, positions))
-            fold.state = need.recipe.of(wanted)
+                columns = found._mapped(columns, need, chunk, positions)
+            fold.state = need.recipe.of(replace(rows, columns=columns))
         return found
 
     def _mapped(
-        self, rows: Rows, need: Need, chunk: Chunk, positions: Mapping[int, int]
+        self, columns: Mapping[int, Numbers], need: Need, chunk: Chunk, positions: Mapping[int, int]
     ) -> dict[int, Numbers]:
         """What maps make of some columns; a number that they refuse is a problem of its column."""
         mapped = {}
         mapping = Composed(tuple(m.mapping(ColumnStatistics()) for m in need.maps))
-        for i, x in rows.columns.items():
+        for i, x in columns.items():
             try:
                 done = mapping.values(x)
                 mapped[i] = replace(as_numbers(done.values, done.keep), missing=x.missing)
@@ -116,7 +111,6 @@ class Found:
         """Add what the rows that follow hold."""
         for mine, theirs in zip(self.folds, other.folds, strict=True):
             mine.join(theirs)
-        self.rows += other.rows
         for i, why in other.others.items():
             self.others.setdefault(i, why)
         for i, problem in other.problems.items():

@@ -11,6 +11,7 @@ from normcli.engines.local import Engine
 from normcli.formats import format_named, input_format, open_table, output_format
 from normcli.formats.base import Format, ReadOptions, Style, Table
 from normcli.pipeline.scaling import Job, Scaling
+from normcli.pipeline.select import are_names
 from normcli.sidecar.write import dumps
 from normcli.storage.outputs import output
 from normcli.storage.sources import Source, split_suffix
@@ -48,7 +49,7 @@ class Writing:
 
     @cached_property
     def suffix(self) -> str:
-        """What the name of the target tells of its format: ".csv" of "a.csv.gz"."""
+        """The suffix of the target that names a format: ".csv" of "a.csv.gz"."""
         return "" if self.directory else split_suffix(self.target)[0]
 
     def format_for(self, read: str) -> Format:
@@ -67,7 +68,7 @@ def open_for(job: Job, source: Source, reading: Reading, writing: Writing) -> Ta
 def options_for_parts(
     job: Job, sources: Sequence[Source], reading: Reading, writing: Writing
 ) -> ReadOptions:
-    """The options to read inputs with whose parts are written; none of them is opened."""
+    """The options for reading inputs that are written as parts; opens none of them."""
     same = writing.format in (None, reading.format)
     if not same and reading.format is None:  # then their names have to tell
         suffixes = format_named(writing.format or "").suffixes
@@ -77,14 +78,11 @@ def options_for_parts(
 
 def _only_needed(options: ReadOptions, job: Job) -> ReadOptions:
     """The options with the columns that are needed, where all of them are known by name."""
-    if job.statistics is None or not job.choice.is_among(job.statistics.columns):
+    if job.statistics is None:
         return options
-    return replace(options, columns=tuple(job.statistics.columns))
-
-
-def prepare(table: Table, job: Job, reading: Reading, writing: Writing) -> Scaling:
-    """What can be refused before rows are read has been refused; raises NormcliError."""
-    return Scaling.prepare(table, job, writing.format_for(table.format), reading.options)
+    names, choice = job.statistics.columns, job.choice
+    known = are_names(choice.select + choice.exclude, names)
+    return replace(options, columns=tuple(names)) if known else options
 
 
 def write(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from normcli.engines.local import Engine
@@ -17,13 +17,7 @@ from normcli.methods.spelling import Asked, Methods, refuse_unknown_names
 from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
-from normcli.pipeline.choice import (
-    Choice,
-    engine_for,
-    good_rows,
-    infinite,
-    read_chunk,
-)
+from normcli.pipeline.choice import Choice, engine_for, good_rows, infinite, read_chunk, refuse_type
 from normcli.pipeline.collect import MOMENTS, Found, Need, needs_of
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import GroupStatistics, Statistics
@@ -33,11 +27,12 @@ from normcli.statistics.moments import MomentsState
 from normcli.words import did_you_mean, printable
 
 Bounds = tuple[Exact, Exact] | None
+Task = tuple[Chunk, dict[int, int]]  # a chunk; the number of a wanted column -> its position
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be found out about which columns, in one pass.
+    """What one pass collects, and of which columns.
 
     names: of the columns, which all tables need; their places are the numbers of the columns.
     only: the numbers of those that are read; None: all.
@@ -49,8 +44,13 @@ class Wanted:
 
     @classmethod
     def of(cls, table: Table, choice: Choice, asked: Asked | None = None) -> Wanted:
-        """What a table with these columns needs; raises NormcliError where there is none."""
-        names = tuple(wanted_names(table, choice))
+        """What a table with these columns needs; raises NormcliError where none is wanted."""
+        wanted = choice.wanted(table.columns)
+        if not table.columns:
+            raise DataError(f"{table.name}: there is no column in it")
+        if not wanted:
+            raise UsageError("--select and --exclude leave no column")
+        names = tuple(table.columns[i] for i in wanted)
         if asked is None:
             return cls(names)
         return cls(names, needs_of(names, asked.methods(table.columns, "the table")))
@@ -75,78 +75,67 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A chunk, and the columns that are wanted of it.
-
-    columns: the number of a column -> its position in the chunk.
-    bounds: the number of a column that is one of numbers -> numbers outside of these are
-        counted (None: there are no bounds). Its cells are read as `Scale` would read them.
-    """
-
-    chunk: Chunk
-    columns: Mapping[int, int]
-    bounds: Mapping[int, Bounds] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Look:
     """Work: a `Task` -> what was `Found`.
 
-    strict: a cell that is not a number is an error, not a reason to leave its column alone.
+    bounds: the number of a column that must hold numbers -> numbers outside of these are
+        counted (None: there are no bounds). Its cells are read as `Scale` would read them.
     """
 
     needs: tuple[Need, ...]
-    strict: bool
     choice: Choice
+    bounds: Mapping[int, Bounds]
 
     def __call__(self, task: Task) -> Found:
         """Look at one chunk."""
-        positions = list(task.columns.values())
-        chunk, bad_rows = good_rows(task.chunk, positions if self.strict else (), self.choice)
-        read = read_chunk if self.strict else partial(_observed, self._bounded(task))
-        cells = dict(zip(task.columns, read(chunk, positions, self.choice), strict=True))
+        (chunk, columns), strict = task, self._strict
+        positions = list(columns.values())
+        chunk, bad_rows = good_rows(chunk, positions if strict else (), self.choice)
+        read = read_chunk(chunk, positions, self.choice) if strict else self._read(chunk, columns)
+        cells = dict(zip(columns, read, strict=True))
         numbers = {i: x for i, x in cells.items() if isinstance(x, Numbers)}
         rows = Rows(numbers, chunk.labels(), chunk.weights())
-        found = Found.of(rows, self.needs, chunk, task.columns)
-        self._note_infinite(found, chunk, task, numbers)
+        found = Found.of(rows, self.needs, chunk, columns)
+        self._note_infinite(found, chunk, columns, numbers)
         found.rows, found.bad_rows = chunk.rows, bad_rows
         found.others = {i: x for i, x in cells.items() if isinstance(x, NotNumbers)}
-        found.outside = _outside(task.bounds, numbers)
+        found.outside = {
+            i: count_outside(x, *ends) for i, x in numbers.items() if (ends := self.bounds.get(i))
+        }
         return found
 
-    def _bounded(self, task: Task) -> set[int]:
-        return {task.columns[i] for i in task.columns if i in task.bounds}
+    @property
+    def _strict(self) -> bool:
+        """Is a cell that is not a number an error, not a reason to leave its column alone?"""
+        return bool(self.choice.select)
+
+    def _read(self, chunk: Chunk, columns: Mapping[int, int]) -> list[Numbers | NotNumbers]:
+        found = chunk.observe(list(columns.values()))
+        for place, (i, position) in enumerate(columns.items()):
+            if isinstance(found[place], NotNumbers) and i in self.bounds:
+                with suppress(DataError):  # numbers with leading zeros are numbers here
+                    found[place] = chunk.numbers([position])[0]
+        return found
 
     def _note_infinite(
-        self, found: Found, chunk: Chunk, task: Task, numbers: Mapping[int, Numbers]
+        self,
+        found: Found,
+        chunk: Chunk,
+        positions: Mapping[int, int],
+        numbers: Mapping[int, Numbers],
     ) -> None:
         """Note the first infinite number of each column; raises for the first one if strict."""
         moments = found.folds[0].state
         if not isinstance(moments, MomentsState):
             return  # in a later pass all is known
-        numbers_of = {task.columns[i]: x for i, x in numbers.items()}
-        columns = {position: i for i, position in task.columns.items()}
-        for position, error in infinite(chunk, numbers_of, moments.inf, self.choice).items():
-            found.problems[columns[position]] = error
+        cells = {positions[i]: x for i, x in numbers.items()}
+        errors = infinite(chunk, cells, moments.inf, self.choice)
+        columns = {position: i for i, position in positions.items()}
+        found.problems |= {columns[position]: error for position, error in errors.items()}
         in_order = sorted(found.problems.items(), key=lambda item: item[1].row)
         found.problems = dict(in_order)
-        if self.strict and in_order:
+        if self._strict and in_order:
             raise in_order[0][1]
-
-
-def _observed(
-    bounded: set[int], chunk: Chunk, positions: Sequence[int], _: Choice
-) -> Sequence[Numbers | NotNumbers]:
-    found = chunk.observe(positions)
-    for i, position in enumerate(positions):
-        if isinstance(found[i], NotNumbers) and position in bounded:
-            with suppress(DataError):  # numbers with leading zeros are numbers here
-                found[i] = chunk.numbers([position])[0]
-    return found
-
-
-def _outside(bounds: Mapping[int, Bounds], numbers: Mapping[int, Numbers]) -> dict[int, int]:
-    return {i: count_outside(x, *limits) for i, x in numbers.items() if (limits := bounds.get(i))}
 
 
 @dataclass(frozen=True)
@@ -172,13 +161,18 @@ def fit(
 
     tables: are gone through once, or as often as the methods ask for (`Asked.passes`): see
         `Tables`.
-    summary: what is to be filled; None: a new one.
+    summary: is filled; None: a new one.
     """
     summary = Summary() if summary is None else summary
-    wanted, found = observe(tables, choice, summary, engine, asked=asked)
+    waiting = iter(tables)
+    first = next(waiting, None)
+    if first is None:
+        raise UsageError("there is no input")
+    wanted = Wanted.of(first, choice, asked)
+    found = observe(chain([first], waiting), wanted, choice, summary, engine)
 
     def again(more: Wanted) -> Found:
-        return observe(tables, choice, Summary(watch=summary.watch), engine, wanted=more)[1]
+        return observe(tables, more, choice, Summary(watch=summary.watch), engine)
 
     return fitted(wanted, found, asked, summary, again), summary
 
@@ -211,17 +205,16 @@ def fitted(
         {name: _given(methods, name) or columns[()][i] for name, i in chosen.items()},
         replace(methods.default, given={}),
         _own(methods, chosen),
-        {
-            group: GroupStatistics(
-                next(iter(each.values())).cells, {name: each[i] for name, i in chosen.items()}
-            )
-            for group, each in sorted(columns.items())
-            if group
-        },
+        {group: _group(each, chosen) for group, each in sorted(columns.items()) if group},
     )
     refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)
     return statistics
+
+
+def _group(columns: Mapping[int, ColumnStatistics], chosen: Mapping[str, int]) -> GroupStatistics:
+    rows = next(iter(columns.values())).moments.cells
+    return GroupStatistics(rows, {name: columns[i] for name, i in chosen.items()})
 
 
 def _given(methods: Methods, name: str) -> ColumnStatistics | None:
@@ -243,41 +236,49 @@ def _own(methods: Methods, chosen: Mapping[str, int]) -> dict[str, Any]:
 
 def observe(
     tables: Iterable[Table],
+    wanted: Wanted,
     choice: Choice,
     summary: Summary,
     engine: Engine | None = None,
     bounds: Mapping[str, Bounds] | None = None,
-    wanted: Wanted | None = None,
-    asked: Asked | None = None,
-) -> tuple[Wanted, Found]:
+) -> Found:
     """What the wanted columns of all tables hold, in one pass.
 
-    bounds: columns that are known to be of numbers -> numbers outside of these are counted
+    bounds: columns that must hold numbers -> numbers outside of these are counted
         as "out_of_range" in `summary` (None: there are no bounds).
-    wanted: what all tables need; None: what the first one has, and `asked` asks of it.
     """
-    observing = _Observing(choice, summary, bounds or {}, asked, wanted)
+    found, bounds = Found.nothing(wanted.needs), bounds or {}
+    limits = {i: bounds[name] for i, name in enumerate(wanted.names) if name in bounds}
+    look = Look(wanted.needs, choice, limits)
     for same, alike in groupby(tables, partial(engine_for, engine)):
-        observing.add(alike, same)
-    if observing.wanted is None:
-        raise UsageError("there is no input")
-    return observing.wanted, observing.found
+        tasks = (task for table in alike for task in _tasks(table, wanted, choice, found, summary))
+        with closing(same.map(look, tasks)) as results:
+            for seen in results:
+                found.join(seen)
+                for i, cells in seen.outside.items():
+                    summary.count("out_of_range", wanted.names[i], cells)
+                summary.advance(seen.rows, seen.bad_rows)
+    return found
+
+
+def _tasks(
+    table: Table, wanted: Wanted, choice: Choice, found: Found, summary: Summary
+) -> Iterator[Task]:
+    """The chunks of a table, each with the columns that hold only numbers so far."""
+    summary.inputs.append((table.name, table.format))
+    chosen = choice.wanted(table.columns)
+    summary.left.update(dict.fromkeys(table.partition, "partition"))
+    for i in sorted(set(range(len(table.columns))).difference(chosen)):
+        summary.left.setdefault(table.columns[i], "not selected" if choice.select else "excluded")
+    positions = _positions(table, chosen, wanted.names, found, choice)
+    for chunk in table.chunks([positions[i] for i in wanted.alive(found)]):
+        yield chunk, {i: positions[i] for i in wanted.alive(found)}
 
 
 def refuse_absent(table: Table, choice: Choice, asked: Asked) -> None:
     """Raise UsageError for a column that is asked for and is not in the table."""
     choice.wanted(table.columns)
     asked.methods(table.columns, "the table")
-
-
-def wanted_names(table: Table, choice: Choice) -> list[str]:
-    """The names of the wanted columns of a table; raises NormcliError where there is none."""
-    wanted = choice.wanted(table.columns)
-    if not table.columns:
-        raise DataError(f"{table.name}: there is no column in it")
-    if not wanted:
-        raise UsageError("--select and --exclude leave no column")
-    return [table.columns[i] for i in wanted]
 
 
 def _positions(
@@ -288,15 +289,14 @@ def _positions(
     if here != list(names):
         found.sorted = True
         _refuse_other_columns(table, here, names)
-    places = {key: place for place, key in enumerate(_numbered(here))}
-    positions = {i: chosen[places[key]] for i, key in enumerate(_numbered(names))}
+    places: dict[str, list[int]] = {}  # several where columns have one name
+    for position in reversed(chosen):
+        places.setdefault(table.columns[position], []).append(position)
+    positions = {i: places[name].pop() for i, name in enumerate(names)}
     for i, position in positions.items():
+        if choice.select:
+            refuse_type(table, position)
         if position in table.others:
-            if choice.select:
-                raise DataError(
-                    f"{table.name}: column {printable(names[i])} is of type "
-                    f"{table.others[position]}, not numbers"
-                )
             found.others[i] = NotNumbers(table.others[position])
     return positions
 
@@ -309,89 +309,6 @@ def _refuse_other_columns(table: Table, here: Sequence[str], names: Sequence[str
             f"{table.name}: this table {has} column {printable(name)}; all inputs of one fit need "
             "the same columns\nTo leave it alone, --exclude it; or fit each by itself"
         )
-
-
-def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
-    """The names with a number, so that equal names are told apart."""
-    seen: Counter[str] = Counter()
-    keys = []
-    for name in names:
-        keys.append((name, seen[name]))
-        seen[name] += 1
-    return keys
-
-
-class _Observing:
-    """One pass over tables, one after the other."""
-
-    def __init__(
-        self,
-        choice: Choice,
-        summary: Summary,
-        bounds: Mapping[str, Bounds],
-        asked: Asked | None,
-        wanted: Wanted | None,
-    ) -> None:
-        self._choice, self._summary, self._bounds, self._asked = choice, summary, bounds, asked
-        self.wanted = wanted
-        self.found = Found.nothing(wanted.needs if wanted else ())
-
-    def add(self, tables: Iterable[Table], engine: Engine) -> None:
-        """Add what tables hold; the engine takes all of their chunks."""
-        begun: deque[Table] = deque()
-        tasks = self._tasks(tables, begun)
-        for first in tasks:  # with it the needs are known
-            look = Look(self._begun.needs, bool(self._choice.select), self._choice)
-            with closing(engine.map(look, _chained(first, tasks))) as results:
-                for found in results:
-                    self._add(found, begun.popleft())
-
-    @property
-    def _begun(self) -> Wanted:
-        assert self.wanted is not None, "a table has been begun"
-        return self.wanted
-
-    def _tasks(self, tables: Iterable[Table], begun: deque[Table]) -> Iterator[Task]:
-        for table in tables:
-            positions = self._begin(table)
-            bounds = {
-                i: self._bounds[name]
-                for i, name in enumerate(self._begun.names)
-                if name in self._bounds
-            }
-            # What is known not to be numbers by now is not asked for again.
-            alive = self._begun.alive(self.found)
-            for chunk in table.chunks([positions[i] for i in alive]):
-                alive = self._begun.alive(self.found)
-                begun.append(table)
-                yield Task(chunk, {i: positions[i] for i in alive}, bounds)
-
-    def _begin(self, table: Table) -> dict[int, int]:
-        """The positions of all columns in this table, by their numbers."""
-        self._summary.inputs.append((table.name, table.format))
-        chosen = self._choice.wanted(table.columns)
-        self._note_left(table, chosen)
-        if self.wanted is None:
-            self.wanted = Wanted.of(table, self._choice, self._asked)
-            self.found = Found.nothing(self.wanted.needs)
-        return _positions(table, chosen, self.wanted.names, self.found, self._choice)
-
-    def _note_left(self, table: Table, chosen: list[int]) -> None:
-        left = self._summary.left
-        left.update(dict.fromkeys(table.partition, "partition"))
-        for i in sorted(set(range(len(table.columns))).difference(chosen)):
-            left.setdefault(table.columns[i], "not selected" if self._choice.select else "excluded")
-
-    def _add(self, found: Found, table: Table) -> None:
-        self.found.join(found)
-        for i, cells in found.outside.items():
-            self._summary.count("out_of_range", self._begun.names[i], cells)
-        self._summary.advance(found.rows, found.bad_rows)
-
-
-def _chained(first: Task, others: Iterator[Task]) -> Iterator[Task]:
-    yield first
-    yield from others
 
 
 def _chosen(names: Sequence[str], found: Found, summary: Summary) -> dict[str, int]:

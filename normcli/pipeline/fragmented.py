@@ -1,10 +1,11 @@
-"""The verbs over fragments: each is one piece of work, done by whoever can open it."""
+"""The verbs over fragments: each is one piece of work, for any process that can open it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from normcli.engines.fragments import Fragment
 from normcli.engines.local import Engine
@@ -21,21 +22,14 @@ from normcli.sidecar.model import Statistics
 from normcli.storage.outputs import output
 from normcli.storage.sources import Source
 
-# Is told of a table that is begun, and of what will count its rows: see `Bar.begin`.
+# Called when a table is begun, with the summary that counts its rows: see `Bar.begin`.
 Begin = Callable[[Source, Table, Summary], object]
 
 
-@dataclass(frozen=True)
-class Observe:
-    """Work: a fragment -> what its columns hold, and what was counted."""
-
-    choice: Choice
-    wanted: Wanted
-
-    def __call__(self, fragment: Fragment) -> tuple[Found, Summary]:
-        """Observe one fragment."""
-        table, summary = _opened(fragment)
-        return observe([table], self.choice, summary, wanted=self.wanted)[1], summary
+def observe_fragment(choice: Choice, wanted: Wanted, fragment: Fragment) -> tuple[Found, Summary]:
+    """What the columns of a fragment hold, and what was counted."""
+    table, summary = _opened(fragment)
+    return observe([table], wanted, choice, summary), summary
 
 
 def fit_fragments(
@@ -46,7 +40,7 @@ def fit_fragments(
 
     def observed(wanted: Wanted, summary: Summary) -> Found:
         found = Found.nothing(wanted.needs)
-        with closing(engine.map(Observe(choice, wanted), fragments)) as results:
+        with closing(engine.map(partial(observe_fragment, choice, wanted), fragments)) as results:
             for part, seen in results:
                 found.join(part)
                 summary.add(seen)
@@ -63,7 +57,7 @@ class ScaleToPart:
     format: the name of that of the parts.
     engine: for the chunks of a fragment; None: they are worked on one after the other.
     same: an input of another format is refused.
-    begin: where the work is done in this process, who is to know how far it is.
+    begin: is called with every table that is begun, where the work is done in this process.
     """
 
     job: Job

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,15 @@ from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.spelling import Asked, Methods
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.batches import batched
-from normcli.pipeline.choice import Choice, engine_for, good_rows, read_chunk, refuse_infinite
+from normcli.pipeline.choice import (
+    Choice,
+    engine_for,
+    good_rows,
+    read_chunk,
+    refuse_infinite,
+    refuse_repeated,
+    refuse_type,
+)
 from normcli.pipeline.collect import MOMENTS, Found, Need
 from normcli.pipeline.select import in_words
 from normcli.pipeline.summary import Summary
@@ -50,14 +57,12 @@ class Plan:
 class Done:
     """What became of a chunk.
 
-    counts: of each column, by what happened. found: what was collected of it.
+    counts: of each column, by what happened. found: its rows, and what was collected of them.
     """
 
     payload: Any
-    rows: int
     counts: list[dict[str, int]]
     found: Found
-    bad_rows: list[tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,9 @@ class Scale:
     def __call__(self, chunk: Chunk) -> Done:
         """Scale one chunk."""
         chunk, bad_rows = good_rows(chunk, self._positions, self.choice)
-        return replace(self._in_order(chunk), bad_rows=bad_rows)
+        done = self._in_order(chunk)
+        done.found.rows, done.found.bad_rows = chunk.rows, bad_rows
+        return done
 
     @property
     def _positions(self) -> list[int]:
@@ -106,7 +113,7 @@ class Scale:
         told = [{**c, **result.counts} for c, result in zip(counts, scaled, strict=True)]
         rows = Rows(dict(enumerate(numbers)))
         seen = Found.of(rows, self.needs, chunk, dict(enumerate(positions)))
-        return Done(payload, chunk.rows, told, seen, [])
+        return Done(payload, told, seen)
 
     def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers) -> Scaled:
         try:
@@ -159,7 +166,7 @@ class Job:
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
         positions, methods = self._positions(table), self.methods(table.columns)
-        _refuse_repeated(table, positions)
+        refuse_repeated(table.name, table.columns, [table.columns[i] for i in positions])
         return tuple(self._plan(table, position, methods) for position in positions)
 
     def methods(self, columns: Sequence[str]) -> Methods:
@@ -206,11 +213,7 @@ class Job:
 
     def _plan(self, table: Table, position: int, methods: Methods) -> Plan:
         name = table.columns[position]
-        if position in table.others:
-            raise DataError(
-                f"{table.name}: column {printable(name)} is of type {table.others[position]}, "
-                "not numbers"
-            )
+        refuse_type(table, position)
         method = methods.of(name)
         method.batching()  # raises where a size is missing, whatever the column
         column = ColumnStatistics(given=method.given)
@@ -224,7 +227,7 @@ class Job:
         return Plan(position, name, method.spelling, mapping, column.constant, method.leaves(name))
 
     def needs(self, plans: Sequence[Plan]) -> tuple[Need, ...]:
-        """What is to be collected of the columns that are scaled, for `Statistics`."""
+        """What is collected of the columns that are scaled, for `Scaling.statistics`."""
         if not self.observes:
             return ()
         found: dict[Recipe, set[int]] = {}
@@ -255,17 +258,6 @@ def _why_foreign(table: Table) -> str:
 def _first(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     return listed([printable(name, 30) for name in names], 5)
-
-
-def _refuse_repeated(table: Table, positions: Sequence[int]) -> None:
-    """Raise DataError where two columns of the table have the name of a chosen one."""
-    count = Counter(table.columns)
-    for i in positions:
-        if count[table.columns[i]] > 1:
-            raise DataError(
-                f"{table.name}: {count[table.columns[i]]} columns are named "
-                f"{printable(table.columns[i])}; rename them, or --exclude them"
-            )
 
 
 @dataclass
@@ -305,18 +297,19 @@ class Scaling:
                 self._add(done)
         writer.close()
         self.summary.nan_as_null += writer.nan_as_null
-        self._finish_summary()
+        self.summary.columns = [plan.name for plan in self.plans]
+        self.summary.left = self.left()
+        self.summary.constant = [plan.name for plan in self.plans if plan.constant]
 
     def _chunks(self) -> Iterator[Chunk]:
         """The chunks of the table; whole batches where they are normalized by themselves."""
-        batchings = {plan.mapping.batching for plan in self.plans} - {None}
+        batchings = {batching for plan in self.plans if (batching := plan.mapping.batching)}
         if len(batchings) > 1:
             raise UsageError("all columns of one run have the same --batch-size and --last-batch")
         chunks = self.table.chunks(self.encoder.needs)
         return self._batched(chunks, batchings.pop()) if batchings else chunks
 
-    def _batched(self, chunks: Iterator[Chunk], batching: Batching | None) -> Iterator[Chunk]:
-        assert batching is not None
+    def _batched(self, chunks: Iterator[Chunk], batching: Batching) -> Iterator[Chunk]:
         good = self._good(chunks) if self.job.choice.skip_bad_rows else chunks
         for chunk, dropped in batched(good, batching, self.table.name):
             self.summary.dropped_rows += dropped
@@ -330,15 +323,10 @@ class Scaling:
             yield good
 
     def _add(self, done: Done) -> None:
-        self.summary.advance(done.rows, done.bad_rows)
+        self.summary.advance(done.found.rows, done.found.bad_rows)
         for plan, counts in zip(self.plans, done.counts, strict=True):
             self.summary.count_all(plan.name, counts)
         self.found.join(done.found)
-
-    def _finish_summary(self) -> None:
-        self.summary.columns = [plan.name for plan in self.plans]
-        self.summary.left = self.left()
-        self.summary.constant = [plan.name for plan in self.plans if plan.constant]
 
     def left(self) -> dict[str, str]:
         """The other columns of the table, and why each is left alone."""

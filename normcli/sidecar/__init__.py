@@ -1,7 +1,7 @@
 """The sidecar: the statistics of a table as a JSON file that people can read.
 
-`dumps` and `loads` undo each other, byte for byte. A sidecar is data from anywhere: it is
-believed only as far as it is consistent. docs/sidecar.md describes every field.
+`dumps` and `loads` undo each other, byte for byte. A sidecar may come from anywhere, so `loads`
+refuses one that is not consistent. docs/sidecar.md describes every field.
 """
 
 from normcli.sidecar.model import Statistics

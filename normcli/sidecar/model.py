@@ -17,10 +17,6 @@ from normcli.words import printable
 Columns = Mapping[str, ColumnStatistics]
 
 
-def _default() -> Method:
-    return methods()[DEFAULT].from_parameters({})
-
-
 @dataclass(frozen=True)
 class GroupStatistics:
     """What is known of the rows of one group: how many there are, and their columns."""
@@ -53,7 +49,7 @@ class Statistics:
 
     rows: int = 0
     columns: Columns = field(default_factory=dict)
-    method: Method = field(default_factory=_default)
+    method: Method = field(default_factory=lambda: methods()[DEFAULT]())
     column_methods: Mapping[str, Method] = field(default_factory=dict)
     groups: Mapping[Group, GroupStatistics] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -115,8 +111,8 @@ def _merged_columns(a: Columns, b: Columns) -> dict[str, ColumnStatistics]:
                 f"cannot merge: column {printable(name)} has numbers in one table and is not a "
                 "column of numbers in the other"
             )
-    # The same columns in another order differ too. Nothing finer is associative: an order
-    # that is settled without a column that is left out later would forget who disagreed.
+    # Any difference in order sorts all names. A finer rule would not be associative: once a
+    # column is left out, nothing shows that the orders differed only because of it.
     names = list(a) if list(a) == list(b) else sorted(a.keys() & b.keys())
     return {name: _merged_column(name, a[name], b[name]) for name in names}
 

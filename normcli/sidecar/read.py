@@ -1,4 +1,4 @@
-"""The bytes of a sidecar as statistics, believed only as far as they are consistent."""
+"""The bytes of a sidecar as statistics; what is not consistent is refused."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from normcli.methods.base import Method
 from normcli.methods.spelling import method_with
 from normcli.numerics.total import LARGEST
 from normcli.sidecar.model import GroupStatistics, Statistics
-from normcli.sidecar.schema import FIRST, VERSION
+from normcli.sidecar.schema import FIRST, VERSION, schema
 from normcli.statistics.base import Facts, FieldError, Group, Recipe, recipes
 from normcli.statistics.column import ColumnStatistics
 from normcli.storage.sources import source
-from normcli.words import printable, shown
+from normcli.words import printable, short, shown
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
@@ -63,7 +63,7 @@ def loads(data: bytes, name: str = "sidecar", limit: int = MAX_BYTES) -> Statist
 
 # Each step below raises SidecarError with the place in the file, `loads` says which file.
 def _parse(data: bytes) -> Any:
-    """The JSON document, strictly; numbers that are none of ours come as text."""
+    """The JSON document, read strictly; a number that no sidecar can have becomes text."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -112,8 +112,6 @@ def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 @cache
 def _validator(version: int) -> Draft202012Validator:
     import jsonschema_rs
-
-    from normcli.sidecar.schema import schema
 
     return jsonschema_rs.Draft202012Validator(schema(version))
 
@@ -200,11 +198,7 @@ def _shown(value: Any) -> str:
         return printable(value)
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
-    return _cut(json.dumps(value), 60)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return short(json.dumps(value))
 
 
 def _statistics(document: Entry) -> Statistics:
@@ -249,7 +243,7 @@ def _method(entry: Entry, place: Place) -> Method:
     try:
         return method_with(name, parameters)
     except UsageError as error:
-        raise SidecarError(f"{_where([*place, 'method'])}{_cut(str(error), 300)}") from error
+        raise SidecarError(f"{_where([*place, 'method'])}{short(error, 300)}") from error
 
 
 def _columns(
@@ -259,7 +253,7 @@ def _columns(
 
 
 def _column(entry: Entry, facts: Facts, place: Place, known: bool) -> ColumnStatistics:
-    """What is known of one column, or the first reason not to believe it."""
+    """What is known of one column; raises SidecarError for the first fault."""
     values = {}
     for name, recipe in recipes().items():
         here = name == "moments"  # whose section is the entry itself

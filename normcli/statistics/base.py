@@ -69,7 +69,7 @@ class Facts:
 
 
 class FieldError(ValueError):
-    """A field of a sidecar is not to be believed: `field`, and what is wrong with it."""
+    """A field of a sidecar is wrong: `field` is its name, and `fault` says why."""
 
     def __init__(self, field: str, fault: str) -> None:
         super().__init__(fault)

@@ -21,7 +21,7 @@ class Batching:
     """Batches of `size` consecutive rows.
 
     last: what becomes of the last rows where they are fewer: "keep" (they are a batch),
-        "merge" (they join the batch before), "drop" or "error" (up to who hands out the rows).
+        "merge" (they join the batch before), "drop" or "error" (see `pipeline.batches`).
     """
 
     size: int

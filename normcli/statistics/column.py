@@ -82,11 +82,6 @@ class ColumnStatistics:
         return self.moments.inf
 
     @property
-    def cells(self) -> int:
-        """How many cells there are."""
-        return self.moments.cells
-
-    @property
     def min(self) -> Exact | None:
         """The smallest number, exactly; None where there is none."""
         return self.given.get("min", self.moments.min)

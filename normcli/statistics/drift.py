@@ -34,7 +34,17 @@ def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift
     >>> drift(nothing, nothing)
     Drift(mean_shift=None, spread_ratio=None, missing_change=None)
     """
-    return Drift(_mean_shift(then, now, ddof), _spread_ratio(then, now, ddof), _change(then, now))
+    shift = ratio = change = None
+    std, std_now = _std(then, ddof), _std(now, ddof)
+    if std is not None and then.mean is not None and now.mean is not None:
+        shift = _ratio(now.mean - then.mean, std)
+    enough = now.count >= 2 and (then.count >= 2 or bool(then.given))
+    if std is not None and std_now is not None and enough:
+        ratio = 1.0 if std == std_now else _ratio(std_now, std)
+    share, share_now = missing_share(then), missing_share(now)
+    if share is not None and share_now is not None:
+        change = share_now - share
+    return Drift(shift, ratio, change)
 
 
 def as_json(value: float | None) -> float | str | None:
@@ -44,22 +54,8 @@ def as_json(value: float | None) -> float | str | None:
 
 def missing_share(c: ColumnStatistics) -> float | None:
     """The share of cells that are missing or NaN; None where there is no cell."""
-    cells = c.count + c.missing + c.nan + c.inf
+    cells = c.moments.cells
     return (c.missing + c.nan) / cells if cells else None
-
-
-def _mean_shift(then: ColumnStatistics, now: ColumnStatistics, ddof: int) -> float | None:
-    std = _std(then, ddof)
-    if then.mean is None or now.mean is None or std is None:
-        return None
-    return _ratio(now.mean - then.mean, std)
-
-
-def _spread_ratio(then: ColumnStatistics, now: ColumnStatistics, ddof: int) -> float | None:
-    before, after = _std(then, ddof), _std(now, ddof)
-    if before is None or after is None or now.count < 2 or (then.count < 2 and not then.given):
-        return None
-    return 1.0 if before == after else _ratio(after, before)
 
 
 def _ratio(a: float, b: float) -> float:
@@ -73,8 +69,3 @@ def _std(c: ColumnStatistics, ddof: int) -> float | None:
         return c.std(ddof)
     except OverflowError:  # of data that no sidecar would hold
         return math.inf
-
-
-def _change(then: ColumnStatistics, now: ColumnStatistics) -> float | None:
-    before, after = missing_share(then), missing_share(now)
-    return None if before is None or after is None else after - before

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -24,8 +24,6 @@ from normcli.numerics.sums import MIN_EXPONENT, integers, sums_and_squares
 from normcli.numerics.tally import Tally, blocks
 from normcli.numerics.total import (
     LARGEST,
-    MAX_FLOATS,
-    MAX_SCALE,
     Exact,
     Total,
     divide,
@@ -46,28 +44,6 @@ ZERO = Total()
 MANY = 16  # blocks whose sums are added up at once
 FEW = 64  # numbers that are looked at before all of them
 COUNTS = ("count", "missing", "nan", "inf")
-COUNT = {"type": "integer", "minimum": 0}
-EXACT = {
-    "description": "A JSON number, or the decimal digits of a number that no float64 equals.",
-    "type": ["number", "string", "null"],
-    "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$",
-    "maxLength": 400,
-}
-TOTAL = {
-    "description": "Floats whose exact sum is the total; in hexadecimal beyond float64.",
-    "type": "array",
-    "maxItems": MAX_FLOATS,
-    "items": {
-        "type": ["number", "string"],
-        "pattern": r"^-?0x1(\.[0-9a-f]{0,12}[1-9a-f])?p[+-][1-9][0-9]{0,3}$",
-    },
-}
-SCALE = {
-    "description": "The total is that of the list, times 10^-scale; absent where 0.",
-    "type": "integer",
-    "minimum": 1,
-    "maximum": MAX_SCALE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +56,7 @@ class Moments(Value):
     missing, nan, inf: cells without a number, NaN in the data, infinities left out.
     min, max: exact (see `exact_value`), None where count is 0.
     sum, sum_of_squares: exact.
-    whole: are all of them whole numbers? None where nobody knows (sidecars of version 1).
+    whole: are all of them whole numbers? None where that is not known (sidecars of version 1).
     """
 
     count: int = 0
@@ -127,7 +103,7 @@ class Moments(Value):
         """
         if self.count <= ddof:
             return None
-        return divide(*_as_ratio(self._squared_deviations() / (self.count - ddof)))
+        return divide(*(self._squared_deviations() / (self.count - ddof)).as_integer_ratio())
 
     def std(self, ddof: int = 0) -> float | None:
         """The standard deviation, correctly rounded; None where count <= ddof.
@@ -136,7 +112,7 @@ class Moments(Value):
         """
         if self.count <= ddof:
             return None
-        return divide_sqrt(*_as_ratio(self._squared_deviations() / (self.count - ddof)))
+        return divide_sqrt(*(self._squared_deviations() / (self.count - ddof)).as_integer_ratio())
 
     @property
     def constant(self) -> bool:
@@ -190,49 +166,14 @@ def _total_fields(field: str, total: Total) -> dict[str, Any]:
     return {field: total.to_floats(), **scale}
 
 
-def _as_ratio(f: Fraction) -> tuple[int, int]:
-    return f.numerator, f.denominator
-
-
 @dataclass(frozen=True)
 class MomentsRecipe(Recipe):
-    """Moments and extremes: what every fit collects of every column."""
+    """Moments and extremes: what every fit collects of every column.
+
+    Its fields are those of the column itself in `normcli/sidecar/schema.json`.
+    """
 
     name: ClassVar[str] = "moments"
-    required: ClassVar[Sequence[str]] = (
-        *(*COUNTS, "mean", "std", "min", "max", "sum", "sum_of_squares"),
-    )
-    fields: ClassVar[Mapping[str, Any]] = {
-        "count": {
-            "description": "Finite numbers: the ones that the other fields describe.",
-            **COUNT,
-        },
-        "missing": {"description": "Cells without a number.", **COUNT},
-        "nan": {"description": "NaN in the data.", **COUNT},
-        "inf": {"description": "Infinities that were left out.", **COUNT},
-        "mean": {
-            "description": "sum / count, rounded once; null where count is 0.",
-            "type": ["number", "null"],
-        },
-        "std": {
-            "description": "Standard deviation, rounded once; null where count <= ddof.",
-            "type": ["number", "null"],
-            "minimum": 0,
-        },
-        "min": {"description": "Exact; null where count is 0.", "$ref": "#/$defs/exact"},
-        "max": {"description": "Exact; null where count is 0.", "$ref": "#/$defs/exact"},
-        "whole": {"description": "Are all numbers whole?", "type": "boolean"},
-        "sum": {"description": "The exact sum of the numbers.", "$ref": "#/$defs/total"},
-        "sum_scale": {"description": "Its decimal places.", "$ref": "#/$defs/scale"},
-        "sum_of_squares": {
-            "description": "The exact sum of their squares.",
-            "$ref": "#/$defs/total",
-        },
-        "sum_of_squares_scale": {
-            "description": "Its decimal places.",
-            "$ref": "#/$defs/scale",
-        },
-    }
 
     def of(self, rows: Rows) -> MomentsState:
         """The moments of every column and group."""
@@ -251,7 +192,7 @@ class MomentsRecipe(Recipe):
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class MomentsState(State):
     """The `Moments` of m columns (and groups) as arrays: made, sent and merged at little cost.
 
@@ -277,13 +218,22 @@ class MomentsState(State):
     def of(cls, rows: Rows) -> MomentsState:
         """The moments of some rows; columns of the same kind are worked on together."""
         keys, columns = zip(*rows.cells(), strict=True) if rows.columns else ((), ())
-        adder = _Adder(tuple(keys))
+        m = len(keys)
+        state = cls(
+            keys,
+            counts=np.zeros((4, m), np.int64),
+            low=np.full(m, np.inf),
+            high=np.full(m, -np.inf),
+            whole=np.ones(m, np.bool_),
+            sums=FixedPoint(np.zeros((0, 2 * m), np.int64)),
+            scales={},
+        )
         kinds = [(len(x.parts), x.scale, len(x)) for x in columns]
         for kind in sorted(set(kinds)):
             if kind[2]:
                 places = [i for i, this in enumerate(kinds) if this == kind]
-                adder.add([columns[i] for i in places], np.array(places))
-        return adder.state()
+                state._add([columns[i] for i in places], np.array(places))
+        return state
 
     @property
     def inf(self) -> list[int]:
@@ -326,24 +276,14 @@ class MomentsState(State):
             found.append(Moments(count, missing, nan, inf, low, high, total, squares, whole))
         return found
 
-
-class _Adder:
-    """A `MomentsState` in the making."""
-
-    def __init__(self, keys: tuple[Key, ...]) -> None:
-        self.keys, m = keys, len(keys)
-        self.counts = np.zeros((4, m), np.int64)
-        self.low, self.high = np.full(m, np.inf), np.full(m, -np.inf)
-        self.whole = np.ones(m, np.bool_)
-        self.sums = FixedPoint(np.zeros((0, 2 * m), np.int64))
-        self.scales: dict[int, int] = {}
-
-    def add(self, columns: list[Numbers], places: Ints) -> None:
+    def _add(self, columns: list[Numbers], places: Ints) -> None:
         """Add columns of the same parts, length and scale at these places."""
         p, scale = len(columns[0].parts), columns[0].scale
         tallies = ((Tally.of(x), places[some]) for some, x in blocks([c.parts for c in columns]))
         while pairs := list(islice(tallies, MANY)):
-            self._add(Tally.joined([t for t, _ in pairs]), np.concatenate([at for _, at in pairs]))
+            self._tally(
+                Tally.joined([t for t, _ in pairs]), np.concatenate([at for _, at in pairs])
+            )
         if scale:
             self.scales.update(dict.fromkeys(places.tolist(), scale))
         if scale or p > 1:
@@ -351,7 +291,7 @@ class _Adder:
         self._count_missing(columns, places)
         self.whole[places] = [_are_whole(x) for x in columns]
 
-    def _add(self, tally: Tally, places: Ints) -> None:
+    def _tally(self, tally: Tally, places: Ints) -> None:
         for i, count in ((0, tally.count), (2, tally.nan), (3, tally.inf)):
             np.add.at(self.counts[i], places, count)
         np.fmin.at(self.low, places, tally.low + 0.0)  # -0.0 + 0.0 is 0.0
@@ -372,21 +312,16 @@ class _Adder:
                 finite = np.compress(np.isfinite(x.parts[0]), x.parts, axis=1)
                 self.low[i], self.high[i] = _extremes(finite, x.scale)
 
-    def state(self) -> MomentsState:
-        """What has been added."""
-        return MomentsState(
-            self.keys, self.counts, self.low, self.high, self.whole, self.sums, self.scales
-        )
-
 
 def _are_whole(x: Numbers) -> bool:
-    """Are all finite numbers whole? A look at the first few mostly tells that they are not."""
+    """Are all finite numbers whole? The first few usually show where they are not."""
     return _is_whole(x.parts[:, :FEW], x.scale) and _is_whole(x.parts, x.scale)
 
 
 def _is_whole(parts: Floats, scale: int) -> bool:
     if not scale and len(parts) == 1:
-        fraction = parts != np.rint(parts)
+        with np.errstate(invalid="ignore"):  # of a signaling NaN
+            fraction = parts != np.rint(parts)
         return not (fraction.any() and np.isfinite(parts[fraction]).any())
     finite = np.compress(np.isfinite(parts[0]), parts, axis=1)
     if len(parts) * 10**scale < 1 << 53:
@@ -462,7 +397,7 @@ def _faults(c: Moments, entry: Mapping[str, Any], facts: Facts) -> Iterator[tupl
 
 
 def _impossible(c: Moments, low: Fraction, high: Fraction) -> Iterator[tuple[str, str]]:
-    """What no numbers from low to high, both among them, can have.
+    """What cannot be true of numbers whose minimum is low and whose maximum is high.
 
     The bounds on the variance are those of Szokefalvi Nagy (1918) and of Bhatia and Davis, "A
     better bound on the variance", American Mathematical Monthly 107(4), 2000.

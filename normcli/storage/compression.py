@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable
 from pathlib import PurePath
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from normcli.errors import DataError, LimitError
 
 if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+    from lzma import LZMADecompressor
+
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+    _Member: TypeAlias = "BZ2Decompressor | LZMADecompressor | _GzipMember"
 
 SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4"}
 
@@ -71,10 +76,8 @@ def decompressed(stream: io.RawIOBase, compression: str, name: str) -> io.RawIOB
     Reading raises DataError, whose message begins with `name`, if the data are truncated,
     damaged or followed by other data, and LimitError if they need too much memory.
     """
-    members = {"gzip": _GzipMember, "bzip2": _bzip2_member, "xz": _xz_member}
-    if compression in members:
-        return _Members(stream, compression, members[compression], name)
-    return _ArrowReader(stream, compression, name)
+    kind = _Members if compression in ("gzip", "bzip2", "xz") else _ArrowReader
+    return kind(stream, compression, name)
 
 
 def compressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
@@ -101,18 +104,6 @@ def compressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
     return cast(BinaryIO, writer)
 
 
-class _Member(Protocol):
-    """A decoder of one member of a compressed file: in `bz2` and `lzma`, a decompressor."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
 class _GzipMember:
     """A decoder of a gzip member with the interface of those in `bz2` and `lzma`."""
 
@@ -135,29 +126,24 @@ class _GzipMember:
         return self._inflate.decompress(self._inflate.unconsumed_tail or data, max_length)
 
 
-def _bzip2_member() -> _Member:
-    import bz2
+def _new_member(codec: str) -> _Member:
+    """A decoder of one member of a compressed file."""
+    if codec == "gzip":
+        return _GzipMember()
+    if codec == "bzip2":
+        import bz2
 
-    return bz2.BZ2Decompressor()
-
-
-def _xz_member() -> _Member:
+        return bz2.BZ2Decompressor()
     import lzma
 
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
 
 
-class _Members(io.RawIOBase):
-    """All members of a compressed stream as one stream."""
+class _Decompressed(io.RawIOBase):
+    """The decompressed bytes of a stream, which `_some` reads."""
 
-    def __init__(
-        self, stream: io.RawIOBase, codec: str, member: Callable[[], _Member], name: str
-    ) -> None:
-        self._stream, self._codec, self._new_member, self._name = stream, codec, member, name
-        self._member = member()
-        self._rest = b""  # what the previous member did not use
-        self._said = False  # has this member produced any data?
-        self._later = False  # is this a later member than the first?
+    def __init__(self, stream: io.RawIOBase, codec: str, name: str) -> None:
+        self._stream, self._codec, self._name = stream, codec, name
 
     def readable(self) -> bool:
         return True
@@ -170,6 +156,37 @@ class _Members(io.RawIOBase):
 
     def _some(self, size: int) -> bytes:
         """The next bytes, at most `size`; empty only at the end."""
+        raise NotImplementedError
+
+    def _truncated(self) -> DataError:
+        return DataError(f"{self._name}: the {self._codec} data end too early: truncated?")
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(f"{self._name}: damaged {self._codec} data ({error})")
+
+    def _too_much_memory(self, limit: int) -> LimitError:
+        return LimitError(
+            f"{self._name}: decompressing it needs more than the limit of {limit >> 20} MiB of "
+            f"memory\nIf you trust the file, decompress it with {self._codec} itself and pipe it "
+            "in."
+        )
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _Members(_Decompressed):
+    """All members of a compressed stream as one stream."""
+
+    def __init__(self, stream: io.RawIOBase, codec: str, name: str) -> None:
+        super().__init__(stream, codec, name)
+        self._member = _new_member(codec)
+        self._rest = b""  # what the previous member did not use
+        self._said = False  # has this member produced any data?
+        self._later = False  # is this a later member than the first?
+
+    def _some(self, size: int) -> bytes:
         while not self._member.eof or self._next_member():
             asked = self._member.needs_input
             fresh = self._read() if asked else b""
@@ -177,7 +194,7 @@ class _Members(io.RawIOBase):
             if data:
                 return data
             if asked and not fresh and not self._member.eof:
-                raise DataError(f"{self._name}: the {self._codec} data end too early: truncated?")
+                raise self._truncated()
         return b""
 
     def _next_member(self) -> bool:
@@ -187,7 +204,7 @@ class _Members(io.RawIOBase):
         while not rest and (more := self._stream.read(_BLOCK)):
             rest = more.lstrip(padding)
         if rest:
-            self._member, self._rest = self._new_member(), rest
+            self._member, self._rest = _new_member(self._codec), rest
             self._said, self._later = False, True
         return bool(rest)
 
@@ -205,50 +222,34 @@ class _Members(io.RawIOBase):
 
     def _explained(self, error: Exception) -> DataError | LimitError:
         if "memory usage limit" in str(error).lower():
-            return _too_much_memory(self._name, self._codec, _XZ_MEMORY)
+            return self._too_much_memory(_XZ_MEMORY)
         if self._later and not self._said:
             return DataError(f"{self._name}: there is other data after the {self._codec} data")
-        return _damaged(self._name, self._codec, error)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
+        return self._damaged(error)
 
 
-class _ArrowReader(io.RawIOBase):
+class _ArrowReader(_Decompressed):
     """zstd and lz4, which the standard library lacks, as Arrow reads them."""
 
     def __init__(self, stream: io.RawIOBase, codec: str, name: str) -> None:
         import pyarrow as pa
 
-        self._codec, self._name = codec, name
-        self._stream = stream
+        super().__init__(stream, codec, name)
         self._arrow = pa.CompressedInputStream(pa.PythonFile(stream, "r"), codec)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)
+    def _some(self, size: int) -> bytes:
         try:
             # Not `readinto`: Arrow's does not fill the buffer that io.BufferedReader passes to it.
-            data: bytes = self._arrow.read(min(len(view), _PIECE))
+            data: bytes = self._arrow.read(size)
         except OSError as error:  # errors of `stream` itself are already NormcliErrors
             raise self._explained(error) from error
-        view[: len(data)] = data
-        return len(data)
+        return data
 
     def _explained(self, error: OSError) -> DataError | LimitError:
         reason = str(error).lower()
         if "too much memory" in reason:
-            return _too_much_memory(self._name, self._codec, 128 << 20)
-        if "truncated" in reason:
-            return DataError(f"{self._name}: the {self._codec} data end too early: truncated?")
-        return _damaged(self._name, self._codec, error)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
+            return self._too_much_memory(128 << 20)
+        return self._truncated() if "truncated" in reason else self._damaged(error)
 
 
 class _ArrowWriter(io.RawIOBase):
@@ -257,7 +258,8 @@ class _ArrowWriter(io.RawIOBase):
     def __init__(self, stream: BinaryIO, codec: str) -> None:
         import pyarrow as pa
 
-        self._arrow = pa.CompressedOutputStream(pa.PythonFile(_Borrowed(stream), "w"), codec)
+        borrowed = SimpleNamespace(write=stream.write, close=lambda: None, closed=False)
+        self._arrow = pa.CompressedOutputStream(pa.PythonFile(borrowed, "w"), codec)
 
     def writable(self) -> bool:
         return True
@@ -270,27 +272,3 @@ class _ArrowWriter(io.RawIOBase):
         if not self.closed:
             super().close()
             self._arrow.close()
-
-
-class _Borrowed(io.RawIOBase):
-    """A stream that others may close without closing the underlying one."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._beneath = stream
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: ReadableBuffer) -> int:
-        return self._beneath.write(data)
-
-
-def _damaged(name: str, codec: str, error: Exception) -> DataError:
-    return DataError(f"{name}: damaged {codec} data ({error})")
-
-
-def _too_much_memory(name: str, codec: str, limit: int) -> LimitError:
-    return LimitError(
-        f"{name}: decompressing it needs more than the limit of {limit >> 20} MiB of memory\n"
-        f"If you trust the file, decompress it with {codec} itself and pipe it in."
-    )

@@ -11,21 +11,22 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from normcli.errors import NormcliError, UsageError
 from normcli.storage import stores
 from normcli.storage.compression import compressed
+from normcli.storage.faults import system_errors
+from normcli.storage.sources import _BUFFER, _STDERR, _STDOUT, Source, split_suffix
+from normcli.storage.stores import Writer
 from normcli.words import shown
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-from normcli.storage.faults import system_errors
-from normcli.storage.sources import _BUFFER, _STDERR, _STDOUT, Source, split_suffix
 
 _SENT = 4 << 20  # bytes of a new file that are sent to the disk at a time
 
@@ -63,9 +64,7 @@ def output(
             raise
 
 
-def _opened(
-    target: str, inputs: Sequence[Source]
-) -> AbstractContextManager[_Writer | stores.Upload]:
+def _opened(target: str, inputs: Sequence[Source]) -> AbstractContextManager[Writer]:
     if stores.is_uri(target):
         return stores.uploading(target)
     descriptor = _descriptor(target)
@@ -120,38 +119,27 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         stream.write(data)
 
 
-class _Writer(io.RawIOBase):
-    """A raw stream to a descriptor that it does not own; its errors are NormcliErrors."""
-
-    def __init__(self, descriptor: int, name: str) -> None:
-        self._descriptor, self._name = descriptor, name
-        self.abandoned = False  # discard what is still in buffers: it will not be needed
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: ReadableBuffer) -> int:
-        if self.abandoned:
-            return memoryview(data).nbytes
-        with system_errors("write", self._name):
-            return os.write(self._descriptor, data)
+def _writer(descriptor: int, name: str) -> Writer:
+    """A raw stream to a descriptor; its errors are NormcliErrors."""
+    return Writer(system_errors("write", name)(partial(os.write, descriptor)))
 
 
-class _FileWriter(_Writer):
+class _FileWriter(Writer):
     """A writer of a new file that sends bytes to the disk while more are being written."""
 
     def __init__(self, descriptor: int, name: str) -> None:
-        super().__init__(descriptor, name)
+        super().__init__(system_errors("write", name)(partial(os.write, descriptor)))
+        self._descriptor = descriptor
         self._written = self._sent = 0
 
     def write(self, data: ReadableBuffer) -> int:
         count = super().write(data)
         self._written += count
         if self._written - self._sent >= _SENT and not self.abandoned:
-            self._send()
+            self._flush()
         return count
 
-    def _send(self) -> None:
+    def _flush(self) -> None:
         """Let Linux write its part of the file, so that fsync need not wait for all of it.
 
         The advice says that the bytes are not needed in memory. As a result, Linux writes those
@@ -172,7 +160,7 @@ def _descriptor(target: str) -> int | None:
 
 
 @contextmanager
-def _open_descriptor(descriptor: int, inputs: Sequence[Source]) -> Iterator[_Writer]:
+def _open_descriptor(descriptor: int, inputs: Sequence[Source]) -> Iterator[Writer]:
     name = {_STDOUT: "stdout", _STDERR: "stderr"}.get(descriptor, f"/dev/fd/{descriptor}")
     _refuse_closed_stdout(descriptor)
     with system_errors("write", name):
@@ -208,7 +196,7 @@ def _point_at_null(descriptor: int) -> None:
 
 
 @contextmanager
-def _open_special(target: str) -> Iterator[_Writer]:
+def _open_special(target: str) -> Iterator[Writer]:
     """A writer to a fifo, a terminal or a device: nothing is replaced."""
     with system_errors("write", target):
         descriptor = os.open(target, os.O_WRONLY)
@@ -217,7 +205,9 @@ def _open_special(target: str) -> Iterator[_Writer]:
 
 
 @contextmanager
-def _closing(descriptor: int, name: str, kind: type[_Writer] = _Writer) -> Iterator[_Writer]:
+def _closing(
+    descriptor: int, name: str, kind: Callable[[int, str], Writer] = _writer
+) -> Iterator[Writer]:
     """A writer on `descriptor`, which is closed at the end; some errors occur only then."""
     try:
         yield kind(descriptor, name)
@@ -254,7 +244,7 @@ def _destination(target: str) -> tuple[Path, os.stat_result | None]:
 
 
 @contextmanager
-def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[_Writer]:
+def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[Writer]:
     """A writer on a new file that replaces `real` if there is no error."""
     temporary = real.parent / f".normcli-{os.urandom(8).hex()}.tmp"
     try:

@@ -38,7 +38,9 @@ def parts(directory: str, suffix: str, count: int) -> Iterator[list[str]]:
     if stores.is_uri(directory):
         folder, mark, options = directory.partition("?")
         yield [f"{folder.rstrip('/')}/{name}{mark}{options}" for name in names]
-        _delete_stale(directory, names)
+        for found, below in stores.find(directory):
+            if PART.fullmatch(below) and below not in names:
+                found.delete()
     else:
         with _staged(Path(directory).absolute(), names) as targets:
             yield targets
@@ -110,10 +112,3 @@ def _refuse_directories(directory: Path, names: Sequence[str]) -> None:
 
 def _is_directory(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
-
-
-def _delete_stale(directory: str, names: Sequence[str]) -> None:
-    """Delete the parts of earlier runs in a store."""
-    for found, below in stores.find(directory):
-        if PART.fullmatch(below) and below not in names:
-            found.delete()

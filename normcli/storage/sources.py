@@ -27,13 +27,12 @@ from normcli.errors import DataError, NormcliError, UsageError
 from normcli.storage import compression as codecs
 from normcli.storage import stores
 from normcli.storage.compression import MAGIC_BYTES, decompressed, detect
+from normcli.storage.faults import system_errors
 from normcli.words import did_you_mean, shown
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from pyarrow import NativeFile
-
-from normcli.storage.faults import system_errors
 
 _BUFFER = 1 << 18
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -59,18 +58,14 @@ class Source:
         self,
         name: str,
         file: Path | stores.Object | None,
-        promised: str | None = None,
         part: str = "",
     ) -> None:
-        """A source of the bytes in `file`, or of stdin if that is None.
-
-        promised: the compression that the file's name promises.
-        """
+        """A source of the bytes in `file`, or of stdin if that is None."""
         self.name, self.location = shown(name), name
-        self.suffix, _ = split_suffix(name)  # of the format: ".csv" of "a.csv.gz"
+        # of the format, ".csv" of "a.csv.gz"; and the compression that the name promises
+        self.suffix, self._promised = split_suffix(name)
         self.part = part or os.path.basename(name)
         self._file = file
-        self._promised = promised
         self._status: os.stat_result | None = None
         self.size: int | None
         self.written: int | None = None
@@ -86,9 +81,6 @@ class Source:
         self._waiting: _Reader | None = None  # an opened pipe of which only the head was read
         self._taken = False  # has `open` returned the pipe?
         self._is_spooled = False
-
-    def __repr__(self) -> str:
-        return f"Source({self.name!r})"
 
     @property
     def partition(self) -> list[str]:
@@ -286,7 +278,7 @@ def source(name: str) -> Source:
     file = stores.one(name) if stores.is_uri(name) else Path(name)
     if isinstance(file, Path) and not os.path.lexists(file):
         raise _no_such_file(name)
-    return Source(name, file, split_suffix(name)[1])
+    return Source(name, file)
 
 
 def _sources(name: str) -> Iterator[Source]:
@@ -295,11 +287,11 @@ def _sources(name: str) -> Iterator[Source]:
         yield _stdin()
     elif stores.is_uri(name):
         for found, part in stores.find(name):
-            yield Source(found.uri, found, split_suffix(found.uri)[1], part)
+            yield Source(found.uri, found, part)
     else:
         root = _root(name)
         for path in _files(name):
-            yield Source(path, Path(path), split_suffix(path)[1], os.path.relpath(path, root))
+            yield Source(path, Path(path), os.path.relpath(path, root))
 
 
 def _version(status: os.stat_result) -> tuple[int, ...]:
@@ -364,8 +356,6 @@ def _files(name: str) -> list[str]:
         try:
             mode = os.stat(name).st_mode
         except (FileNotFoundError, NotADirectoryError):
-            mode = None
-        if mode is None:
             return _matches(name)
         return _parts(name) if stat.S_ISDIR(mode) else [name]
 
@@ -373,7 +363,7 @@ def _files(name: str) -> list[str]:
 def _matches(pattern: str) -> list[str]:
     if not glob.has_magic(pattern):
         raise _no_such_file(pattern)
-    found = [path for path in glob.glob(pattern, recursive=True) if not _is_sidecar(path)]
+    found = [path for path in glob.glob(pattern, recursive=True) if not stores.is_sidecar(path)]
     if not found:
         raise NormcliError(f"no file matches {shown(pattern)}")
     nested = (_parts(path) if os.path.isdir(path) else [path] for path in found)
@@ -388,7 +378,7 @@ def _parts(directory: str) -> list[str]:
     parts = []
     for folder, folders, files in os.walk(directory, onerror=fail):
         folders[:] = [f for f in folders if not f.startswith((".", "_"))]
-        wanted = (f for f in files if not f.startswith((".", "_")) and not _is_sidecar(f))
+        wanted = (f for f in files if not f.startswith((".", "_")) and not stores.is_sidecar(f))
         parts += [path for f in wanted if os.path.isfile(path := os.path.join(folder, f))]
     if not parts:
         raise NormcliError(f"there is no file to read in the directory {shown(directory)}")
@@ -399,20 +389,12 @@ def _components(path: str) -> list[str]:
     return path.split(os.sep)
 
 
-def _is_sidecar(path: str) -> bool:
-    return path.endswith(".stats.json")
-
-
 def _no_such_file(path: str) -> NormcliError:
-    return NormcliError(f"no such file: {shown(path)}.{_similar(path)}")
-
-
-def _similar(path: str) -> str:
-    """A sentence that suggests a similar name in the same directory, or nothing."""
-    folder, name = os.path.split(path)
+    """The error, which suggests a similar name in the same directory if there is one."""
+    (folder, name), near = os.path.split(path), ""
     with suppress(OSError), os.scandir(folder or ".") as entries:
-        return did_you_mean(name, [entry.name for entry in islice(entries, 1000)])
-    return ""
+        near = did_you_mean(name, [entry.name for entry in islice(entries, 1000)])
+    return NormcliError(f"no such file: {shown(path)}.{near}")
 
 
 class _Reader(io.RawIOBase):

@@ -14,7 +14,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -92,10 +92,6 @@ class _Place:
     filesystem: FileSystem
     path: str
     spelled: Callable[[str], str]
-
-    @property
-    def is_fsspec(self) -> bool:
-        return str(self.filesystem.type_name).startswith(_FSSPEC)
 
     def info(self, path: str) -> FileInfo:
         return self.filesystem.get_file_info([path])[0]
@@ -258,7 +254,7 @@ def _parts(place: _Place, directory: str) -> list[FileInfo]:
         each
         for each in found
         if each.is_file
-        and not _is_sidecar(each)
+        and not is_sidecar(each.path)
         and not any(name.startswith((".", "_")) for name in _under(directory, each).split("/"))
     ]
 
@@ -275,7 +271,7 @@ def _glob(place: _Place) -> tuple[str, list[FileInfo]]:
     if wild == len(names):
         return "", []
     root = "/".join(names[:wild])
-    found = [info for info in _matches(place, root, names[wild:]) if not _is_sidecar(info)]
+    found = [info for info in _matches(place, root, names[wild:]) if not is_sidecar(info.path)]
     nested = ([each] if each.is_file else _parts(place, each.path) for each in found)
     return root, list({each.path: each for group in nested for each in group}.values())
 
@@ -309,8 +305,9 @@ def _base(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _is_sidecar(info: FileInfo) -> bool:
-    return str(info.path).endswith(".stats.json")
+def is_sidecar(path: str) -> bool:
+    """Is this the path of saved statistics, which are no input?"""
+    return path.endswith(".stats.json")
 
 
 # -- reading -------------------------------------------------------------------------------
@@ -438,11 +435,11 @@ class _Stream(io.RawIOBase):
 # -- writing -------------------------------------------------------------------------------
 
 
-class Upload(io.RawIOBase):
-    """A raw stream to an object; its errors are NormcliErrors."""
+class Writer(io.RawIOBase):
+    """A raw stream to what it does not own: `send` sends some of the bytes (None: all)."""
 
-    def __init__(self, stream: Any, uri: str) -> None:
-        self._stream, self._uri = stream, uri
+    def __init__(self, send: Callable[[ReadableBuffer], int | None]) -> None:
+        self._send = send
         self.abandoned = False  # discard what is still in buffers: it will not be needed
 
     def writable(self) -> bool:
@@ -450,34 +447,33 @@ class Upload(io.RawIOBase):
         return True
 
     def write(self, data: ReadableBuffer) -> int:
-        """Send all of `data`, now or later."""
-        if not self.abandoned:
-            with store_errors("write", self._uri):
-                self._stream.write(data)
-        return memoryview(data).nbytes
+        """Send some of `data`; how many bytes."""
+        sent = None if self.abandoned else self._send(data)
+        return memoryview(data).nbytes if sent is None else sent
 
 
-@contextmanager
-def uploading(uri: str) -> Iterator[Upload]:
+def _upload(stream: Any, uri: str) -> Writer:
+    return Writer(store_errors("write", uri)(stream.write))
+
+
+def uploading(uri: str) -> AbstractContextManager[Writer]:
     """A stream that writes `uri`: on success it has all of the output, else its old content.
 
     Raises NormcliError, already on entry if writing is denied or there is no such bucket.
     """
     refuse_target(uri)
     place = _place(uri)
-    if place.is_fsspec:
-        opened = _committed(place)
-    elif place.filesystem.type_name in _APPEAR_WHOLE:
-        opened = _appearing(place)
-    elif place.filesystem.type_name in _NOT_WHOLE:
+    kind = str(place.filesystem.type_name)
+    if kind.startswith(_FSSPEC):
+        return _committed(place)
+    if kind in _APPEAR_WHOLE:
+        return _appearing(place)
+    if kind in _NOT_WHOLE:
         raise NormcliError(
             f"cannot write {shown(uri)}: that store shows objects before they are complete\n"
             "Write to a file and copy it"
         )
-    else:
-        opened = _renamed(place)
-    with opened as upload:
-        yield upload
+    return _renamed(place)
 
 
 def refuse_target(uri: str) -> None:
@@ -490,7 +486,7 @@ def refuse_target(uri: str) -> None:
 
 
 @contextmanager
-def _appearing(place: _Place) -> Iterator[Upload]:
+def _appearing(place: _Place) -> Iterator[Writer]:
     """An upload to a store where closing the stream replaces the old object by the new one.
 
     Arrow's streams cannot be cancelled (apache/arrow#40502): one that is garbage-collected, even
@@ -502,7 +498,7 @@ def _appearing(place: _Place) -> Iterator[Upload]:
         with store_errors("write", place.uri):
             # Opening it and adding it to the list is one step: Ctrl-C cannot come in between.
             opened.extend(map(create, [place.path]))
-        yield Upload(opened[0], place.uri)
+        yield _upload(opened[0], place.uri)
         with store_errors("write", place.uri):
             opened[0].close()
     except BaseException:
@@ -519,17 +515,14 @@ def _keep_for_ever(streams: list[NativeFile]) -> None:
 
 
 @contextmanager
-def _committed(place: _Place) -> Iterator[Upload]:
+def _committed(place: _Place) -> Iterator[Writer]:
     """An upload by fsspec: a file that is not committed is discarded, if the store supports it."""
-    from fsspec.core import url_to_fs
-
-    with store_errors("write", place.uri):
-        filesystem, path = url_to_fs(place.uri)
-        with filesystem.transaction as transaction:
-            stream = filesystem.open(path, "wb")
-            transaction.files.clear()  # each file is committed on its own: several are open
+    filesystem = place.filesystem.handler.fs
+    with store_errors("write", place.uri), filesystem.transaction as transaction:
+        stream = filesystem.open(place.path, "wb")
+        transaction.files.clear()  # each file is committed on its own: several are open
     try:
-        yield Upload(stream, place.uri)
+        yield _upload(stream, place.uri)
         with store_errors("write", place.uri):
             stream.close()
             stream.commit()
@@ -541,7 +534,7 @@ def _committed(place: _Place) -> Iterator[Upload]:
 
 
 @contextmanager
-def _renamed(place: _Place) -> Iterator[Upload]:
+def _renamed(place: _Place) -> Iterator[Writer]:
     """An upload to a new file beside the old one, which it replaces at the end.
 
     HDFS does not rename onto an existing file, so the old one is deleted just before.
@@ -552,7 +545,7 @@ def _renamed(place: _Place) -> Iterator[Upload]:
     try:
         with store_errors("write", place.uri):
             stream = filesystem.open_output_stream(temporary, compression=None)
-        yield Upload(stream, place.uri)
+        yield _upload(stream, place.uri)
         with store_errors("write", place.uri):
             stream.close()
             if place.info(place.path).is_file:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from normcli.pipeline.summary import Summary
+from normcli.views.report import stderr_width
 from normcli.words import many
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Bar:
 
     def _draw(self, now: float) -> None:
         self._is_drawn = True
-        _write(CLEAR + self.line(now - self._started, _width()))
+        _write(CLEAR + self.line(now - self._started, stderr_width()))
 
     def line(self, seconds: float, width: int) -> str:
         """All of it, in less than `width` characters."""
@@ -164,7 +165,7 @@ class _Reading:
 def note(words: str, *, hidden: bool) -> Iterator[None]:
     """Show `words` in place of a bar, unless `hidden`."""
     if not hidden:
-        _write(CLEAR + words[: _width() - 1])
+        _write(CLEAR + words[: stderr_width() - 1])
     try:
         yield
     finally:
@@ -181,13 +182,6 @@ def is_wanted(quiet: bool, output: str | None) -> bool:
 
 def _clock(seconds: int) -> str:
     return f"{seconds // 60}:{seconds % 60:02}"
-
-
-def _width() -> int:
-    """The width of the terminal that stderr is, or 80 if it is not known."""
-    with suppress(OSError, ValueError):
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    return 80
 
 
 def _write(text: str) -> None:

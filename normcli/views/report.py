@@ -138,9 +138,16 @@ def say(lines: Iterable[str]) -> None:
     """Write lines to stderr, all at once; on a terminal, wrap them between words."""
     with suppress(OSError, ValueError):
         if sys.stderr.isatty():
-            lines = wrapped(lines, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
+            lines = wrapped(lines, stderr_width())
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         sys.stderr.flush()
+
+
+def stderr_width() -> int:
+    """The width of the terminal that stderr is, or 80 if it is not known."""
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    return 80
 
 
 def wrapped(lines: Iterable[str], width: int) -> Iterator[str]:

@@ -16,16 +16,14 @@ from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias, cast
 from normcli.errors import DataError
 from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table
 from normcli.formats.columnar.chunk import (
-    ArrowChunk,
     ArrowEncoder,
     ArrowTable,
     Groups,
+    GroupTable,
     GroupWriter,
     Segment,
     arrow_errors,
     even_groups,
-    gather,
-    rows_of_a_chunk,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +47,7 @@ class ArrowFormat(Divisible):
 
     name = "arrow"
     suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather", ".ipc")
+    is_file: ClassVar[bool] = True  # what it writes
 
     def sniff(self, head: bytes) -> bool:
         """Files start with ARROW1 (the first version of Feather, which is refused, with FEA1)."""
@@ -73,7 +72,6 @@ class ArrowFormat(Divisible):
             return even_groups(pa.ipc.open_file(file).num_record_batches, source, size)
 
     def open_piece(self, source: Source, options: ReadOptions, piece: Groups) -> IpcFile:
-        """Read the footer, for some record batches."""
         return replace(IpcFile.opened(source, options), groups=piece)
 
     def encoder(
@@ -87,8 +85,7 @@ class ArrowFormat(Divisible):
         return ArrowEncoder(schema, style, regroup=False, options=kept)
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> GroupWriter:
-        """The writer of what the encoder makes."""
-        return IpcFileWriter(stream, cast("ArrowEncoder", encoder))
+        return IpcWriter(stream, cast("ArrowEncoder", encoder), is_file=self.is_file)
 
 
 class ArrowStreamFormat(ArrowFormat):
@@ -96,51 +93,32 @@ class ArrowStreamFormat(ArrowFormat):
 
     name = "arrows"
     suffixes: ClassVar[tuple[str, ...]] = (".arrows",)
+    is_file: ClassVar[bool] = False
 
     def sniff(self, head: bytes) -> bool:
         """Streams start with the continuation marker and the length of the schema."""
         return head[:4] == CONTINUATION and 0 < int.from_bytes(head[4:8], "little") < 1 << 30
 
-    def writer(self, stream: IO[bytes], encoder: Encoder) -> GroupWriter:
-        """The writer of what the encoder makes."""
-        return IpcStreamWriter(stream, cast("ArrowEncoder", encoder))
-
 
 @dataclass
-class IpcTable(ArrowTable, abstract=True):
+class IpcTable(GroupTable, abstract=True):
     """A sequence of record batches.
 
     compression: of the record batches: "lz4", "zstd" or None.
     footer: key-value metadata in the footer of a file.
-    groups: those of the rows, of a file; None: all.
     """
 
-    source: Source
-    chunk_rows: int | None
+    unit: ClassVar[str] = "record batch"
+
     compression: str | None = None
     footer: Mapping[bytes, bytes] | None = None
-    groups: Groups | None = None
-
-    @classmethod
-    @abstractmethod
-    def opened(cls, source: Source, options: ReadOptions) -> Self:
-        """The table in `source`, whose schema has been read."""
 
     @abstractmethod
     def batches(self, positions: tuple[int, ...] | None) -> Iterator[Batch]:
         """The record batches with their metadata, `positions` (None: all) only."""
 
-    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
-        """The rows, in order; a record batch is validated in full before it is used."""
-        wanted = None if positions is None else tuple(sorted(set(positions)))
-        width = len(self.columns) if wanted is None else len(wanted)
-        rows = self.chunk_rows or rows_of_a_chunk(width)
-        segments = self._segments(wanted, rows)
-        for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
-            yield ArrowChunk(self.name, tuple(chunk), wanted, "record batch")
-
-    def _segments(self, wanted: tuple[int, ...] | None, rows: int) -> Iterator[Segment]:
-        """Every record batch in pieces of at most `rows` rows; an empty one is a piece too."""
+    def segments(self, wanted: tuple[int, ...] | None, rows: int) -> Iterator[Segment]:
+        """The record batches in pieces; each is validated in full before it is used."""
         import pyarrow as pa
 
         with arrow_errors(self.name):
@@ -158,12 +136,7 @@ class IpcFile(IpcTable):
 
     overlaps: ClassVar[bool] = True
 
-    _share_read: float = field(default=0.0, init=False)
-
-    @property
-    def share_read(self) -> float:
-        """The share of its batches that have been read."""
-        return self._share_read
+    share_read: float | None = field(default=0.0, kw_only=True)
 
     @classmethod
     def opened(cls, source: Source, options: ReadOptions) -> Self:
@@ -198,7 +171,7 @@ class IpcFile(IpcTable):
             groups = self.groups or Groups(0, reader.num_record_batches)
             for i in range(groups.start, groups.stop):
                 batch, metadata = reader.get_batch_with_custom_metadata(i)
-                self._share_read = (i + 1 - groups.start) / (groups.stop - groups.start)
+                self.share_read = (i + 1 - groups.start) / (groups.stop - groups.start)
                 yield batch, metadata
         self.source.refuse_changed()
 
@@ -270,53 +243,33 @@ def _stream_reader(source: Source) -> tuple[pa.RecordBatchReader, _Watched]:
     return pa.ipc.open_stream(stream), stream
 
 
-class IpcStreamWriter(GroupWriter):
-    """Writes each group as a record batch of a stream."""
+class IpcWriter(GroupWriter):
+    """Writes each group as a record batch, of a file or of a stream."""
 
-    def __init__(self, stream: IO[bytes], encoder: ArrowEncoder) -> None:
-        super().__init__(stream, encoder)
-        with self.passing():
-            self._writer = self.arrow_writer(encoder)
-
-    def arrow_writer(self, encoder: ArrowEncoder) -> pa.ipc.RecordBatchStreamWriter:
-        """Arrow's writer."""
+    def __init__(self, stream: IO[bytes], encoder: ArrowEncoder, *, is_file: bool) -> None:
         import pyarrow as pa
 
-        options = pa.ipc.IpcWriteOptions(compression=encoder.options.get("compression"))
-        return pa.ipc.new_stream(self.outlet, encoder.schema, options=options)
+        super().__init__(stream, encoder)
+        self._is_file = is_file
+        self._dictionaries: dict[int, pa.Array] = {}
+        codec, schema = encoder.options.get("compression"), encoder.schema
+        options = pa.ipc.IpcWriteOptions(compression=codec, emit_dictionary_deltas=is_file)
+        footer = {"metadata": encoder.options.get("metadata")} if is_file else {}
+        new = pa.ipc.new_file if is_file else pa.ipc.new_stream
+        with self.passing():
+            self._writer = new(self.outlet, schema, options=options, **footer)
 
     def write_group(self, group: Segment) -> None:
         """Write a record batch (several where a column's text is more than 2 GB)."""
         for batch in _one_batch(group.table):
-            self._writer.write_batch(self.carried(batch), custom_metadata=group.metadata)
-
-    def carried(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """`batch` as the format can carry it."""
-        return batch
+            carried = self._with_grown_dictionaries(batch) if self._is_file else batch
+            self._writer.write_batch(carried, custom_metadata=group.metadata)
 
     def write_end(self) -> None:
-        """Write the mark of the end."""
+        """Write the mark of the end, or the footer."""
         self._writer.close()
 
-
-class IpcFileWriter(IpcStreamWriter):
-    """Writes each group as a record batch of a file."""
-
-    def __init__(self, stream: IO[bytes], encoder: ArrowEncoder) -> None:
-        super().__init__(stream, encoder)
-        self._dictionaries: dict[int, pa.Array] = {}
-
-    def arrow_writer(self, encoder: ArrowEncoder) -> pa.ipc.RecordBatchFileWriter:
-        """Arrow's writer."""
-        import pyarrow as pa
-
-        options = pa.ipc.IpcWriteOptions(
-            compression=encoder.options.get("compression"), emit_dictionary_deltas=True
-        )
-        metadata = encoder.options.get("metadata")
-        return pa.ipc.new_file(self.outlet, encoder.schema, options=options, metadata=metadata)
-
-    def carried(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _with_grown_dictionaries(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """`batch` with dictionaries that begin with those before: a file can only add to them."""
         import pyarrow as pa
         import pyarrow.types as t
@@ -363,7 +316,7 @@ def body_compression(messages: BinaryIO | pa.BufferedInputStream) -> str | None:
     """
     with suppress(struct.error):
         while header := _message(messages):
-            message = _Table(header, _uint32(header, 0))
+            message = _Table(header, _number("<I", header, 0))
             kind, body = message.byte(1), message.table(2)  # MessageHeader
             if kind == DICTIONARY_BATCH and body:
                 body = body.table(1)
@@ -378,7 +331,7 @@ def _message(stream: BinaryIO | pa.BufferedInputStream) -> bytes:
     length = stream.read(4)
     if length == CONTINUATION:
         length = stream.read(4)
-    return stream.read(max(0, min(_int32(length, 0), HEADER)))
+    return stream.read(max(0, min(_number("<i", length, 0), HEADER)))
 
 
 class _Table:
@@ -386,33 +339,28 @@ class _Table:
 
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
-        self._fields = at - _int32(data, at)
+        self._fields = at - _number("<i", data, at)
 
     def byte(self, field: int) -> int:
         """A field of one byte; 0 where it is absent."""
         at = self._place(field)
-        return int(struct.unpack_from("<B", self._data, at)[0]) if at else 0
+        return _number("<B", self._data, at) if at else 0
 
     def table(self, field: int) -> _Table | None:
         """A field that is a table itself."""
         at = self._place(field)
-        return _Table(self._data, at + _uint32(self._data, at)) if at else None
+        return _Table(self._data, at + _number("<I", self._data, at)) if at else None
 
     def _place(self, field: int) -> int:
         slot = 4 + 2 * field
-        (size,) = struct.unpack_from("<H", self._data, self._fields)
-        if slot >= size:
+        if slot >= _number("<H", self._data, self._fields):
             return 0
-        (offset,) = struct.unpack_from("<H", self._data, self._fields + slot)
-        return self._at + int(offset) if offset else 0
+        offset = _number("<H", self._data, self._fields + slot)
+        return self._at + offset if offset else 0
 
 
-def _int32(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<i", data, at)[0])
-
-
-def _uint32(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<I", data, at)[0])
+def _number(format_: str, data: bytes, at: int) -> int:
+    return int(struct.unpack_from(format_, data, at)[0])
 
 
 FORMATS = (ArrowFormat(), ArrowStreamFormat())

@@ -11,10 +11,10 @@ from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 from normcli.errors import DataError, LimitError
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Writer
@@ -116,7 +116,6 @@ class ArrowChunk(Chunk):
 
     @property
     def rows(self) -> int:
-        """How many rows."""
         return sum(s.rows for s in self.segments)
 
     def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
@@ -135,7 +134,6 @@ class ArrowChunk(Chunk):
         return [self._numbers(i) for i in positions]
 
     def place(self, row: int, position: int) -> str:
-        """Where a cell stands, and what it holds."""
         ends = accumulate(s.rows for s in self.segments)
         segment, end = next(
             (s, end) for s, end in zip(self.segments, ends, strict=True) if row < end
@@ -148,7 +146,6 @@ class ArrowChunk(Chunk):
         return f"{self.name}: {group}row {segment.first + at + 1}, column {name}: {cell}"
 
     def slice(self, start: int, stop: int) -> Self:
-        """The rows from `start` to before `stop`."""
         kept, first = [], 0
         for s in self.segments:
             begin, end = max(start - first, 0), min(stop - first, s.rows)
@@ -159,12 +156,10 @@ class ArrowChunk(Chunk):
 
     @classmethod
     def concat(cls, chunks: Sequence[Self]) -> Self:
-        """Consecutive chunks of one table as one."""
         segments = tuple(s for chunk in chunks for s in chunk.segments)
         return replace(chunks[0], segments=segments)
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
-        """The rows as an Arrow table; the `replaced` columns become float32 or float64."""
         import pyarrow as pa
 
         table = pa.concat_tables([s.table for s in self.segments])
@@ -241,15 +236,44 @@ class ArrowTable(Table, abstract=True):
         )
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
-        """The Arrow schema that `ArrowChunk.to_arrow` will have."""
         return scaled_schema(self.arrow_schema, replaced, style)
+
+
+@dataclass
+class GroupTable(ArrowTable, abstract=True):
+    """A file whose rows are in groups.
+
+    chunk_rows: exactly so many rows a chunk; None: what is fast.
+    groups: those of the rows; None: all.
+    """
+
+    unit: ClassVar[str] = "row group"  # what its groups are called
+
+    source: Source
+    chunk_rows: int | None
+    groups: Groups | None = field(default=None, kw_only=True)
+
+    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
+        wanted = None if positions is None else tuple(sorted(set(positions)))
+        rows = self.chunk_rows or self.rows_of_a_chunk(wanted)
+        segments = self.segments(wanted, rows)
+        for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
+            yield ArrowChunk(self.name, tuple(chunk), wanted, self.unit)
+
+    def rows_of_a_chunk(self, wanted: tuple[int, ...] | None) -> int:
+        """How many rows of the columns that are `wanted` (None: all) make a good chunk."""
+        return rows_of_a_chunk(len(self.columns if wanted is None else wanted))
+
+    @abstractmethod
+    def segments(self, wanted: tuple[int, ...] | None, rows: int) -> Iterator[Segment]:
+        """Every group in pieces of at most `rows` rows; one without rows is a piece too."""
 
 
 def _decode_names(fields: Iterable[pa.Field]) -> None:
     """Ask for every name: Arrow decodes one only then, and may do so at a worse time."""
-    for field in fields:
-        _ = field.name
-        _decode_names(field.type.field(i) for i in range(field.type.num_fields))
+    for each in fields:
+        _ = each.name
+        _decode_names(each.type.field(i) for i in range(each.type.num_fields))
 
 
 @contextmanager

@@ -71,7 +71,6 @@ class Csv(DivisibleText):
         return text_cuts.look(source, range_, quoting=not options[NO_QUOTING])
 
     def cut(self, ranges: Sequence[Span], looked: Sequence[text_cuts.Looked]) -> list[Span]:
-        """Spans of whole records."""
         return text_cuts.cut(ranges, looked)
 
     def open_piece(self, source: Source, options: ReadOptions, piece: Span) -> CsvTable:

@@ -136,32 +136,26 @@ class CsvChunk(Chunk):
         return csv_index.line_ends(self.block)
 
     def place(self, row: int, position: int) -> str:
-        """Where a cell stands, and its text."""
         start, end = (int(side[row]) for side in self.index.cells(position))
         text = printable(self.block[start:end].decode())
         name = printable(self.layout.names[position])
         return f"{self.layout.name}: line {self._line_of(start)}, column {name}: {text}"
 
     def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
-        """The columns as numbers, or why they are not."""
         self._refuse_problem()
         return self._read(positions, codes=False)
 
     def numbers(self, positions: Sequence[int]) -> list[Numbers]:
         """The columns as numbers; raises DataError for the first thing wrong in the block."""
-        numbers: list[Numbers] = []
-        bad: list[tuple[int, int, NotNumbers]] = []
-        for position, found in zip(positions, self._read(positions, codes=True), strict=True):
-            if isinstance(found, NotNumbers):
-                bad.append((found.order, position, found))
-            else:
-                numbers.append(found)
+        found = self._read(positions, codes=True)
+        cells = zip(positions, found, strict=True)
+        bad = [(cell.order, i, cell) for i, cell in cells if isinstance(cell, NotNumbers)]
         if bad:
             line, position, cell = min(bad, key=lambda each: each[:2])
             message = not_a_number(self.layout.name, self.layout.names[position], cell)
             raise BadRowError.at(self._row_at(line), message)
         self._refuse_problem()
-        return numbers
+        return [x for x in found if not isinstance(x, NotNumbers)]
 
     def _read(self, positions: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
         """Some columns; with `codes`, what looks like a code (007) is a number too."""
@@ -193,7 +187,6 @@ class CsvChunk(Chunk):
 
     @classmethod
     def concat(cls, chunks: Sequence[CsvChunk]) -> CsvChunk:
-        """Consecutive chunks as one."""
         first = chunks[0]
         if len(chunks) == 1:
             return first
@@ -387,7 +380,6 @@ class CsvWriter(Writer):
         self.write(encoder.head)
 
     def write(self, payload: bytes | memoryview) -> None:
-        """Write some rows."""
         self.stream.write(payload if self.encoding == "utf-8" else self._encoded(bytes(payload)))
 
     def _encoded(self, payload: bytes, final: bool = False) -> bytes:

@@ -123,7 +123,6 @@ class JsonLinesChunk(Chunk):
         return [bad[position] or numbers[position] for position in positions]
 
     def numbers(self, positions: Sequence[int]) -> list[Numbers]:
-        """The columns as numbers; raises DataError for the first field that is not."""
         found = [(self._first_bad(position), position) for position in positions]
         bad = [(cell.order, position, cell) for cell, position in found if cell is not None]
         if bad:
@@ -201,7 +200,6 @@ class JsonLinesChunk(Chunk):
         return Numbers(parts, missing)
 
     def place(self, row: int, position: int) -> str:
-        """Where a field stands, and what, for messages."""
         where = f"{self.layout.name}: line {self._line_of(row)}"
         cells = self._cells(position)
         texts = [
@@ -224,7 +222,6 @@ class JsonLinesChunk(Chunk):
 
     @classmethod
     def concat(cls, chunks: Sequence[JsonLinesChunk]) -> JsonLinesChunk:
-        """Consecutive chunks as one."""
         first = chunks[0]
         if len(chunks) == 1:
             return first
@@ -234,10 +231,6 @@ class JsonLinesChunk(Chunk):
     def without_bad_rows(
         self, positions: Sequence[int]
     ) -> tuple[JsonLinesChunk, list[tuple[int, str]]]:
-        """The chunk without lines that are not objects, or not numbers in one of `positions`.
-
-        And the line number and the reason of each line that was left out.
-        """
         malformed = dict(jsonl_index.problems(self.block, self._rows))
         objects = self._without(malformed)
         refused = objects._refused(positions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Sequence
+from functools import reduce
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from normcli.errors import DataError, UsageError
@@ -58,9 +59,16 @@ class JsonLines(DivisibleText):
 
     def cut(self, ranges: Sequence[Span], looked: Sequence[Lines]) -> list[Piece]:
         """Spans of whole lines; all keys of all of them are columns of each."""
-        from normcli.formats.jsonl.table import pieces_of
+        from normcli.formats.jsonl.table import Keys, Piece
 
-        return pieces_of(looked)
+        keys = [each.keys for each in looked if each.keys is not None]
+        known = reduce(Keys.join, keys) if keys else None
+        line, pieces = 1, []
+        for each in looked:
+            if each.start < each.stop:
+                pieces.append(Piece(Span(each.start, each.stop, line), known))
+            line += each.count
+        return pieces
 
     def open_piece(self, source: Source, options: ReadOptions, piece: Piece) -> JsonLinesTable:
         """The rows of a span, with the columns of the whole."""
@@ -77,20 +85,23 @@ class JsonLines(DivisibleText):
 
         Raises: DataError for a column whose type, or whose name, JSON objects cannot carry.
         """
-        from normcli.formats.jsonl.table import JsonLinesTable, SpliceEncoder, TextEncoder
+        from normcli.formats.jsonl.table import JsonLinesEncoder, JsonLinesTable
 
+        encoder = JsonLinesEncoder(style)
         if isinstance(table, JsonLinesTable):
-            return SpliceEncoder(style)
+            return encoder
         if len(set(table.columns)) < len(table.columns):
             twice = next(name for name in table.columns if table.columns.count(name) > 1)
             raise DataError(
                 f"{table.name}: two columns are named {printable(twice)}: "
                 "JSON objects cannot keep them apart"
             )
-        return TextEncoder.of(table.schema(replaced, style), replaced, style)
+        from normcli.formats.jsonl.text import rows
+
+        rows(table.schema(replaced, style).empty_table(), replaced, style)
+        return encoder
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> JsonLinesWriter:
-        """A writer of lines."""
         from normcli.formats.jsonl.table import JsonLinesWriter
 
         return JsonLinesWriter(stream)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import IO, TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -216,44 +215,18 @@ def _type(seen: Sequence[bool]) -> str:
 
 
 @dataclass(frozen=True)
-class Payload:
-    """Lines, and how many NaN were written as null in them."""
-
-    lines: bytes
-    nan: int = 0
-
-
-@dataclass(frozen=True)
-class SpliceEncoder(Encoder):
-    """From JSON Lines: only the numbers that are replaced change."""
+class JsonLinesEncoder(Encoder):
+    """Keeps the bytes of JSON Lines but for new numbers; of other rows it makes objects."""
 
     style: Style
 
-    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Payload:
-        """The chunk's own bytes with new numbers."""
-        assert isinstance(chunk, JsonLinesChunk)
-        return Payload(chunk.splice(replaced, self.style))
-
-
-@dataclass(frozen=True)
-class TextEncoder(Encoder):
-    """From any other table: an object a row, with all columns."""
-
-    style: Style
-
-    @classmethod
-    def of(cls, schema: pa.Schema, replaced: Sequence[int], style: Style) -> TextEncoder:
-        """The encoder; raises DataError for a column whose type JSON cannot store."""
+    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> tuple[bytes, int]:
+        """The rows as lines, and how many NaN were written as null in them."""
+        if isinstance(chunk, JsonLinesChunk):
+            return chunk.splice(replaced, self.style), 0
         from normcli.formats.jsonl.text import rows  # slow to import
 
-        rows(schema.empty_table(), replaced, style)
-        return cls(style)
-
-    def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Payload:
-        """The rows of the chunk as objects."""
-        from normcli.formats.jsonl.text import rows
-
-        return Payload(*rows(chunk.to_arrow(replaced, self.style), replaced, self.style))
+        return rows(chunk.to_arrow(replaced, self.style), replaced, self.style)
 
 
 class JsonLinesWriter(Writer):
@@ -262,10 +235,10 @@ class JsonLinesWriter(Writer):
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
 
-    def write(self, payload: Payload) -> None:
-        """Write some lines."""
-        self.stream.write(payload.lines)
-        self.nan_as_null += payload.nan
+    def write(self, payload: tuple[bytes, int]) -> None:
+        lines, nan = payload
+        self.stream.write(lines)
+        self.nan_as_null += nan
 
 
 @dataclass(frozen=True)
@@ -290,18 +263,6 @@ class Lines:
     stop: int
     count: int
     keys: Keys | None
-
-
-def pieces_of(looked: Sequence[Lines]) -> list[Piece]:
-    """Spans of whole lines; all keys of all of them are columns of each."""
-    keys = [each.keys for each in looked if each.keys is not None]
-    known = reduce(Keys.join, keys) if keys else None
-    line, pieces = 1, []
-    for each in looked:
-        if each.start < each.stop:
-            pieces.append(Piece(Span(each.start, each.stop, line), known))
-        line += each.count
-    return pieces
 
 
 def lines_of(source: Source, options: ReadOptions, span: Span) -> Lines:

@@ -12,15 +12,13 @@ from normcli.errors import DataError
 from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table, Writer
 from normcli.formats.columnar.chunk import (
     ROWS,
-    ArrowChunk,
     ArrowEncoder,
-    ArrowTable,
     Groups,
+    GroupTable,
     GroupWriter,
     Segment,
     arrow_errors,
     even_groups,
-    gather,
     rows_of_a_chunk,
 )
 from normcli.formats.columnar.schema import scaled_schema
@@ -75,10 +73,9 @@ class ParquetFormat(Divisible):
             return []
         table = self.open(source, options)
         count = table.metadata.num_row_groups
-        return [] if table.has_int96 else even_groups(count, source, size)
+        return [] if table.int96_columns() else even_groups(count, source, size)
 
     def open_piece(self, source: Source, options: ReadOptions, piece: Groups) -> ParquetTable:
-        """Read the footer, for some row groups."""
         return replace(self.open(source, options), groups=piece)
 
     def encoder(
@@ -102,14 +99,13 @@ class ParquetFormat(Divisible):
         return ArrowEncoder(schema, style, regroup=False, options=kept)
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> Writer:
-        """The writer of what the encoder makes."""
         if isinstance(encoder, StitchedEncoder):
             return StitchedWriter(stream, encoder)
         return ParquetWriter(stream, cast("ArrowEncoder", encoder))
 
 
 @dataclass
-class ParquetTable(ArrowTable):
+class ParquetTable(GroupTable):
     """A Parquet file.
 
     metadata: what the footer says.
@@ -118,31 +114,14 @@ class ParquetTable(ArrowTable):
 
     overlaps: ClassVar[bool] = True
 
-    source: Source
     metadata: pq.FileMetaData
     leaves: list[range]
-    chunk_rows: int | None
-    groups: Groups | None = None  # of the rows; None: all
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
-        """The Arrow schema that `ArrowChunk.to_arrow` will have."""
         return scaled_schema(self._schema, replaced, style)
-
-    def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
-        """The rows, in order: one row group is open at a time, only these columns are read."""
-        wanted = None if positions is None else tuple(sorted(set(positions)))
-        with arrow_errors(self.name):
-            file = self._open(self._int96_unit if wanted is None else "ns", wanted)
-            rows = self.chunk_rows or self._rows_of_a_chunk(file, wanted)
-        segments = self._segments(file, wanted, rows)
-        for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
-            yield ArrowChunk(self.name, tuple(chunk), wanted)
-        self.source.refuse_changed()
-        self.source.refuse_changed_file()  # it is opened more than once
 
     @cached_property
     def total_rows(self) -> int:
-        """As the footer says."""
         return sum(int(self.metadata.row_group(i).num_rows) for i in self._group_numbers)
 
     @property
@@ -190,20 +169,20 @@ class ParquetTable(ArrowTable):
         leaves = sum(len(self.leaves[i]) for i in wanted) if wanted else None
         return _open(self.source, int96_unit, self.metadata, leaves)
 
-    def _rows_of_a_chunk(self, file: pq.ParquetFile, wanted: tuple[int, ...] | None) -> int:
+    def rows_of_a_chunk(self, wanted: tuple[int, ...] | None) -> int:
         """Rows of all columns are as large as the footer says, numbers eight bytes a cell."""
         if wanted is not None:
             return rows_of_a_chunk(len(wanted), most=PART_ROWS)
-        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        groups = [self.metadata.row_group(i) for i in range(self.metadata.num_row_groups)]
         row_bytes = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=0)
         return rows_of_a_chunk(len(self.columns), row_bytes)
 
-    def _segments(
-        self, file: pq.ParquetFile, wanted: tuple[int, ...] | None, rows: int
-    ) -> Iterator[Segment]:
-        """Every row group in pieces of at most `rows` rows; one without rows is a piece too."""
+    def segments(self, wanted: tuple[int, ...] | None, rows: int) -> Iterator[Segment]:
+        """The row groups in pieces: one is open at a time, only the `wanted` columns are read."""
         import pyarrow as pa
 
+        with arrow_errors(self.name):
+            file = self._open(self._int96_unit if wanted is None else "ns", wanted)
         schema = self._schema if wanted is None else self.arrow_schema
         # Where no column is wanted, the first one counts the rows.
         read = wanted or range(len(schema) if wanted is None else min(1, len(schema)))
@@ -217,6 +196,8 @@ class ParquetTable(ArrowTable):
                 for columns in _read(file, group, leaves, rows):
                     yield Segment(group, pa.Table.from_arrays(columns, schema=schema), first=first)
                     first += len(columns[0])
+        self.source.refuse_changed()
+        self.source.refuse_changed_file()  # it is opened more than once
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -231,7 +212,7 @@ class ParquetTable(ArrowTable):
         microseconds, without what is finer. So both are read and compared.
         """
         units = {"ns", "us"}
-        for column in self._int96_columns():
+        for column in self.int96_columns():
             with arrow_errors(self.name):
                 readers = [self._open(unit, (column,)).reader for unit in ("ns", "us")]
                 fitting = _fitting_units(readers, self.leaves[column])
@@ -243,12 +224,8 @@ class ParquetTable(ArrowTable):
             units &= fitting
         return "ns" if "ns" in units else "us"
 
-    @property
-    def has_int96(self) -> bool:
-        """Is there an INT96 column?"""
-        return bool(self._int96_columns())
-
-    def _int96_columns(self) -> list[int]:
+    def int96_columns(self) -> list[int]:
+        """The columns of INT96 timestamps."""
         parquet = self.metadata.schema
         return [
             column
@@ -270,7 +247,6 @@ class ParquetWriter(GroupWriter):
             )
 
     def write_group(self, group: Segment) -> None:
-        """Write a row group."""
         self._writer.write_table(group.table, max(group.rows, 1))
 
     def write_end(self) -> None:
@@ -410,8 +386,14 @@ def _writer_options(
     What is not in it stays Arrow's choice: encodings other than dictionary and byte stream
     split, compression levels, the size of pages, bloom filters, indexes.
     """
+    import pyarrow.types as t
+
     if not layout:  # no row group
         return {"compression": CODEC}
+
+    def is_short_decimal(type_: pa.DataType) -> bool:
+        return bool(t.is_decimal(type_) and type_.precision <= 18)
+
     columns = list(zip(paths, layout, strict=True))
     leaves = [leaf for field in schema for leaf in _leaf_types(field.type)]
     return {
@@ -426,8 +408,8 @@ def _writer_options(
         # Names of list elements as they are: "compliant" ones would be "element".
         "use_compliant_nested_type": False,
         # Arrow has one choice for all timestamps of a file, and one for all decimals.
-        "use_deprecated_int96_timestamps": _all(leaves, layout, _is_timestamp, "int96"),
-        "store_decimal_as_integer": _all(leaves, layout, _is_short_decimal, "integer"),
+        "use_deprecated_int96_timestamps": _all(leaves, layout, t.is_timestamp, "int96"),
+        "store_decimal_as_integer": _all(leaves, layout, is_short_decimal, "integer"),
     }
 
 
@@ -440,18 +422,6 @@ def _all(
     """Are there leaf columns of this kind, and is each stored so?"""
     stored = [getattr(c, property_) for t, c in zip(leaves, layout, strict=True) if kind(t)]
     return bool(stored) and all(stored)
-
-
-def _is_timestamp(type_: pa.DataType) -> bool:
-    import pyarrow.types as t
-
-    return bool(t.is_timestamp(type_))
-
-
-def _is_short_decimal(type_: pa.DataType) -> bool:
-    import pyarrow.types as t
-
-    return bool(t.is_decimal(type_) and type_.precision <= 18)
 
 
 FORMATS = (ParquetFormat(),)
