@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.tables import SIZES, Table
+from benchmarks.tables import CODEC, SIZES, Table
 
 NORMCLI = [sys.executable, "-m", "normcli"]
 PEERS = Path(__file__).with_name("peers")
@@ -96,10 +96,10 @@ def normcli(task: Task, *more: str) -> list[str]:
     return [*NORMCLI, *options, *([] if task.verb == "--help" else ["--quiet"]), *more]
 
 
-def script(name: str) -> Callable[[Task], list[str]]:
+def script(name: str, *more: str) -> Callable[[Task], list[str]]:
     def command(task: Task) -> list[str]:
         path = str(PEERS / f"{name}.py")
-        return [sys.executable, path, task.verb, task.source, task.target, task.stats]
+        return [sys.executable, path, task.verb, task.source, task.target, task.stats, *more]
 
     return command
 
@@ -113,6 +113,10 @@ def _grows(job: Job, table: Table) -> bool:
     return job.name in ("fit-csv", "transform-csv", "fit-transform-csv") and table.name in SIZES
 
 
+def _keeps_parquet(job: Job, table: Table) -> bool:
+    return job.source == job.target == ".parquet"
+
+
 TOOLS = {
     tool.name: tool
     for tool in (
@@ -120,6 +124,9 @@ TOOLS = {
         Tool("normcli -j 1", lambda t: normcli(t, "-j", "1"), suits=_grows, peer=False),
         Tool("normcli -j 2", lambda t: normcli(t, "-j", "2"), suits=_grows, peer=False),
         Tool("polars", script("with_polars"), "polars"),
+        Tool(
+            f"polars {CODEC}", script("with_polars", CODEC), "polars", suits=_keeps_parquet
+        ),  # the input's codec, which normcli keeps
         Tool("duckdb", script("with_duckdb"), "duckdb"),
         Tool("pandas-sklearn", script("with_pandas_sklearn"), "sklearn"),
         Tool("numpy-pyarrow", script("with_numpy_pyarrow")),

@@ -67,3 +67,12 @@ def compare(expected: Sample, found: Sample) -> None:
 def _close(a: str | float, b: str | float) -> bool:
     numbers = isinstance(a, float) and isinstance(b, float)
     return numbers and math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def wrote(path: Path) -> str:
+    """The codecs and the size of a Parquet file; "" for others."""
+    if path.suffix != ".parquet":
+        return ""
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    codecs = {group.column(i).compression for i in range(group.num_columns)}
+    return f"{', '.join(sorted(codecs))}, {path.stat().st_size / 1e6:.1f} MB"

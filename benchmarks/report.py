@@ -35,8 +35,10 @@ of the rounds, followed by the smallest and the largest. Memory is the peak, ove
 of the sum of PSS (proportional set size: a page that n processes share counts 1/n in each, and
 mapped files count as far as they are resident). It is read every 20 ms, in a separate round that
 is not timed. The number of rows and the first 1,000 rows of all results are compared. All tools
-write to the same disk; only normcli waits until its output is on the disk (fsync). svm-scale does
-min-max, and reads and writes the same numbers in its own text format, with six digits.
+write to the same disk; only normcli waits until its output is on the disk (fsync). Where Parquet
+is written, the codec and the size of what each tool wrote are given; normcli keeps the codec of
+its input. svm-scale does min-max, and reads and writes the same numbers in its own text format,
+with six digits.
 """
 
 
@@ -119,18 +121,23 @@ def case_section(case: Case) -> str:
     t = case.table
     title = f"## {case.job.name}, table {t.name}"
     about = f"{t.rows:,} rows of {len(t.columns)} columns, {case.size / 1e6:.1f} MB"
-    head = ("tool", "rounds", "wall s", "CPU s", "peak MiB", "wall / fastest peer's")
-    return f"{title}\n\n{about}\n\n" + table(head, (_row(case, name) for name in case.tools))
+    head = ["tool", "rounds", "wall s", "CPU s", "peak MiB", "wall / fastest peer's"]
+    if case.job.target == ".parquet":
+        head.append("wrote")
+    return f"{title}\n\n{about}\n\n" + table(
+        head, (_row(case, name)[: len(head)] for name in case.tools)
+    )
 
 
 def _row(case: Case, name: str) -> list[str]:
     measured = case.tools[name]
     shown = name if TOOLS[name].peer else f"**{name}**"
     if not measured.runs:
-        return [shown, "0", measured.failure.replace("|", "\\|") or "-", "", "", ""]
+        return [shown, "0", measured.failure.replace("|", "\\|") or "-", "", "", "", ""]
     ratio = spread(case.ratios(name, case.fastest_peer)) if case.fastest_peer else "-"
     seconds = [f"{measured.wall:.3f}", f"{measured.cpu:.3f}"]
-    return [shown, str(len(measured.runs)), *seconds, _mebibytes(measured.peak), ratio]
+    rounds, peak = str(len(measured.runs)), _mebibytes(measured.peak)
+    return [shown, rounds, *seconds, peak, ratio, measured.wrote]
 
 
 def _mebibytes(peak: int | None) -> str:

@@ -9,18 +9,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.cases import TOOLS, Job, Task, Tool
-from benchmarks.check import Sample, compare
+from benchmarks.check import Sample, compare, wrote
 from benchmarks.measure import Run, RunError, run
 from benchmarks.tables import RECIPE, Table
 
 
 @dataclass
 class Measured:
-    """What a tool took: timed runs, and from another run the peak of memory, in bytes."""
+    """What a tool took: timed runs, and from another run the peak of memory, in bytes.
+
+    wrote: the codecs and the size of a Parquet file.
+    """
 
     runs: list[Run] = field(default_factory=list)
     peak: int | None = None
     failure: str = ""
+    wrote: str = ""
 
     @property
     def wall(self) -> float:
@@ -97,6 +101,7 @@ class Bench:
             done = self._run(job, tool, task, memory=first)
             if first and job.verb not in ("--help", "fit") and not tool.own_text:
                 self._check(target)
+                measured.wrote = wrote(target)
         finally:
             target.unlink(missing_ok=True)  # unwritten pages of it would slow the next tool
         if first:

@@ -96,7 +96,7 @@ def time_transform(path: Path) -> Counter[str]:
     positions = [plan.position for plan in scaling.plans]
     with Path(os.devnull).open("wb") as nowhere:
         writer = scaling.format.writer(nowhere, scaling.encoder)
-        for chunk in chunks(scaling.table.chunks(), clock, path):
+        for chunk in chunks(scaling.table.chunks(scaling.encoder.needs), clock, path):
             with clock(NUMBERS):
                 numbers = chunk.numbers(positions)
             with clock(SCALE):

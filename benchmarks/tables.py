@@ -22,6 +22,7 @@ import pyarrow.parquet
 ROWS = 250_000  # made at a time, and a Parquet row group
 RECIPE = 1  # raise it when the same name is to mean another table
 CACHE = Path(tempfile.gettempdir()) / "normcli-benchmarks"
+CODEC = "snappy"  # of Parquet
 LABELS = np.array(["setosa", "versicolor", "virginica"])
 
 
@@ -78,7 +79,7 @@ def _make_csv(table: Table, path: Path) -> None:
 def _make_parquet(table: Table, path: Path) -> None:
     parts = table.parts()
     first = next(parts)
-    with pa.parquet.ParquetWriter(path, first.schema) as writer:
+    with pa.parquet.ParquetWriter(path, first.schema, compression=CODEC) as writer:
         writer.write_table(first)
         for part in parts:
             writer.write_table(part)

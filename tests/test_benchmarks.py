@@ -13,10 +13,10 @@ sys.path.insert(0, str(ROOT))  # benchmarks is no part of the installed package
 
 from benchmarks import record  # noqa: E402  # found by the line above, as those below
 from benchmarks.cases import JOBS  # noqa: E402
-from benchmarks.check import Sample, compare  # noqa: E402
+from benchmarks.check import Sample, compare, wrote  # noqa: E402
 from benchmarks.cost import Cost  # noqa: E402
 from benchmarks.measure import Run, RunError, run  # noqa: E402
-from benchmarks.report import Results  # noqa: E402
+from benchmarks.report import Results, case_section  # noqa: E402
 from benchmarks.run import Case, Measured  # noqa: E402
 from benchmarks.tables import TABLES, Table  # noqa: E402
 
@@ -92,3 +92,14 @@ def test_memory_is_that_of_all_processes_together():
     assert both is not None
     assert alone > 50_000_000
     assert both > 100_000_000
+
+
+def test_what_a_tool_wrote_is_told_where_it_is_parquet(tmp_path):
+    path = Table("t", 5).file(tmp_path, ".parquet")
+    assert wrote(path).startswith("SNAPPY, 0.0 MB")
+    assert wrote(Table("t", 5).file(tmp_path, ".csv")) == ""
+    tools = {"polars snappy": Measured([Run(1.0, 1.0)], None, "", "SNAPPY, 8.5 MB")}
+    said = case_section(Case(TABLES["1m"], JOBS["transform-parquet"], 100, tools))
+    assert "| wrote |" in said
+    assert said.rstrip().endswith("| SNAPPY, 8.5 MB |")
+    assert "wrote" not in case_section(Case(TABLES["1m"], JOBS["fit-parquet"], 100, tools))

@@ -1,6 +1,8 @@
 """z-score as an expert writes it with polars: lazy and streaming.
 
-with_polars.py fit|transform|fit-transform|inverse|batch INPUT OUTPUT STATS
+with_polars.py fit|transform|fit-transform|inverse|batch INPUT OUTPUT STATS [CODEC]
+
+CODEC is that of a Parquet OUTPUT; the default is that of polars.
 """
 
 import json
@@ -22,7 +24,7 @@ def scan(path):
 
 def sink(table, path):
     if path.endswith(".parquet"):
-        table.sink_parquet(path)
+        table.sink_parquet(path, **({"compression": codec[0]} if codec else {}))
     else:
         table.sink_csv(sys.stdout.buffer if path == "-" else path)
 
@@ -47,7 +49,7 @@ def batch(table):
     return table.with_columns((X - X.mean().over(b)) / (X.var(ddof=0).over(b) + 1e-5).sqrt())
 
 
-verb, source, target, saved = sys.argv[1:]
+verb, source, target, saved, *codec = sys.argv[1:]
 table = scan(source)
 if verb == "fit":
     Path(saved).write_text(json.dumps(fit(table)))

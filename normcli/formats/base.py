@@ -47,6 +47,7 @@ class Style:
     float32: bool = False
     precision: int | None = None  # significant digits, text formats only
     nulls: bool = False  # scaled columns may gain nulls (out of range), even if declared without
+    drops: bool = False  # the last rows may be left out
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,11 @@ class Encoder(Contract, abstract=True):
     Made once per run, before anything is read or written: whatever cannot be carried is
     refused here. Picklable: `encode` runs wherever the chunk is worked on.
     """
+
+    @property
+    def needs(self) -> Sequence[int] | None:
+        """The columns that chunks have to carry; None: all."""
+        return None
 
     @abstractmethod
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> Any:

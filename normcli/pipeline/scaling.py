@@ -277,7 +277,9 @@ class Scaling:
         """Decide what is done to which column; raises NormcliError where that cannot be."""
         plans = job.plans(table)
         nulls = any(plan.mapping.makes_missing for plan in plans)
-        style = replace(job.style, nulls=nulls)
+        batchings = [batching for plan in plans if (batching := plan.mapping.batching)]
+        drops = any(batching.last == "drop" for batching in batchings)
+        style = replace(job.style, nulls=nulls, drops=drops)
         encoder = format_.encoder(table, [plan.position for plan in plans], style, options)
         return cls(table, job, plans, format_, encoder)
 
@@ -304,7 +306,7 @@ class Scaling:
         batchings = {batching for plan in self.plans if (batching := plan.mapping.batching)}
         if len(batchings) > 1:
             raise UsageError("all columns of one run have the same --batch-size and --last-batch")
-        chunks = self.table.chunks()
+        chunks = self.table.chunks(self.encoder.needs)
         return self._batched(chunks, batchings.pop()) if batchings else chunks
 
     def _batched(self, chunks: Iterator[Chunk], batching: Batching) -> Iterator[Chunk]:

@@ -163,11 +163,12 @@ class ArrowChunk(Chunk):
         import pyarrow as pa
 
         table = pa.concat_tables([s.table for s in self.segments])
-        schema = scaled_schema(table.schema, list(replaced), style)
+        schema = scaled_schema(table.schema, [self._index(i) for i in replaced], style)
         columns = table.columns
         for i, scaled in replaced.items():
-            read = partial(numbers_of, columns[i])
-            columns[i] = scaled_array(self._where(i), schema.field(i), read, scaled)
+            at = self._index(i)
+            read = partial(numbers_of, columns[at])
+            columns[at] = scaled_array(self._where(i), schema.field(at), read, scaled)
         return pa.Table.from_arrays(columns, schema=schema)
 
     def _numbers(self, position: int) -> Numbers:

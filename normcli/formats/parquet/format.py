@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError
-from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table
+from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table, Writer
 from normcli.formats.columnar.chunk import (
     ROWS,
     ArrowEncoder,
@@ -22,7 +22,10 @@ from normcli.formats.columnar.chunk import (
     rows_of_a_chunk,
 )
 from normcli.formats.columnar.schema import scaled_schema
+from normcli.formats.parquet.columns import ROWS as PART_ROWS
 from normcli.formats.parquet.footer import MAGIC, ColumnChunkLayout, first_row_group
+from normcli.formats.parquet.original import Original
+from normcli.formats.parquet.stitch import StitchedEncoder, StitchedWriter, stitched
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -79,6 +82,8 @@ class ParquetFormat(Divisible):
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
     ) -> ArrowEncoder:
         """The encoder; a column whose type Parquet does not have is a DataError."""
+        if isinstance(table, ParquetTable) and (encoder := table.stitched(replaced, style)):
+            return encoder
         schema = table.schema(replaced, style)
         written = _written_schema(table.name, schema)
         paths = [leaf.path for leaf in written]
@@ -93,7 +98,9 @@ class ParquetFormat(Divisible):
         kept = _writer_options(schema, paths, table.layout(), scaled)
         return ArrowEncoder(schema, style, regroup=False, options=kept)
 
-    def writer(self, stream: IO[bytes], encoder: Encoder) -> ParquetWriter:
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> Writer:
+        if isinstance(encoder, StitchedEncoder):
+            return StitchedWriter(stream, encoder)
         return ParquetWriter(stream, cast("ArrowEncoder", encoder))
 
 
@@ -121,6 +128,20 @@ class ParquetTable(GroupTable):
     def _group_numbers(self) -> range:
         groups = self.groups or Groups(0, self.metadata.num_row_groups)
         return range(groups.start, groups.stop)
+
+    def stitched(self, replaced: Sequence[int], style: Style) -> StitchedEncoder | None:
+        """The encoder that scales columns and copies others; None where all are to be written.
+
+        That is so for files in which something is odd, and where rows may be left out.
+        """
+        original = Original.of(self.source, self.metadata) if replaced else None
+        if original is None or style.drops:
+            return None
+        leaves = {i: self.leaves[i] for i in replaced}
+        with arrow_errors(self.name):
+            return stitched(
+                self.name, original, self.arrow_schema, leaves, self._group_numbers, style
+            )
 
     def refuse_lost_types(
         self, replaced: Sequence[int], written: Sequence[pq.ColumnSchema]
@@ -151,7 +172,7 @@ class ParquetTable(GroupTable):
     def rows_of_a_chunk(self, wanted: tuple[int, ...] | None) -> int:
         """Rows of all columns are as large as the footer says, numbers eight bytes a cell."""
         if wanted is not None:
-            return super().rows_of_a_chunk(wanted)
+            return rows_of_a_chunk(len(wanted), most=PART_ROWS)
         groups = [self.metadata.row_group(i) for i in range(self.metadata.num_row_groups)]
         row_bytes = max((g.total_byte_size / max(g.num_rows, 1) for g in groups), default=0)
         return rows_of_a_chunk(len(self.columns), row_bytes)
@@ -176,6 +197,7 @@ class ParquetTable(GroupTable):
                     yield Segment(group, pa.Table.from_arrays(columns, schema=schema), first=first)
                     first += len(columns[0])
         self.source.refuse_changed()
+        self.source.refuse_changed_file()  # it is opened more than once
 
     @cached_property
     def _schema(self) -> pa.Schema:
