@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from normcli.errors import DataError
-from normcli.formats.arrow.format import ArrowFormat, ArrowStreamFormat, body_compression
+from normcli.formats.arrow.format import ArrowFormat, ArrowStreamFormat
+from normcli.formats.arrow.table import body_compression
 from normcli.formats.base import ReadOptions, Style
 from normcli.formats.parquet.format import ParquetFormat
 from tests.arrow_tables import cells, many_types, numeric, opened, rewritten

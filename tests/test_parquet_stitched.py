@@ -17,9 +17,10 @@ from normcli.formats.base import ReadOptions, Style
 from normcli.formats.columnar.chunk import Groups
 from normcli.formats.parquet import columns as parquet_columns
 from normcli.formats.parquet.footer import read_footer
-from normcli.formats.parquet.format import ParquetFormat, ParquetTable
+from normcli.formats.parquet.format import ParquetFormat
 from normcli.formats.parquet.original import MISCOUNTING, OFFSET_INDEX, place_of
 from normcli.formats.parquet.stitch import StitchedEncoder
+from normcli.formats.parquet.table import ParquetTable
 from normcli.formats.parquet.thrift import BINARY, I32, I64, STRUCT, Struct, read
 from normcli.storage.sources import Source
 from tests.arrow_tables import cells, many_types, numeric, opened, rewritten

@@ -268,7 +268,7 @@ def test_columns_that_follow_each_other_are_fetched_in_one_go(store: Store, norm
 def test_a_large_row_group_is_read_bit_by_bit(
     store: Store, normcli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("normcli.formats.parquet.format.BUFFERS", 100_000)
+    monkeypatch.setattr("normcli.formats.parquet.table.BUFFERS", 100_000)
     monkeypatch.setattr("normcli.formats.parquet.original.REQUEST", 100_000)
     uri = store.put("t.parquet", wide_parquet())
     store.requests.clear()

@@ -13,12 +13,12 @@ import struct
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from normcli.formats.parquet.format import MAGIC
 from normcli.formats.parquet.thrift import Struct, read
 
 if TYPE_CHECKING:
     from pyarrow import NativeFile
 
-MAGIC = b"PAR1"
 CODECS = ("NONE", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4")  # as Arrow says
 INT32, INT64, INT96 = 1, 2, 3  # Type
 DICTIONARY = {2, 8}  # Encoding: PLAIN_DICTIONARY, RLE_DICTIONARY

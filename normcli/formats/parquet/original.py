@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normcli.formats.parquet.footer import CODECS, MAGIC, layout_of, read_footer
+from normcli.formats.parquet.footer import CODECS, layout_of, read_footer
+from normcli.formats.parquet.format import MAGIC
 from normcli.formats.parquet.thrift import I32, I64, Struct, read
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from normcli.formats.base import Chunk, Style, Writer
 from normcli.formats.columnar.chunk import ArrowChunk, ArrowEncoder, Segment, arrow_errors
 from normcli.formats.columnar.schema import scaled_schema
 from normcli.formats.parquet.columns import Recipe, ScaledGroup, part_rows
-from normcli.formats.parquet.footer import MAGIC, layout_of
+from normcli.formats.parquet.footer import layout_of
+from normcli.formats.parquet.format import MAGIC
 from normcli.formats.parquet.original import (
     INDEXES,
     Copier,
