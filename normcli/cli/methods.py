@@ -69,7 +69,9 @@ def described(method: type[Method]) -> Grid:
 
 def _description(method: type[Method]) -> Iterator[tuple[str, list[str]]]:
     _, *paragraphs = inspect.getdoc(method).split("\n\n")  # type: ignore[union-attr]  # has one
-    about = [" ".join(each.split()) for each in paragraphs if not FIELD.match(each)]
+    rest = _opening(method)[1]
+    about = [rest[:1].upper() + rest[1:]] if rest else []
+    about += [" ".join(each.split()) for each in paragraphs if not FIELD.match(each)]
     yield "about", [each.replace("`", "") for each in about]
     yield "arguments", [_argument(option) for option in method.options]
     yield "given by hand", [f"{name}=NUMBER: {words}." for name, words in method.givens.items()]
@@ -92,8 +94,15 @@ def _argument(option: Option) -> str:
 
 
 def _definition(method: type[Method]) -> str:
-    """The formula: what the docstring of a method opens with."""
-    return inspect.getdoc(method).partition("\n")[0]  # type: ignore[union-attr]  # has one
+    """The formula."""
+    return _opening(method)[0]
+
+
+def _opening(method: type[Method]) -> tuple[str, str]:
+    """What the docstring of a method opens with: the formula, and what follows a semicolon."""
+    line = inspect.getdoc(method).partition("\n")[0]  # type: ignore[union-attr]  # has one
+    formula, _, rest = line.partition("; ")
+    return formula.removesuffix("."), rest
 
 
 def _needs(method: type[Method]) -> str:
