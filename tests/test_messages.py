@@ -163,6 +163,11 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "an end of --range must be a finite number, not 'inf'",
     ),
     "fit --range 0 1 t.csv": (2, "--range belongs to --method minmax; the method here is zscore"),
+    "fit --column x=batch --gamma 2 t.csv": (
+        2,
+        "--gamma belongs to --method batch; the method here is zscore. For --column, write "
+        "NAME=batch:gamma=VALUE",
+    ),
     "fit --column x t.csv": (2, "--column takes NAMES=METHOD[:ARGS], not 'x'"),
     "fit --column x= t.csv": (2, "--column takes NAMES=METHOD[:ARGS], not 'x='"),
     "fit --column x=minmaks t.csv": (

@@ -94,9 +94,10 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
         fields = {option.name: option for option in method.options}
         if option_name not in fields:
             owners = [owner for owner, option in _all_options() if option.name == option_name]
+            single = f". For --column, write NAME={owners[0]}:{option_name}=VALUE"
             raise UsageError(
                 f"--{option_name} belongs to --method {' or '.join(owners)}; "
-                f"the method here is {method.spelling}"
+                f"the method here is {method.spelling}" + (single if values["column"] else "")
             )
         changes[fields[option_name].field] = _value(fields[option_name], value)
     own = dict(kept.column_methods) if kept and not spelling else {}
