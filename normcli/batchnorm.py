@@ -22,7 +22,7 @@ import numpy as np
 
 from normcli import sidecar
 from normcli.errors import DataError, UsageError
-from normcli.methods.base import finite_number, whole_number
+from normcli.methods.base import finite_number, momentum_weight, whole_number
 from normcli.methods.spelling import method_with
 from normcli.numerics.numbers import Numbers
 from normcli.statistics.base import Rows
@@ -82,7 +82,7 @@ class BatchNorm:
         self.eps = finite_number(eps, "eps")
         if self.eps <= 0:
             raise UsageError(f"eps must be greater than 0, not {eps}.")
-        self.momentum = _momentum(momentum)
+        self.momentum = momentum_weight(momentum, "momentum")
         m = len(self.columns)
         self.gamma, self.beta = np.ones(m), np.zeros(m)
         self.dgamma, self.dbeta = np.zeros(m), np.zeros(m)
@@ -372,14 +372,3 @@ def _known(column: ColumnStatistics, name: str, running: bool) -> Running:
     if mean is None or var is None:
         raise DataError(f"column {printable(name)} has no numbers, so it has no mean.")
     return Running(mean, var, trained.batches)
-
-
-def _momentum(value: float | str) -> float | str:
-    if value == "cumulative":
-        return "cumulative"
-    if isinstance(value, str):
-        raise UsageError(f"momentum must be a number or 'cumulative', not {printable(value)}.")
-    momentum = finite_number(value, "momentum")
-    if not 0 < momentum <= 1:
-        raise UsageError(f"momentum must be above 0 and at most 1, not {value}.")
-    return momentum

@@ -329,7 +329,7 @@ def test_a_training_batch_without_a_finite_variance_is_an_error_that_names_the_f
         ({"features": "ab"}, "features must be a whole number, not 'ab'"),
         ({"eps": 0}, "eps must be greater than 0, not 0"),
         ({"momentum": 0}, "momentum must be above 0 and at most 1, not 0"),
-        ({"momentum": "none"}, "momentum must be a number or 'cumulative', not 'none'"),
+        ({"momentum": "none"}, "momentum must be a number or cumulative, not 'none'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(arguments, message):

@@ -166,6 +166,19 @@ def whole_number(value: Any, what: str) -> int:
     return value
 
 
+def momentum_weight(value: Any, what: str) -> float | str:
+    """`value`, a number above 0 and at most 1, or "cumulative"; raises UsageError."""
+    if value == "cumulative":
+        return "cumulative"
+    if isinstance(value, str):
+        raise UsageError(f"{what} must be a number or cumulative, not {printable(value)}.")
+    number = finite_number(value, what)
+    if not 0 < number <= 1:
+        shown = repr(number).removesuffix(".0")
+        raise UsageError(f"{what} must be above 0 and at most 1, not {shown}.")
+    return number
+
+
 def one_of(value: Any, choices: tuple[str, ...], what: str) -> str:
     """`value`, one of `choices`; raises UsageError where it is not."""
     if value not in choices:

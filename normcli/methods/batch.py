@@ -16,6 +16,7 @@ from normcli.methods.base import (
     Option,
     finite_number,
     given_numbers,
+    momentum_weight,
     one_of,
     whole_number,
 )
@@ -304,7 +305,7 @@ class Batch(Method):
             "gamma": _per_column(self.gamma, "--gamma"),
             "beta": _per_column(self.beta, "--beta"),
             "eps": finite_number(self.eps, "--eps"),
-            "momentum": _momentum(self.momentum),
+            "momentum": momentum_weight(self.momentum, "--momentum"),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -378,17 +379,6 @@ class Batch(Method):
         """By the running mean and variance of training, see `normcli.statistics.running`."""
         deviation = root(Fraction(running.var) + Fraction(self.eps))
         return Normalized(running.mean, spelled(running.var), deviation, self.eps, gamma, beta)
-
-
-def _momentum(value: Any) -> float | str:
-    if value == "cumulative":
-        return "cumulative"
-    if isinstance(value, str):
-        raise UsageError(f"--momentum must be a number or cumulative, not {printable(value)}.")
-    momentum = finite_number(value, "--momentum")
-    if not 0 < momentum <= 1:
-        raise UsageError(f"--momentum must be above 0 and at most 1, not {spelled(momentum)}.")
-    return momentum
 
 
 def _per_column(value: Any, what: str) -> float | dict[str, float]:
