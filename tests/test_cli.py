@@ -587,3 +587,35 @@ def test_the_format_of_an_input_is_looked_up_once(
     assert looked == [str(data)]
     assert normcli(command, data, *given, "-q", "--from", "csv").code == 0
     assert looked == [str(data)]
+
+
+@pytest.mark.parametrize("target", ["csv", "jsonl"])
+def test_missing_cells_are_kept_as_they_are_written_or_written_empty(
+    normcli: Cli, target: str
+) -> None:
+    table = b'a,b\n1,x\nNA,y\n,z\n"NaN",t\n3,u\n'
+    kept = {"csv": b'a,b\n-1.0,x\nNA,y\n,z\n"NaN",t\n1.0,u\n'}
+    empty = {
+        "csv": b'a,b\n-1.0,x\n,y\n,z\n"",t\n1.0,u\n',
+        "jsonl": b'{"a":-1.0,"b":"x"}\n{"a":null,"b":"y"}\n{"a":null,"b":"z"}\n'
+        b'{"a":null,"b":"t"}\n{"a":1.0,"b":"u"}\n',
+    }
+    done = normcli("fit-transform", "--to", target, stdin=table)
+    assert done.out == (kept | {"jsonl": empty["jsonl"]})[target]
+    assert "3 cells missing, unchanged" in done.err
+    done = normcli("fit-transform", "--to", target, "--missing", "null", stdin=table)
+    assert done.out == empty[target]
+    assert "3 cells missing, written empty" in done.err
+
+
+def test_in_a_typed_format_nan_and_null_become_null(normcli: Cli, tmp_path: Path) -> None:
+    """NaN is a number that is missing; a column declared without nulls may have some then."""
+    field = pa.field("x", pa.float64(), nullable=False)
+    table = pa.table([[1.0, float("nan"), 3.0]], schema=pa.schema([field]))
+    pq.write_table(table, tmp_path / "in.parquet")
+    done = normcli(
+        "fit-transform", tmp_path / "in.parquet", "-o", tmp_path / "out.arrow", "--missing", "null"
+    )
+    assert done.code == 0, done.err
+    with pa.OSFile(str(tmp_path / "out.arrow")) as file:
+        assert pa.ipc.open_file(file).read_all()["x"].to_pylist() == [-1.0, None, 1.0]

@@ -101,7 +101,14 @@ def request_of(values: Values) -> Request:
         {name: values[name] for name in methods},
         values.get("stats"),
         values.get("max_sidecar", 0),
-        Writing("-" if target is None else target, directory or "", format_, style, saves),
+        Writing(
+            "-" if target is None else target,
+            directory or "",
+            format_,
+            style,
+            saves,
+            values.get("missing") or "keep",
+        ),
         Work(jobs, values.get("engine") == "dask", *get("scheduler", "fragment_bytes")),
         Reporting(*get("quiet", "verbose", "json_summary", "explain")),
     )

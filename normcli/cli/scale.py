@@ -111,7 +111,14 @@ def _job_of(request: Request, asked: Asked, statistics: Statistics | None = None
         )
     writing = request.writing
     saves = writing.saves is not None
-    return Job(asked, statistics, choice=request.choice, style=writing.style, observes=saves)
+    return Job(
+        asked,
+        statistics,
+        choice=request.choice,
+        style=writing.style,
+        observes=saves,
+        missing=writing.missing,
+    )
 
 
 def _begun(request: Request) -> Run:

@@ -15,6 +15,7 @@ from normcli.formats.base import BadRowError, Chunk, Encoder, Output, ReadOption
 from normcli.methods.base import Method
 from normcli.methods.chain import spelling
 from normcli.methods.mapping import Mapping as ColumnMapping
+from normcli.methods.mapping import either
 from normcli.methods.spelling import Asked, Methods
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.batches import batched
@@ -74,6 +75,7 @@ class Scale:
     choice: Choice
     float32: bool = False
     needs: tuple[Need, ...] = ()  # is collected of what it reads; columns by their place in `plans`
+    nulls: bool = False  # cells without a number are written empty, or null
 
     def __call__(self, chunk: Chunk) -> Done:
         """Scale one chunk."""
@@ -117,10 +119,18 @@ class Scale:
 
     def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers) -> Scaled:
         try:
-            return plan.mapping.values(x)
+            scaled = plan.mapping.values(x)
         except CellError as error:
             where = chunk.place(error.row, plan.position)
             raise BadRowError.at(error.row, f"{where} {error.why}") from error
+        return _without_marks(scaled, x) if self.nulls else scaled
+
+
+def _without_marks(scaled: Scaled, x: Numbers) -> Scaled:
+    """`scaled` with a null in every cell that had no number, however that was written."""
+    none = np.isnan(x.parts[0])
+    keep = None if scaled.keep is None else scaled.keep & ~none
+    return replace(scaled, keep=keep, null=either(scaled.null, none))
 
 
 def _refuse_float32_overflow(chunk: Chunk, plans: Sequence[Plan], scaled: Sequence[Scaled]) -> None:
@@ -154,6 +164,8 @@ class Job:
     asked: the methods; they go before those of `statistics`.
     statistics: None where no method needs any (batch training, maps, given numbers).
     observes: tell the statistics of what was read, too.
+    missing: "keep": cells without a number (missing or NaN) stay as they are written; "null":
+        they are all written empty, or null.
     """
 
     asked: Asked
@@ -162,6 +174,7 @@ class Job:
     choice: Choice = field(default_factory=Choice)
     style: Style = field(default_factory=Style)
     observes: bool = False
+    missing: str = "keep"
 
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
@@ -276,7 +289,7 @@ class Scaling:
     def prepare(cls, table: Table, job: Job, format_: Output, options: ReadOptions) -> Scaling:
         """Decide what is done to which column; raises NormcliError where that cannot be."""
         plans = job.plans(table)
-        nulls = any(plan.mapping.makes_missing for plan in plans)
+        nulls = job.missing == "null" or any(plan.mapping.makes_missing for plan in plans)
         batchings = [batching for plan in plans if (batching := plan.mapping.batching)]
         drops = any(batching.last == "drop" for batching in batchings)
         style = replace(job.style, nulls=nulls, drops=drops)
@@ -288,9 +301,12 @@ class Scaling:
         self.summary.inputs.append((self.table.name, self.table.format))
         writer = self.format.writer(stream, self.encoder)
         job = self.job
+        self.summary.missing = job.missing
         needs = job.needs(self.plans)
         self.found = Found.nothing(needs)
-        work = Scale(self.plans, self.encoder, job.choice, job.style.float32, needs)
+        work = Scale(
+            self.plans, self.encoder, job.choice, job.style.float32, needs, job.missing == "null"
+        )
         with closing(engine_for(engine, self.table).map(work, self._chunks())) as results:
             for done in results:
                 writer.write(done.payload)

@@ -20,6 +20,7 @@ class Summary:
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
         `skipped_rows` of them, which may be more than memory holds.
     nan_as_null: cells, of whichever column, that the output could not tell from missing ones.
+    missing: what became of cells without a number, "keep" or "null" (see `Job`).
     seconds, bytes: how long it took, and how much was read (None: not known).
     watch: is called whenever some more rows are done.
     """
@@ -34,6 +35,7 @@ class Summary:
     skipped_rows: int = 0
     dropped_rows: int = 0
     nan_as_null: int = 0
+    missing: str = "keep"
     seconds: float = 0.0
     bytes: int | None = None
     watch: Callable[[], None] | None = None
@@ -48,7 +50,7 @@ class Summary:
     def add(self, other: Summary) -> None:
         """Add what was seen and done elsewhere, with the rows that follow."""
         self.inputs += [each for each in other.inputs if each not in self.inputs[-1:]]
-        self.columns, self.constant = other.columns, other.constant
+        self.columns, self.constant, self.missing = other.columns, other.constant, other.missing
         for name, why in other.left.items():
             self.left.setdefault(name, why)
         for what, columns in other.cells.items():

@@ -36,11 +36,12 @@ def as_json(summary: Summary) -> dict[str, Any]:
 # Reasons not to scale a column that the user already knows.
 ASKED_FOR = ("not selected", "excluded", "not in the statistics")
 WORDS = {
-    "missing": "missing, unchanged",
-    "nan": "NaN, unchanged",
+    "missing": "missing, {}",
+    "nan": "NaN, {}",
     "inf": "infinite, unchanged",
     "out_of_range": "out of the fitted range",
 }
+BECAME = {"keep": "unchanged", "null": "written empty"}  # cells without a number
 
 
 def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str]:
@@ -59,7 +60,7 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
     if empty := [n for n in summary.columns if cells.get("missing", Counter())[n] == summary.rows]:
         yield f"missing in every row: {_columns(empty, most)}"
     for what, columns in cells.items():
-        words = WORDS.get(what, what.replace("_", " "))
+        words = WORDS.get(what, what.replace("_", " ")).format(BECAME[summary.missing])
         where = _each(columns) if verbose else _worst(columns)
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
     if summary.nan_as_null:
