@@ -51,11 +51,10 @@ def listed() -> Grid:
 
 
 def _notes() -> list[str]:
-    *fitted, last = (name for name, method in methods().items() if _needs(method) != NO_FIT)
     return [
-        f"All but {', '.join(fitted)} and {last} need no fit, and can be put before and after a",
-        "method that does: log1p+zscore, zscore+clip:-3,3. For the arguments, the edge cases and",
-        "examples of a method, run: normcli methods NAME",
+        f'Those with "{NO_FIT}" can be put before and after one that is fitted: log1p+zscore,',
+        "zscore+clip:-3,3. For the arguments, the edge cases and examples of a method, run:",
+        "normcli methods NAME",
     ]
 
 

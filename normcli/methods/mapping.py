@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
 from normcli.errors import CellError, UsageError
@@ -28,6 +29,7 @@ from normcli.numerics.numbers import Numbers, Scaled
 
 if TYPE_CHECKING:
     from normcli.numerics.numbers import Floats, Mask
+    from normcli.numerics.total import Exact
     from normcli.statistics.batching import Batching
 
 SMALL = 2.0**-900  # a smaller result may have lost low bits of its double-double to underflow
@@ -181,6 +183,43 @@ class Affine(AffineMapping):
         """In general form."""
         y = f"({{}}{minus(float(self.offset))})" if self.offset else "{}"
         return f"{y}{over(self.slope)}{plus(float(self.center))}"
+
+
+@dataclass(frozen=True)
+class Divided(AffineMapping):
+    """x -> (x - center) / divisor, rounded once; divisor is not 0.
+
+    shown: the divisor in formulas, where it is not just a number.
+    """
+
+    center: Exact
+    divisor: Fraction
+    shown: str = ""
+
+    @cached_property
+    def affine(self) -> Affine:  # made once: exact fractions take time
+        """(x - center) * (1 / divisor) + 0."""
+        return Affine(Fraction(self.center), 1 / self.divisor, Fraction())
+
+    def kernel(self, x: Numbers) -> Floats:
+        """N quotients."""
+        return self.affine.kernel(x)
+
+    def formula(self, x: str = "x") -> str:
+        """``(x - 3.5) / (10 - 1)``."""
+        difference = f"{x}{minus(self.center)}" if self.center else x
+        if self.divisor == 1:
+            return difference
+        return f"({difference}) / {self._divisor}" if self.center else f"{x} / {self._divisor}"
+
+    def inverse_formula(self) -> str:
+        """``y * (10 - 1) + 3.5``."""
+        product = "{}" if self.divisor == 1 else f"{{}} * {self._divisor}"
+        return product + plus(self.center)
+
+    @property
+    def _divisor(self) -> str:
+        return self.shown or spelled(self.divisor)
 
 
 @dataclass(frozen=True)
