@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 13  # values at a time: the temporaries of a kernel stay in the cache
 TERMS = 4  # floats that stand for an exact constant: 212 bits
+WIDE_TERMS = 8  # or, of one to whose 212 bits whole units or large parts of one are missing: 424
+UNIT_BITS = 106  # behind the point, which a difference of decimals of 256 bits has to have
 SPLITTER = 2.0**27 + 1
 
 Real: TypeAlias = Any  # float64 arrays and floats, mixed as they broadcast
@@ -126,7 +128,9 @@ def in_units(center: Fraction | Floats, scale: int) -> tuple[Real, ...]:
 
 @lru_cache(1 << 14)  # asked for again with every chunk
 def _in_units(center: Fraction, scale: int) -> tuple[float, ...]:
-    return expansion(center * Fraction(10) ** scale)
+    units = center * Fraction(10) ** scale
+    is_wide = abs(units) >= 2.0 ** (53 * TERMS - UNIT_BITS)
+    return expansion(units, WIDE_TERMS if is_wide else TERMS)
 
 
 def difference(x: Numbers, center: Sequence[Real]) -> Pair:
