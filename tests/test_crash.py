@@ -507,6 +507,35 @@ def test_statistics_and_summaries_do_not_replace_an_input(
     assert not places["OTHER"].exists()
 
 
+@pytest.mark.parametrize("way", ["path", "link", "hard link", "descriptor"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("transform", "-o", "STATS"),
+        ("inverse", "-o", "STATS"),
+        ("transform", "-o", "OTHER", "--save-stats", "STATS"),
+        ("check", "--json-summary", "STATS"),
+    ],
+    ids=" ".join,
+)
+def test_an_output_does_not_replace_the_statistics_it_is_made_with(
+    normcli: Cli, folder: Path, tmp_path: Path, arguments: tuple[str, ...], way: str
+) -> None:
+    stats, other = tmp_path / "s.json", tmp_path / "o.csv"
+    shutil.copy(folder / "s.json", stats)
+    (tmp_path / "link").symlink_to(stats)
+    (tmp_path / "hard link").hardlink_to(stats)
+    with stats.open("ab") as file:
+        named = {"path": stats, "descriptor": f"/dev/fd/{file.fileno()}"}
+        places = {"STATS": named.get(way, tmp_path / way), "OTHER": other}
+        options = (places.get(each, each) for each in arguments)
+        result = normcli(*options, folder / "head.csv", "--stats", stats)
+    assert result.code == 2
+    assert "would replace the statistics" in result.err
+    assert stats.read_bytes() == (folder / "s.json").read_bytes()
+    assert not other.exists()
+
+
 # -- faults --------------------------------------------------------------------------------
 
 TARGETS = [each.suffixes[0].removeprefix(".") for each in formats().values()]

@@ -14,7 +14,7 @@ from normcli.methods.spelling import refuse_unknown_names
 from normcli.pipeline.scaling import Scaling
 from normcli.pipeline.summary import Summary
 from normcli.storage.outputs import refuse_replacing, refuse_targets, write_atomic
-from normcli.storage.sources import Source
+from normcli.storage.sources import Source, source
 from normcli.views import progress, report
 
 
@@ -46,6 +46,8 @@ class Run:
         """Raise NormcliError for what cannot be written, before anything is read."""
         given = {option: target for option, target in targets.items() if target is not None}
         refuse_targets(given)
+        if self.request.stats:
+            refuse_replacing(given, [source(self.request.stats)], "statistics")
         if table:
             given.pop("--output", None)
         refuse_replacing(given, self.sources)

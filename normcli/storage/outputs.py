@@ -88,12 +88,17 @@ def refuse_targets(targets: Mapping[str, str]) -> None:
             raise UsageError(f"{first} and {option} both write to {shown(target)}")
 
 
-def refuse_replacing(targets: Mapping[str, str], inputs: Sequence[Source]) -> None:
-    """Raise UsageError if one of `targets` (option -> target) is an input."""
+def refuse_replacing(
+    targets: Mapping[str, str], inputs: Sequence[Source], what: str = "input"
+) -> None:
+    """Raise UsageError if one of `targets` (option -> target) is one of `inputs`; `what` they are.
+
+    Under whatever name: a path, a link, a hard link, or a descriptor that is open for writing.
+    """
     for option, target in targets.items():
         place = _place(target)
-        if isinstance(place, Path | str) and any(source.is_at(place) for source in inputs):
-            raise UsageError(f"{option} would replace the input {shown(target)}")
+        if place is not None and any(source.is_at(place) for source in inputs):
+            raise UsageError(f"{option} would replace the {what} {shown(target)}")
 
 
 def _place(target: str) -> int | Path | str | None:

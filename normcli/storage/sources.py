@@ -182,15 +182,18 @@ class Source:
         if _version(now) != _version(self._status):
             raise NormcliError(f"{self.name} was changed while being read; try again")
 
-    def is_at(self, place: Path | str) -> bool:
-        """Is this the file, or the object of that name in a store?"""
+    def is_at(self, place: int | Path | str) -> bool:
+        """Is this the file, or that of a descriptor, or the object of that name in a store?"""
         if isinstance(place, str):
             return place == stores.object_name(self.location)
-        return place.exists() and self.is_file(place.stat())
+        with suppress(OSError):
+            return self.is_file(os.stat(place))
+        return False
 
     def is_file(self, status: os.stat_result) -> bool:
-        """Is this the file of `status`, under whatever name?"""
-        return self._status is not None and os.path.samestat(self._status, status)
+        """Is this the regular file of `status`, under whatever name?"""
+        same = self._status is not None and os.path.samestat(self._status, status)
+        return same and stat.S_ISREG(status.st_mode)
 
     def _reader(self) -> _Reader:
         if not self._once:
