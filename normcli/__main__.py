@@ -8,9 +8,12 @@ import os
 import signal
 import sys
 
+from normcli.signals import unwind_on_signals
+
 
 def main() -> None:
     """Run the command line and exit: 0 success, 1 data or I/O error, 2 usage, 3 `check` failed."""
+    unwind_on_signals()
     with contextlib.suppress(OSError):
         _replace_closed_streams()
     # OpenBLAS would start a thread a core while it is loaded; no product here needs them.
@@ -43,7 +46,6 @@ def run(arguments: list[str]) -> int:
     from normcli.cli import normcli
     from normcli.errors import NormcliError
 
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         if "_NORMCLI_COMPLETE" in os.environ:
             from normcli.cli import completion  # noqa: F401  # adds what click's for bash lacks
@@ -93,10 +95,6 @@ def _replace_closed_streams() -> None:
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
             setattr(sys, name, open(descriptor, "w"))  # noqa: SIM115  # as long as the process
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)  # unwinds, so that temporary files are removed
 
 
 def _say(message: str) -> None:

@@ -44,7 +44,6 @@ def normcli(capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
 
     def call(*arguments: object, stdin: bytes = b"") -> Outcome:
         capfdbinary.readouterr()
-        handler = signal.getsignal(signal.SIGTERM)
         saved = os.dup(0)
         reader, writer = os.pipe()
         os.dup2(reader, 0)
@@ -57,7 +56,6 @@ def normcli(capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
             os.dup2(saved, 0)
             os.close(saved)
             feeder.join()
-            signal.signal(signal.SIGTERM, handler)
         out, err = capfdbinary.readouterr()
         return Outcome(code, out, err.decode())
 

@@ -22,6 +22,7 @@ import pytest
 
 from normcli.formats import formats
 from normcli.pipeline import fitting
+from normcli.signals import ENDING
 from normcli.storage.compression import SUFFIXES
 from tests import processes
 from tests.conftest import Cli, Outcome
@@ -76,7 +77,7 @@ COMMANDS = {
     "transform": ("transform", "--stats", "s.json"),
     "fit-transform": ("fit-transform",),
 }
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+SIGNALS = {number: 128 + number for number in (signal.SIGINT, *ENDING)} | {signal.SIGKILL: -9}
 SOME = [  # each command, source and number of jobs occurs, each with every signal
     (signal.SIGINT, "transform", "pipe", 1),
     (signal.SIGINT, "fit-transform", "file", 2),
@@ -85,8 +86,13 @@ SOME = [  # each command, source and number of jobs occurs, each with every sign
     (signal.SIGTERM, "transform", "pipe", 2),
     (signal.SIGKILL, "transform", "file", 2),
     (signal.SIGKILL, "fit", "pipe", 1),
+    (signal.SIGHUP, "transform", "pipe", 2),
+    (signal.SIGQUIT, "transform", "file", 2),
+    (signal.SIGALRM, "fit", "file", 2),
+    (signal.SIGUSR1, "transform", "pipe", 1),
 ]
-ALL = [(n, c, s, j) for n in SIGNALS for c in COMMANDS for s in ("file", "pipe") for j in (1, 2)]
+USUAL = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+ALL = [(n, c, s, j) for n in USUAL for c in COMMANDS for s in ("file", "pipe") for j in (1, 2)]
 
 
 def is_at_work(process: subprocess.Popen[bytes], target: Path, jobs: int) -> bool:
@@ -132,8 +138,12 @@ def test_a_signal_leaves_the_old_file_and_nothing_else(
         until(lambda: (late and living(process.pid)) or is_at_work(process, target, jobs), PATIENCE)
         if late:
             time.sleep(1.0)
-        # Ctrl-C goes to all processes of a terminal's foreground
-        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        # Ctrl-C goes to all processes of a terminal's foreground; so does the end of the terminal,
+        # of which the shell may tell them once more
+        from_terminal = number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+        for kill in (os.killpg, os.kill) if from_terminal else (os.kill,):
+            with suppress(ProcessLookupError):
+                kill(process.pid, number)
         _, err = process.communicate(timeout=PATIENCE) if source == "file" else ended(process)
         assert process.returncode == SIGNALS[signal.Signals(number)], err
         assert target.read_bytes() == OLD
@@ -156,6 +166,37 @@ def feed(pipe: object, head: bytes) -> None:
         pipe.write(head)  # type: ignore[attr-defined]
         while True:
             pipe.write(ROW * 4096)  # type: ignore[attr-defined]
+
+
+@linux
+def test_each_signal_that_can_be_caught_unwinds_the_program(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from normcli.signals import ENDING, unwind_on_signals
+from normcli.storage.outputs import output
+unwind_on_signals()
+for number in ENDING - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these
+    if os.fork() == 0:
+        try:
+            with output(sys.argv[1]):
+                signal.raise_signal(number)
+        except BaseException as error:
+            os._exit(130 if isinstance(error, KeyboardInterrupt) else error.code)
+    print(number, os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    command = [sys.executable, "-c", program, tmp_path / "out"]
+    told = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    codes = {number: int(code) for number, code in (line.split() for line in told.splitlines())}
+    assert len(codes) > 40
+    assert codes == {number: 128 + int(number) for number in codes}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As SIGHUP is under nohup."""
+    signals = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    told = "from normcli.signals import unwind_on_signals as u; u(); signal.raise_signal(1)"
+    subprocess.run([sys.executable, "-c", f"{signals}; {told}"], check=True)
 
 
 @linux

@@ -405,7 +405,7 @@ def test_parts_for_which_there_is_no_room_leave_the_directory_as_it_was(
     ]
 
 
-def test_a_run_that_is_killed_leaves_the_directory_but_for_a_hidden_one(
+def test_a_run_that_is_killed_leaves_a_hidden_directory_which_the_next_one_removes(
     csv: Path, tmp_path: Path, normcli: Cli
 ) -> None:
     parts = tmp_path / "parts"
@@ -432,7 +432,8 @@ def test_a_run_that_is_killed_leaves_the_directory_but_for_a_hidden_one(
     assert hidden.name.startswith(".normcli-")
     succeeds(normcli(*arguments))
     fitted = succeeds(normcli("fit", parts, "-s", "x", "-o", "-"))
-    assert json.loads(fitted.out)["rows"] == ROWS  # a hidden file is not a part
+    assert json.loads(fitted.out)["rows"] == ROWS
+    assert not hidden.exists()
 
 
 def test_partitions_that_the_parts_lose_are_reported(tmp_path: Path, normcli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import gzip
 import io
@@ -378,8 +379,34 @@ def test_a_signal_leaves_the_old_file(target, number, code):
     left = names(target.parent)
     assert left == ["t.csv"] or (number == signal.SIGKILL and len(left) == 2)
     assert listed(str(target.parent)) == [str(target)]  # the file that kill -9 left does no harm
+    write(target.parent / "other")  # and the next run that writes to this place removes it
+    assert names(target.parent) == ["other", "t.csv"]
+
+
+def test_the_temporary_files_of_others_are_left_alone(target, tmp_path):
+    with python(SLOW_WRITER, target) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        [theirs] = set(names(tmp_path)) - {"t.csv"}
+        far = theirs.replace(theirs[9:17], "0" * 8)  # of a machine whose locks are not seen here
+        (tmp_path / far).touch()
+        write(tmp_path / "new.csv")
+        assert names(tmp_path) == sorted(["t.csv", "new.csv", theirs, far])
+
+
+def test_a_new_file_that_another_run_takes_for_a_leftover_is_made_again(target, monkeypatch):
+    real, taken = fcntl.flock, []
+
+    def lock(descriptor, operation):
+        if not taken:  # the other run was faster
+            [temporary] = set(names(target.parent)) - {"t.csv"}
+            taken.append(os.unlink(target.parent / temporary))
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
     write(target)
     assert target.read_bytes() == NEW
+    assert names(target.parent) == ["t.csv"]
 
 
 # -- pipes, devices, descriptors -----------------------------------------------------------

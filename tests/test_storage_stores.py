@@ -528,9 +528,9 @@ def test_a_table_may_take_the_place_of_its_input(store: Store, normcli: Cli) -> 
 
 WRITE = """
 import signal, sys, time
-from normcli.__main__ import _terminate
+from normcli.signals import unwind_on_signals
 from normcli.storage.outputs import output
-signal.signal(signal.SIGTERM, _terminate)
+unwind_on_signals()
 with output("s3://bucket/o") as stream:
     stream.write(bytes(int(sys.argv[1])))
     print("sent", flush=True)

@@ -18,7 +18,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from normcli.engines.local import Item, Result, Results, signals_held
+from normcli import signals
+from normcli.engines.local import Item, Result, Results
 from normcli.engines.memory import keep_freed_memory
 from normcli.errors import NormcliError, UsageError
 from normcli.words import shown
@@ -211,7 +212,7 @@ def _local_cluster(jobs: int, security: Security) -> Iterator[LocalCluster]:
         # A terminal sends Ctrl-C to all processes, but this one must end the others, and must
         # know all of them: what is started here inherits what is blocked.
         resource_tracker.ensure_running()  # else the first worker starts it, which unblocks Ctrl-C
-        with signals_held():
+        with signals.held():
             cluster = LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,

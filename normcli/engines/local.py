@@ -6,7 +6,6 @@ import contextlib
 import mmap
 import os
 import queue
-import signal
 import sys
 import threading
 from collections import deque
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from normcli import signals
 from normcli.errors import NormcliError, until_failure
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ Results = Generator[Result, None, None]
 
 MOST_JOBS = 256  # more would produce results faster than they can be written
 SLOT = 32 << 20  # bytes of shared memory for the payload of one result; allocated as needed
-HELD = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 2  # items of a worker: one in progress, and one that waits or is done
 
 
@@ -176,7 +175,7 @@ class _Worker:
             inherited = [self.pipe, *(other.pipe for other in others)]
             arguments = (work, theirs, self.memory, inherited)
             self.process: ForkProcess = context.Process(target=_work, args=arguments, daemon=True)
-            with signals_held():
+            with signals.held():
                 self.process.start()
         except OSError as error:
             raise NormcliError(
@@ -218,16 +217,6 @@ class _Worker:
         self.pipe.close()
 
 
-@contextlib.contextmanager
-def signals_held() -> Iterator[None]:
-    """Let no Ctrl-C or SIGTERM reach a new process before it has set its signal handlers."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 # In a worker ---------------------------------------------------------------------------
 
 
@@ -238,9 +227,7 @@ def _work(
     inherited: list[Connection],
 ) -> None:
     """Do `work` on every item from the pipe, until that is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives it, and ends us
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    signals.end_as_worker()  # the parent receives them, and ends us
     for parents in inherited:  # while we held the other end, it would never be closed
         parents.close()
     items: queue.SimpleQueue[tuple[int, int, Any]] = queue.SimpleQueue()

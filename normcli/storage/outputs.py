@@ -21,6 +21,7 @@ from normcli.errors import NormcliError, UsageError
 from normcli.storage import stores
 from normcli.storage.compression import compressed
 from normcli.storage.faults import system_errors
+from normcli.storage.leftovers import created, temporary_in
 from normcli.storage.sources import _BUFFER, _STDERR, _STDOUT, Source, split_suffix
 from normcli.storage.stores import Writer
 from normcli.words import shown
@@ -251,20 +252,32 @@ def _destination(target: str) -> tuple[Path, os.stat_result | None]:
 @contextmanager
 def _replacing(target: str, real: Path, old: os.stat_result | None) -> Iterator[Writer]:
     """A writer on a new file that replaces `real` if there is no error."""
-    temporary = real.parent / f".normcli-{os.urandom(8).hex()}.tmp"
+    temporary = temporary_in(real.parent)
     try:
         descriptor = _create(temporary, target, old)
-        with _closing(descriptor, target, _FileWriter) as writer:
-            yield writer
+        with _locked(descriptor, target):
+            with _closing(descriptor, target, _FileWriter) as writer:
+                yield writer
+                with system_errors("write", target):
+                    os.fsync(descriptor)
             with system_errors("write", target):
-                os.fsync(descriptor)
-        with system_errors("write", target):
-            os.replace(temporary, real)
-            sync_directory(real.parent)
+                os.replace(temporary, real)
+                sync_directory(real.parent)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+@contextmanager
+def _locked(descriptor: int, target: str) -> Iterator[None]:
+    """A context at whose end the lock of a new file is given up: it has its final name by then."""
+    copy = os.dup(descriptor)
+    try:
+        yield
+    finally:
+        with system_errors("write", target):
+            os.close(copy)
 
 
 def _create(temporary: Path, target: str, old: os.stat_result | None) -> int:
@@ -273,7 +286,7 @@ def _create(temporary: Path, target: str, old: os.stat_result | None) -> int:
     # that replaces another cannot be opened by others until it has the owner and mode of that.
     mode, flags = 0o666 if old is None else 0o600, os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with system_errors("write", target, " (a new file is written beside it first)"):
-        descriptor = os.open(temporary, flags, mode)
+        descriptor = created(temporary, partial(os.open, temporary, flags, mode))
     try:
         with system_errors("write", target):
             if old is not None:

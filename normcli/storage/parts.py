@@ -8,11 +8,13 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from normcli.errors import UsageError
 from normcli.storage import stores
 from normcli.storage.faults import system_errors
+from normcli.storage.leftovers import created, temporary_in
 from normcli.storage.outputs import sync_directory
 from normcli.words import shown
 
@@ -76,7 +78,6 @@ def _is_below(location: str, directory: str) -> bool:
 @contextmanager
 def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
     """Files in a new directory below `directory`, which are moved up to it at the end."""
-    staging = directory / f".normcli-{os.urandom(8).hex()}.tmp"
     with system_errors("write parts to", str(directory)):
         is_new = not directory.is_dir()
         if is_new:
@@ -84,7 +85,8 @@ def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
                 raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
             directory.mkdir()
         _refuse_directories(directory, names)
-        staging.mkdir()
+        staging = temporary_in(directory)
+        lock = created(staging, partial(_new_directory, staging))
     try:
         yield [str(staging / name) for name in names]
         with system_errors("write parts to", str(directory)):
@@ -101,6 +103,13 @@ def _staged(directory: Path, names: Sequence[str]) -> Iterator[list[str]]:
             with suppress(OSError):
                 directory.rmdir()
         raise
+    finally:
+        os.close(lock)
+
+
+def _new_directory(path: Path) -> int:
+    path.mkdir()
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _refuse_directories(directory: Path, names: Sequence[str]) -> None:
