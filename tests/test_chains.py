@@ -164,3 +164,58 @@ def test_inverse_of_a_map_needs_no_statistics(normcli: Cli, table: Path) -> None
     done = normcli("inverse", table, "--method", "clip:0,1")
     assert (done.code, done.out) == (2, b"")
     assert "clip loses how far numbers are outside its range" in done.err
+
+
+OUTSIDE = {
+    "log": "0",
+    "log1p": "-1",
+    "log2": "-3",
+    "log10": "-0.0",
+    "sqrt": "-1e-300",
+    "logit": "1",
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_number_outside_the_domain_becomes_missing_where_that_is_asked_for(
+    normcli: Cli, table: Path, name: str
+) -> None:
+    table.write_text(f"{TABLE}005,{OUTSIDE[name]}\n006,\n")
+    told = "1 cell outside the domain, made missing ('x')"
+    refused = normcli("transform", table, "--column", f"x={name}")
+    assert (refused.code, "--on-domain null" in refused.err) == (1, True)
+    done = normcli("transform", table, "--column", f"x={name}:on-domain=null")
+    assert (done.code, done.text.splitlines()[-2:]) == (0, ["005,", "006,"])
+    assert told in done.err
+    asked = ("--method", f"{name}+zscore", "--on-domain", "null")
+    stats = table.with_suffix(".json")
+    fit = normcli("fit", table, "-o", stats, *asked)
+    assert told in fit.err
+    mapped = json.loads(stats.read_text())["columns"]["x"]["of"][name]
+    assert (mapped["count"], mapped["missing"]) == (5, 2)
+    both = normcli("fit-transform", table, "-q", *asked)
+    again = normcli("transform", table, "-q", "--stats", stats, "--on-domain", "null")
+    assert both.out == again.out
+    np.testing.assert_allclose(np.mean(column(both.text[: both.text.index("005")])), 0, atol=1e-15)
+    assert normcli("transform", table, "-q", "--stats", stats).code == 1  # a policy of one run
+
+
+def test_inverses_have_domains_too(normcli: Cli, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("x\n0\n2\n")
+    assert normcli("inverse", table, "--column", "x=tanh").code == 1
+    done = normcli("inverse", table, "--column", "x=tanh:on-domain=null")
+    assert done.text == 'x\n0.0\n""\n'
+
+
+def test_only_maps_that_have_a_domain_take_the_option(normcli: Cli, table: Path) -> None:
+    done = normcli("transform", table, "--column", "x=cbrt:on-domain=null")
+    assert (done.code, "cbrt has no option 'on-domain'" in done.err) == (2, True)
+    done = normcli("fit", table, "-o", "-", "--on-domain", "null")
+    assert (done.code, "--on-domain belongs to --method log" in done.err) == (2, True)
+
+
+def test_explain_tells_what_becomes_missing(normcli: Cli, table: Path) -> None:
+    chain = "log:on-domain=null+tanh"
+    done = normcli("transform", table, "--explain", "--column", f"x={chain}")
+    assert "tanh(log(x)), missing where log is not defined" in done.text

@@ -51,7 +51,7 @@ def test_a_method_is_read_from_its_spelling(text: str, method: Method) -> None:
         ("", "the method is missing in ''"),
         ("zscore+", "no method 'zscore+'"),
         ("zscor", "no method 'zscor'. Did you mean 'zscore'?"),
-        ("log1p:2", "log1p takes no arguments, not '2'"),
+        ("cbrt:2", "cbrt takes no arguments, not '2'"),
         ("zscore:mean=5", "zscore: mean given by hand, but it takes mean and std together"),
         ("zscore:std=0,mean=1", "std must be greater than 0"),
         ("zscore:no-centre", "Did you mean 'no-center'?"),

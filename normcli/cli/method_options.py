@@ -31,7 +31,8 @@ def method_options(
     """
     found: dict[str, list[tuple[str, Option]]] = {}
     for method, option in _all_options():
-        if option.fits or not (fits or inverts) or (inverts and option.inverts):
+        wanted = option.fits or (inverts and option.inverts) or (fits and option.chooses)
+        if wanted or not (fits or inverts):
             found.setdefault(option.name, []).append((method, option))
     default = "that of --stats" if keeps else DEFAULT
     options = [

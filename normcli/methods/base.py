@@ -33,6 +33,7 @@ class Option:
         to choose from.
     words: what a "float" option takes instead of a number.
     fits: the sidecar keeps it, and `fit` offers it.
+    chooses: it says which numbers count, so that `fit` offers it, but is about a single run.
     spelled: it is only an argument in the spelling of the method, no option of the command line.
     """
 
@@ -42,6 +43,7 @@ class Option:
     field: str
     inverts: bool = False  # True where `inverse` needs it, though it is not kept
     fits: bool = False
+    chooses: bool = False
     default: str = ""  # as --help shows it
     words: tuple[str, ...] = ()
     spelled: bool = False

@@ -74,17 +74,23 @@ class Chain(Method):
         """The chain with these parameters of its fitted step."""
         if _is_map(self._fitted) and not parameters:
             return self
-        return self.changed(type(self._fitted).from_parameters(parameters).parameters())
+        steps = list(self.steps)
+        steps[self._place] = type(self._fitted).from_parameters(parameters)
+        return replace(self, steps=tuple(steps))
 
     @property
-    def options(self) -> tuple[Option, ...]:  # type: ignore[override]  # those of one step
-        """The options of the fitted step."""
-        return self._fitted.options
+    def options(self) -> tuple[Option, ...]:  # type: ignore[override]  # those of its steps
+        """The options of all steps, by which the command line changes them."""
+        found = {o.name: o for step in self.steps for o in step.options if not o.spelled}
+        return tuple(found.values())
 
     def changed(self, fields: Mapping[str, Any]) -> Self:
-        """The chain with other values of some fields of its fitted step."""
-        steps = list(self.steps)
-        steps[self._place] = self._fitted.changed(fields)
+        """The chain with other values of some fields, in all steps that have them."""
+        steps = []
+        for step in self.steps:
+            has = {option.field for option in step.options if not option.spelled}
+            mine = {field: value for field, value in fields.items() if field in has}
+            steps.append(step.changed(mine) if mine else step)
         return replace(self, steps=tuple(steps))
 
     def for_column(self, name: str) -> Self:

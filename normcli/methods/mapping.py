@@ -68,6 +68,10 @@ class Mapping(ABC):
     def formula(self, x: str = "x") -> str:
         """What is done to `x`, on one line."""
 
+    def note(self) -> str:
+        """What becomes of cells that the formula is not about, in words; often nothing."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Unfitted(Mapping):
@@ -256,6 +260,10 @@ class Composed(Mapping):
         for step in self.steps:
             x = step.formula(x)
         return x
+
+    def note(self) -> str:
+        """Those of all of them."""
+        return ", ".join(filter(None, (step.note() for step in self.steps)))
 
 
 def _then(step: Mapping, done: Scaled, x: Numbers) -> Scaled:

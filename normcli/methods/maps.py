@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from normcli.errors import CellError
-from normcli.methods.base import Method
+from normcli.methods.base import Method, Option, one_of
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import spelled
 from normcli.numerics.doubles import fraction, not_finite
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from normcli.statistics.base import Recipe
     from normcli.statistics.column import ColumnStatistics
 
+POLICIES = ("error", "null")  # for numbers outside the domain
+
+ON_DOMAIN = Option(
+    "on-domain",
+    POLICIES,
+    "Numbers outside the domain, such as 0 for log: stop with an error, or make them missing.",
+    field="on_domain",
+    inverts=True,
+    chooses=True,
+    default="error",
+)
+
 Function = Callable[[Any, Any], Any]  # of NumPy and an array: an array
 
 
@@ -32,10 +44,17 @@ class Elementwise(ColumnMapping):
     """x -> f(x), of the float64 nearest to x.
 
     function, back: the names of f and of its inverse among `FUNCTIONS`.
+    nulls: numbers outside the domain become missing, and are counted.
     """
 
     function: str
     back: str
+    nulls: bool = False
+
+    @property
+    def makes_missing(self) -> bool:
+        """With `nulls`."""
+        return self.nulls
 
     def values(self, x: Numbers) -> Scaled:
         """The function of n numbers; raises CellError for the first outside the domain of f."""
@@ -49,9 +68,14 @@ class Elementwise(ColumnMapping):
         bad = ~(inside & np.isfinite(values))
         if keep is not None:
             bad &= ~keep
+        null = bad & ~inside if self.nulls and bad.any() else None
+        if null is not None:
+            bad &= inside
         if bad.any():
             raise self._refusal(x, int(bad.argmax()), bool(inside[bad.argmax()]))
-        return Scaled(values, keep)
+        return Scaled(
+            values, keep, null, {"outside_domain": 0 if null is None else int(null.sum())}
+        )
 
     def _refusal(self, x: Numbers, cell: int, inside: bool) -> CellError:
         if inside:
@@ -59,6 +83,8 @@ class Elementwise(ColumnMapping):
         else:
             why = f"is outside the domain of {self.function}, which is {self._domain()}."
         hint = "Use another method for the column, or leave it out (--exclude)."
+        if not inside:
+            hint = f"--on-domain null makes such numbers missing. {hint}"
         return CellError.at(cell, spelled(fraction(x, cell)), f"{why} {hint}")
 
     def _domain(self) -> str:
@@ -77,11 +103,16 @@ class Elementwise(ColumnMapping):
 
     def inverse(self) -> ColumnMapping:
         """The inverse function."""
-        return Elementwise(self.back, self.function)
+        return Elementwise(self.back, self.function, self.nulls)
 
     def formula(self, x: str = "x") -> str:
         """``log1p(x)``."""
         return FUNCTIONS[self.function].text.format(x)
+
+    def note(self) -> str:
+        """``missing where log is not defined``."""
+        limited = FUNCTIONS[self.function].is_limited
+        return f"missing where {self.function} is not defined" if self.nulls and limited else ""
 
 
 def nearest_floats(x: Numbers) -> Floats:
@@ -99,6 +130,11 @@ class F:
     low: float = -math.inf
     high: float = math.inf
     closed: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Are there numbers outside of its domain?"""
+        return math.isfinite(self.low)
 
     def has(self, x: Floats) -> Any:
         """Which numbers are in the domain."""
@@ -142,25 +178,32 @@ class Map(Method):
 
     back: ClassVar[str]
 
+    on_domain: str = "error"
+
+    def __post_init__(self) -> None:
+        one_of(self.on_domain, POLICIES, "--on-domain")
+
     def needs(self, column: str) -> tuple[Recipe, ...]:
         """Nothing."""
         return ()
 
     def mapping(self, column: ColumnStatistics) -> ColumnMapping:
         """The function."""
-        return Elementwise(self.name, self.back)
+        return Elementwise(self.name, self.back, self.on_domain == "null")
 
 
 def _map(name: str, back: str, doc: str) -> type[Map]:
     """The method of one function."""
-    f, edges = FUNCTIONS[name], [f"Its inverse is {back}."]
-    if math.isfinite(f.low):
-        edges.append("A number outside the domain is an error that says where it is.")
+    edges: list[str] = [f"Its inverse is {back}."]
+    options: tuple[Option, ...] = ()
+    if FUNCTIONS[name].is_limited or FUNCTIONS[back].is_limited:
+        edges.append("A number outside the domain is an error, or becomes missing and is counted.")
+        options = (ON_DOMAIN,)
     return type(
         name.capitalize(),
         (Map,),
         {"name": name, "back": back, "__doc__": doc, "__module__": __name__}
-        | {"edges": edges, "examples": (name, f"{name}+zscore")},
+        | {"edges": edges, "options": options, "examples": (name, f"{name}+zscore")},
     )
 
 

@@ -9,7 +9,7 @@ from normcli.errors import CellError
 from normcli.formats.base import BadRowError, Chunk, NotNumbers
 from normcli.methods.base import Method
 from normcli.methods.chain import spelling
-from normcli.methods.mapping import Composed, as_numbers
+from normcli.methods.mapping import Composed, as_numbers, either
 from normcli.methods.spelling import Methods
 from normcli.numerics.numbers import Numbers
 from normcli.statistics.base import Folded, Group, Recipe, Rows, Value
@@ -60,6 +60,7 @@ class Found:
         of a map; those of first rows first. It is a problem only where the column turns out to
         be one of numbers.
     outside: column -> numbers outside its bounds.
+    counts: column -> what maps tell of its numbers (see `Scaled`).
     sorted: inputs had the columns in different orders.
     """
 
@@ -68,6 +69,7 @@ class Found:
     others: dict[int, NotNumbers] = field(default_factory=dict)
     problems: dict[int, BadRowError] = field(default_factory=dict)
     outside: dict[int, int] = field(default_factory=dict)
+    counts: dict[int, Mapping[str, int]] = field(default_factory=dict)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     sorted: bool = False
 
@@ -100,7 +102,9 @@ class Found:
         for i, x in columns.items():
             try:
                 done = mapping.values(x)
-                mapped[i] = replace(as_numbers(done.values, done.keep), missing=x.missing)
+                self.counts[i] = done.counts
+                read = as_numbers(done.values, either(done.keep, done.null))
+                mapped[i] = replace(read, missing=either(x.missing, done.null))
             except CellError as error:
                 where = chunk.place(error.row, positions[i])
                 self.problems[i] = BadRowError.at(error.row, f"{where} {error.why}")

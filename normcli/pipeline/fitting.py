@@ -257,6 +257,8 @@ def observe(
                 found.join(seen)
                 for i, cells in seen.outside.items():
                     summary.count("out_of_range", wanted.names[i], cells)
+                for i, counts in seen.counts.items():
+                    summary.count_all(wanted.names[i], counts)
                 summary.advance(seen.rows, seen.bad_rows)
     return found
 

@@ -137,14 +137,19 @@ def _all_missing(column: ColumnStatistics) -> bool:
 
 
 def _require_same_methods(a: Statistics, b: Statistics) -> None:
-    if a.method != b.method:
+    if _kept(a.method) != _kept(b.method):
         raise DataError(f"cannot merge: fitted for {_difference(a.method, b.method)}")
     for name in sorted({*a.column_methods, *b.column_methods}):
         mine, other = (s.column_methods.get(name, s.method) for s in (a, b))
-        if mine != other:
+        if _kept(mine) != _kept(other):
             raise DataError(
                 f"cannot merge: column {printable(name)} fitted for {_difference(mine, other)}"
             )
+
+
+def _kept(method: Method) -> tuple[str, dict[str, Any]]:
+    """What the sidecar says of a method: not the policies of a single run."""
+    return method.spelling, method.parameters()
 
 
 def _difference(a: Method, b: Method) -> str:

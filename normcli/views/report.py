@@ -40,6 +40,7 @@ WORDS = {
     "nan": "NaN, {}",
     "inf": "infinite, unchanged",
     "out_of_range": "out of the fitted range",
+    "outside_domain": "outside the domain, made missing",
 }
 BECAME = {"keep": "unchanged", "null": "written empty"}  # cells without a number
 
