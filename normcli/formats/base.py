@@ -192,6 +192,8 @@ class Table(Contract, abstract=True):
     columns: list[str]
     _: KW_ONLY
     others: dict[int, str] = field(default_factory=dict)  # position -> a type that is not numbers
+    # position -> what its numbers are, if not quantities: they are fitted only where selected
+    set_aside: dict[int, str] = field(default_factory=dict)
     partition: tuple[str, ...] = ()  # columns whose values are in its path
     share_read: float | None = None  # how much, from 0 to 1; None to ask its source
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from normcli.formats.base import Chunk, Encoder, Output, ReadOptions, Style, Table, Writer
 from normcli.formats.columnar.chunk import ArrowChunk, ArrowTable, Segment
+from normcli.formats.columnar.schema import CATEGORIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,8 @@ def table(data: pd.DataFrame | pa.Table) -> Table:
     arrow = pa.Table.from_arrays(columns, names=names)
     known = MemoryTable.of("memory", "the DataFrame", arrow.schema, data=arrow)
     known.others.update({i: str(data.dtypes.iloc[i]) for i in known.others})
+    kinds = enumerate(data.dtypes)
+    known.set_aside.update({i: CATEGORIES for i, kind in kinds if str(kind) == "category"})
     return known
 
 

@@ -12,7 +12,7 @@ from normcli.engines.local import Engine, Overlapped, Serial
 from normcli.errors import DataError
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numerics.numbers import Numbers
-from normcli.pipeline.select import select
+from normcli.pipeline.select import only_leave_out, select
 from normcli.words import printable
 
 
@@ -33,6 +33,10 @@ class Choice:
         chosen = select(self.select, names) if self.select else range(len(names))
         left = self.excluded([*names, *absent])
         return [i for i in chosen if i not in left]
+
+    def set_aside(self, table: Table) -> Mapping[int, str]:
+        """The columns of numbers that nobody asked for, and what they are: such as row labels."""
+        return table.set_aside if only_leave_out(self.select, table.columns) else {}
 
     def excluded(self, names: Sequence[str]) -> set[int]:
         """The positions of the columns that are excluded."""

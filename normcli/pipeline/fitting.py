@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -204,7 +204,7 @@ def fitted(
         summary.rows,
         {name: _given(methods, name) or columns[()][i] for name, i in chosen.items()},
         replace(methods.default, given={}),
-        _own(methods, chosen),
+        _own(methods, chosen, summary.left),
         {group: _group(each, chosen) for group, each in sorted(columns.items()) if group},
     )
     refuse_unknown_names(methods.default, statistics.columns)
@@ -223,13 +223,11 @@ def _given(methods: Methods, name: str) -> ColumnStatistics | None:
     return ColumnStatistics(given=given) if given else None
 
 
-def _own(methods: Methods, chosen: Mapping[str, int]) -> dict[str, Any]:
+def _own(methods: Methods, chosen: Mapping[str, int], left: Mapping[str, str]) -> dict[str, Any]:
     """The methods of single columns; raises UsageError where one that was named is not chosen."""
     for name in sorted(methods.named - chosen.keys()):
-        raise UsageError(
-            f"--column {printable(name)}: this is not a column of numbers."
-            + did_you_mean(name, chosen)
-        )
+        why = f"it is left alone ({left[name]})" if name in left else "there is no such column"
+        raise UsageError(f"--column {printable(name)}: {why}." + did_you_mean(name, chosen))
     own = {name: method for name, method in methods.own.items() if name in chosen}
     return {name: replace(method, given={}) for name, method in own.items()}
 
@@ -251,7 +249,11 @@ def observe(
     limits = {i: bounds[name] for i, name in enumerate(wanted.names) if name in bounds}
     look = Look(wanted.needs, choice, limits)
     for same, alike in groupby(tables, partial(engine_for, engine)):
-        tasks = (task for table in alike for task in _tasks(table, wanted, choice, found, summary))
+        tasks = (
+            task
+            for table in alike
+            for task in _tasks(table, wanted, choice, found, summary, limits)
+        )
         with closing(same.map(look, tasks)) as results:
             for seen in results:
                 found.join(seen)
@@ -264,15 +266,27 @@ def observe(
 
 
 def _tasks(
-    table: Table, wanted: Wanted, choice: Choice, found: Found, summary: Summary
+    table: Table,
+    wanted: Wanted,
+    choice: Choice,
+    found: Found,
+    summary: Summary,
+    needed: Container[int],
 ) -> Iterator[Task]:
-    """The chunks of a table, each with the columns that hold only numbers so far."""
+    """The chunks of a table, each with the columns that hold only numbers so far.
+
+    needed: the numbers of columns that are not set aside, whatever they are.
+    """
     summary.inputs.append((table.name, table.format))
     chosen = choice.wanted(table.columns)
     summary.left.update(dict.fromkeys(table.partition, "partition"))
     for i in sorted(set(range(len(table.columns))).difference(chosen)):
         summary.left.setdefault(table.columns[i], "not selected" if choice.select else "excluded")
     positions = _positions(table, chosen, wanted.names, found, choice)
+    for i, kind in choice.set_aside(table).items():
+        found.others |= {
+            n: NotNumbers(kind) for n, p in positions.items() if p == i and n not in needed
+        }
     for chunk in table.chunks([positions[i] for i in wanted.alive(found)]):
         yield chunk, {i: positions[i] for i in wanted.alive(found)}
 

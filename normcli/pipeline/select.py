@@ -31,7 +31,7 @@ def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
     places = _places(names)
     words = [word for text in selectors for word in _words(text, places)]
     chosen: set[int] = set()
-    if all(_is_negated(word, places) for word in words):
+    if only_leave_out(selectors, names):
         chosen.update(range(len(names)))
     for word in words:
         if _is_negated(word, places):
@@ -39,6 +39,12 @@ def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
         else:
             chosen |= _matches(word, names, places)
     return sorted(chosen)
+
+
+def only_leave_out(selectors: Sequence[str], names: Sequence[str]) -> bool:
+    """Do the selectors, if any, name only columns that are left out?"""
+    places = _places(names)
+    return all(_is_negated(word, places) for text in selectors for word in _words(text, places))
 
 
 def are_names(selectors: Sequence[str], names: Collection[str]) -> bool:

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 from normcli.errors import DataError, LimitError
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Writer
 from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
-from normcli.formats.columnar.schema import scaled_schema
+from normcli.formats.columnar.schema import pandas_labels, scaled_schema
 from normcli.numerics.numbers import Numbers
 from normcli.storage.stores import reason
 from normcli.words import printable
@@ -231,6 +231,7 @@ class ArrowTable(Table, abstract=True):
             name=name,
             columns=list(schema.names),
             others={i: reason for i, reason in enumerate(reasons) if reason is not None},
+            set_aside=pandas_labels(schema),
             arrow_schema=schema,
             **fields,
         )

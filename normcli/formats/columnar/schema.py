@@ -30,6 +30,23 @@ def scaled_schema(schema: pa.Schema, replaced: Sequence[int], style: Style) -> p
     return pa.schema(fields, _true_metadata(schema.metadata, types))
 
 
+INDEX, CATEGORIES = "pandas index", "pandas categories"
+
+
+def pandas_labels(schema: pa.Schema) -> dict[int, str]:
+    """The columns that are labels by pandas' note in the metadata, and what they are."""
+    try:
+        note = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+        index = {name for name in note.get("index_columns", ()) if isinstance(name, str)}
+        columns = [c for c in note.get("columns", ()) if c["pandas_type"] == "categorical"]
+        categories = {c.get("field_name", c["name"]) for c in columns}
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        return {}
+    names = enumerate(schema.names)
+    kinds = ((i, INDEX if n in index else CATEGORIES if n in categories else "") for i, n in names)
+    return {i: kind for i, kind in kinds if kind}
+
+
 def _float_type(type_: pa.DataType, style: Style) -> pa.DataType:
     """float32 columns stay float32, all else is float64 unless float32 is asked for."""
     import pyarrow as pa

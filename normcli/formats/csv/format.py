@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
 
+UNNAMED = "row labels: the column has no name"  # as R and pandas write them
+
+
 class Csv(DivisibleText):
     """Comma-separated values, RFC 4180 and its neighbours."""
 
@@ -54,6 +57,7 @@ class Csv(DivisibleText):
             source=source,
             options=options,
             head=head.raw,
+            set_aside={0: UNNAMED} if len(head.names) > 1 and not head.names[0] else {},
         )
 
     def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:
