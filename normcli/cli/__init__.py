@@ -20,6 +20,7 @@ COMMANDS = {
     "merge": "Combine the statistics of parts into those of the whole.",
     "show": "Show statistics as a table, or compare two of them.",
     "check": "Check whether data fit saved statistics.",
+    "learn": "Learn gamma for the columns from a target.",
     "methods": "List the methods, or describe one of them.",
     "completion": "Print a completion script for bash, zsh or fish.",
 }
@@ -33,6 +34,7 @@ COMMON = {
     "precision explain quiet",
     "inverse": "stats output method select exclude delimiter no_header null precision "
     "output_dir explain quiet",
+    "learn": "stats target classes l2 output select exclude delimiter null quiet",
     "check": "stats max_out_of_range max_mean_shift max_spread_ratio max_missing_change select "
     "exclude delimiter null json explain quiet",
 }

@@ -135,6 +135,13 @@ class Chunk(Contract, abstract=True):
     def numbers(self, positions: Sequence[int]) -> list[Numbers]:
         """The columns as numbers; raises BadRowError for a cell or a row that is not."""
 
+    @abstractmethod
+    def texts(self, position: int) -> list[str | None]:
+        """The cells of a column as text, None where they are missing.
+
+        Raises: DataError where the column has a type without a text.
+        """
+
     def labels(self) -> Labels | None:
         """The groups of the rows, which the statistics are kept for too; None: there are none."""
         return None

@@ -133,6 +133,13 @@ class ArrowChunk(Chunk):
                 raise DataError(f"{self._where(i)} is of type {reason}, not of numbers")
         return [self._numbers(i) for i in positions]
 
+    def texts(self, position: int) -> list[str | None]:
+        import pyarrow as pa
+
+        with arrow_errors(self._where(position)):
+            found: list[str | None] = self._column(position).cast(pa.large_string()).to_pylist()
+        return found
+
     def place(self, row: int, position: int) -> str:
         ends = accumulate(s.rows for s in self.segments)
         segment, end = next(

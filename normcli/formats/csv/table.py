@@ -157,6 +157,12 @@ class CsvChunk(Chunk):
         self._refuse_problem()
         return [x for x in found if not isinstance(x, NotNumbers)]
 
+    def texts(self, position: int) -> list[str | None]:
+        self._refuse_problem()
+        null = self.layout.reading.null
+        found = csv_cells.texts(self.index, position).to_pylist()
+        return [None if text == "" or text in null else text for text in found]
+
     def _read(self, positions: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
         """Some columns; with `codes`, what looks like a code (007) is a number too."""
         read = csv_cells.read_columns(self.index, positions, self.layout.reading, codes=codes)

@@ -131,6 +131,14 @@ class JsonLinesChunk(Chunk):
             raise BadRowError.at(row, _refusal(self.layout.name, self.layout.names[position], cell))
         return self._numbers(positions, self.layout.null)
 
+    def texts(self, position: int) -> list[str | None]:
+        found: list[str | None] = [None] * self.rows
+        for cell in self._cells(position).tolist():
+            text = self._text(cell)
+            if self._kinds[cell] != jsonl_index.NULL and text not in self.layout.null:
+                found[self.fields.row[cell]] = text
+        return found
+
     @cached_property
     def _bad(self) -> tuple[NDArray[np.bool_], Offsets]:
         """Which fields, by column, are not a number or null, or twice in an object; how many.
