@@ -42,8 +42,8 @@ def command(output: str | None, target: str, classes: bool, l2: float, **values:
     """Learn gamma for the columns from a target, for --method batch --gamma @FILE.
 
     \b
-    normcli learn train.csv --stats train.stats.json --target species -o gamma.json
-    normcli transform new.csv --stats train.stats.json --method batch --gamma @gamma.json
+    normcli learn train.csv --stats s.json --target species -o gamma.json
+    normcli transform new.csv --stats s.json --method batch --gamma @gamma.json
 
     Gamma is the ridge coefficient of the standardized column, so that columns that say nothing
     about the target become small. This helps models that measure distances among many useless
