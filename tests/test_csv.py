@@ -9,6 +9,7 @@ import random
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from unittest.mock import patch
 
@@ -231,7 +232,7 @@ def test_any_bytes_are_read_or_refused_alike_at_every_chunk_size(data):
 
 
 @settings(max_examples=200)
-@given(st.text(alphabet='a1,,""\r\n\n#', max_size=24), st.sampled_from([b"", b"#"]))
+@given(st.text(alphabet='a1,,""\r\n\n# ', max_size=24), st.sampled_from([b"", b"#"]))
 def test_the_index_and_the_records_and_the_oracle_see_the_same_cells(text, comment):
     block = text.encode() + b"\n"
     dialect = Dialect(comment=comment or None)
@@ -253,6 +254,55 @@ def test_the_index_and_the_records_and_the_oracle_see_the_same_cells(text, comme
             [list(c) for c in r] for r in good
         ]
         assert (index.problem is None) == (len(good) == len(rows))
+
+
+DIALECTS = [
+    Dialect(),
+    Dialect(b";", b"'", b"#"),
+    Dialect(b",", b'"', None, b"\\"),
+    Dialect(b"\t", None, b"#", b"\\"),
+    Dialect(b" ", b'"', b"#", b"\\"),
+    Dialect(b" ", b'"', b"#", runs=True),
+    Dialect(b" ", b"'", b"#", b"\\", runs=True),
+    Dialect(b" ", None, None, runs=True),
+]
+
+
+@settings(max_examples=500)
+@given(st.text(alphabet='a1,;\t  \'""\r\n\n#\\\\', max_size=24), st.sampled_from(DIALECTS))
+def test_in_every_dialect_the_index_the_records_and_the_oracle_see_the_same_texts(text, dialect):
+    block = text.encode() + b"\n"
+    quote, comment, escape = (m or b"" for m in (dialect.quote, dialect.comment, dialect.escape))
+    marks = csv_oracle.Marks(dialect.delimiter, quote, comment, escape, dialect.runs)
+    found = list(csv_records.records(block, dialect))
+    try:
+        rows = csv_oracle.rows_of(block, marks)
+    except csv_oracle.BadError:
+        assert any(record.problem for record in found)
+        assert csv_index.index(block, dialect, 1).problem
+        return
+    want = [[csv_oracle.text_of(block, cell, marks) for cell in row.cells] for row in rows]
+    kept = [record for record in found if record.cells is not None]
+    assert [[cell.decode() for cell in record.cells] for record in kept] == want
+    assert [record.line for record in kept] == [row.line for row in rows]
+    for width in {len(row.cells) for row in rows}:
+        good = list(takewhile(lambda row: len(row) == width, want))  # noqa: B023
+        index = csv_index.index(block, dialect, width)
+        texts = [csv_cells.texts(index, c).to_pylist() for c in range(width)]
+        assert [[text or "" for text in row] for row in zip(*texts, strict=True)] == good
+        assert (index.problem is None) == (len(good) == len(rows))
+    ends = csv_index.record_ends(block, dialect).tolist()
+    assert ends == [record.end for record in found]
+
+
+@settings(max_examples=200)
+@given(st.text(alphabet="a1,  '\"\r\n\n#\\", max_size=24), st.sampled_from(["\\", None]))
+def test_any_text_in_any_dialect_comes_back_or_is_refused_alike(text, escape):
+    data = b"x\n" + text.encode()
+    for delimiter in ("space+", " ", ","):
+        options = {"delimiter": delimiter, "quote": "'", "escape": escape, "comment": "#"}
+        found = same_outcome(data, blocks=(1, 2, 64), **options)
+        assert found == (data, []) or found[0] == "DataError"
 
 
 def test_quotes_blanks_tokens_zeros_bom_and_mixed_line_ends_stay():
@@ -321,6 +371,53 @@ def test_utf16_of_either_byte_order_with_or_without_its_mark_comes_back():
 
 def test_tsv_is_csv_with_tabs():
     assert transform(b"a\tb\n 1\t2,5\n", ["a"], Tsv()) == b"a\tb\n 3.0\t2,5\n"
+
+
+def test_blanks_around_quotes_are_not_part_of_the_text_and_stay():
+    data = b'n,x,y\na, "b, c", "2"\nd,"e" ,\t"3"  \n'
+    assert same_outcome(data, ["y"]) == (data.replace(b"2", b"5.0").replace(b"3", b"7.0"), [])
+    assert run_to_arrow(data)["x"] == ["b, c", "e"]
+
+
+def test_what_is_escaped_is_an_ordinary_character_and_its_escape_stays():
+    data = b'x,note\n1,"say \\"hi\\", Ann"\n3,a\\,b\\\\\n5,"c\\\n"\n7,\\N\n'
+    new = data.replace(b"\n3", b"\n7.0").replace(b"\n1", b"\n3.0")
+    new = new.replace(b"\n5", b"\n11.0").replace(b"\n7,", b"\n15.0,")
+    assert same_outcome(data, ["x"], escape="\\") == (new, [])
+    texts = ['say "hi", Ann', "a,b\\", "c\n", "\\N"]
+    assert run_to_arrow(data, escape="\\")["note"] == texts
+    assert "line 2: text after a closing quote" in error_of(data, ["x"])
+
+
+def test_any_character_may_quote():
+    data = b"x,y\n'1','it''s \"5\", see'\n2,\"\n"
+    new = data.replace(b"'1'", b"'3.0'").replace(b"\n2", b"\n5.0")
+    assert same_outcome(data, ["x"], quote="'") == (new, [])
+    assert run_to_arrow(data, quote="'")["y"] == ['it\'s "5", see', '"']
+
+
+def test_any_number_of_blanks_may_part_cells_and_those_around_a_line_mean_nothing():
+    data = b'  x   y\tz \r\n 1   "a  b"  2\n\n  \t\n  # 1\n3 c 4  \n'
+    new = data.replace(b" 1   ", b" 3.0   ").replace(b"  2\n", b"  5.0\n")
+    new = new.replace(b"3 c 4", b"7.0 c 9.0")
+    assert same_outcome(data, ["x", "z"], delimiter="space+", comment="#") == (new, [])
+    assert run_to_arrow(data, delimiter="space+", comment="#")["y"] == ["a  b", "c"]
+    assert "line 3: 2 cells where the header has 3" in error_of(
+        b"a b c\n1 2 3\n4  5\n", ["a"], delimiter="space+"
+    )
+
+
+def test_a_number_that_becomes_missing_between_blanks_stays_a_cell():
+    table = Csv().open(Memory(b"x y\n1 2\n"), read_options(delimiter="space+"))
+    (chunk,) = table.chunks()
+    missing = Scaled(np.zeros(1), None, np.array([True]))
+    assert bytes(chunk.splice({0: missing}, Style())) == b"NaN 2\n"
+
+
+def run_to_arrow(data: bytes, **options) -> dict[str, list[str | None]]:
+    """The texts of the columns, as other formats get them."""
+    table = Csv().open(Memory(data), read_options(**options))
+    return pa.concat_tables(chunk.to_arrow({}, Style()) for chunk in table.chunks()).to_pydict()
 
 
 def test_with_a_decimal_comma_numbers_are_read_and_written_so():
@@ -403,8 +500,8 @@ QUOTES = "If quotes are ordinary characters in this file, add --no-quoting"
         (b'a,b\n1,2\n3,"4\n5,6\n', f"line 3: a quote opened at line 3 is never closed\n{QUOTES}"),
         (b'a,b\n"1\n2","4\n5,6', f"line 3: a quote opened at line 3 is never closed\n{QUOTES}"),
         (b'a,b\n1,2\n3,4"5\n6,7\n', f"line 3: a quote inside an unquoted cell\n{QUOTES}"),
-        (b'a,b\n1,2\n3, "4"\n6,7\n', f"line 3: a quote inside an unquoted cell\n{QUOTES}"),
-        (b'a,b\r"\r1" ,2\r3,4\r', f"line 3: text after a closing quote\n{QUOTES}"),
+        (b'a,b\n1,2\n3, x"4"\n6,7\n', f"line 3: a quote inside an unquoted cell\n{QUOTES}"),
+        (b'a,b\r"\r1" x,2\r3,4\r', f"line 3: text after a closing quote\n{QUOTES}"),
         (
             b"a,b\n1,2\n3,\0\n",
             "line 3: a NUL byte at offset 10: this is not text, or it is UTF-16\n"
@@ -509,6 +606,10 @@ def test_text_that_would_not_come_back_in_its_encoding_is_refused():
         ({"decimal": "·"}, "--decimal must be . or ,"),
         ({"comment": "//"}, "--comment must be one"),
         ({"comment": ","}, "--comment and the delimiter are both ','"),
+        ({"escape": '"'}, "--escape must be one"),
+        ({"escape": "#", "comment": "#"}, "--escape and --comment are both '#'"),
+        ({"quote": "'", "no_quoting": True}, "--quote and --no-quoting say two things"),
+        ({"quote": ","}, "--quote and the delimiter are both ','"),
         ({"encoding": "utf-9"}, "--encoding 'utf-9' is not known"),
         ({"encoding": "base64"}, "--encoding 'base64' is not known"),
         ({"encoding": "rot13"}, "--encoding 'rot13' is not known"),

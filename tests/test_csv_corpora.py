@@ -32,6 +32,7 @@ BAD = {
     "unterminated_quote",
     "utf16_bom",
 }
+PADDED = {"14512.csv", "all_quotes.csv"}  # have blanks around quotes, which the manifest refuses
 
 
 @functools.cache
@@ -44,6 +45,7 @@ def files() -> list[tuple[Path, str, bool]]:
         delimiter = entry.get("delimiter_guess") or ","
         if (root / name).exists() and not entry.get("compressed") and not delimiter.isalnum():
             valid = bool(entry.get("records")) and not BAD & set(entry["flags"])
+            valid |= Path(name).name in PADDED
             found.append((root / name, delimiter, valid))
     return found
 

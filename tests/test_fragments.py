@@ -123,10 +123,10 @@ def succeeds(outcome: Outcome) -> Outcome:
 # -- where text is cut ---------------------------------------------------------------------
 
 
-def spans(path: Path, size: int, *, quoting: bool = True) -> list[Span]:
+def spans(path: Path, size: int, quote: bytes | None = b'"') -> list[Span]:
     (source,) = sources([str(path)])
     ranges = even(Span(0, source.size or 0), size)
-    return cut(ranges, [look(source, each, quoting=quoting) for each in ranges])
+    return cut(ranges, [look(source, each, quote) for each in ranges])
 
 
 cells = st.sampled_from(["", "1", "ab", '"q"', '"a\nb"', '"\r\n"', '""', '"x""y"', '"\r"'])
@@ -165,8 +165,8 @@ def test_large_text_is_cut_into_pieces_of_about_the_given_size(csv: Path) -> Non
 def test_quotes_that_are_ordinary_characters_do_not_hide_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b'5"\n' * 100)
-    assert all(span.start == 3 * (span.line - 1) for span in spans(path, 10, quoting=False))
-    assert len(spans(path, 10, quoting=False)) == 30
+    assert all(span.start == 3 * (span.line - 1) for span in spans(path, 10, None))
+    assert len(spans(path, 10, None)) == 30
 
 
 # -- fragments -----------------------------------------------------------------------------

@@ -135,17 +135,16 @@ def texts(index: Index, position: int) -> pa.LargeStringArray:
 
     starts, ends = index.unquoted([position])
     plain = slices(index.data, starts[:, 0], ends[:, 0])
-    if index.quoted:  # outside of quotes there is no quote
-        plain = pc.replace_substring(plain, '""', '"')
+    dialect = index.dialect
+    if index.quoted or dialect.escape:  # outside of quotes there is no quote
+        plain = pc.replace_substring_regex(plain, dialect.pairs, r"\1")
     nothing = index.starts[:, position] == index.ends[:, position]
     if not nothing.any():
         return plain
     return pc.if_else(kernels.booleans(nothing), pa.scalar(None, plain.type), plain)
 
 
-def splice(
-    index: Index, replaced: Mapping[int, Scaled], style: Style, delimiter: bytes, decimal: str
-) -> memoryview:
+def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: str) -> memoryview:
     """The bytes of a block with the numbers of the replaced columns in their cells.
 
     The block is cut into pieces: what stays, and the runs of adjacent replaced cells between.
@@ -160,7 +159,7 @@ def splice(
     for i, run in enumerate(runs):
         bounds[:, i, 0], bounds[:, i, 1] = index.cells(run[0])[0], index.cells(run[-1])[1]
         numbers = np.stack([replaced[c].values for c in run], axis=1)
-        new = format_rows(numbers, style, delimiter, decimal)
+        new = format_rows(numbers, style, index.dialect.delimiter, decimal)
         number = pieces.add(new.buffer, new.starts, new.ends)
         scaled = replaced[run[0]]
         if scaled.null is not None and scaled.null.any():
@@ -174,13 +173,17 @@ def splice(
 def _nulls(index: Index, position: int, pieces: _Pieces) -> Offsets:
     """The number of the piece that says "missing", for each row.
 
-    In a table of one column it is ``""`` where else a blank line, which is not a row, would stay.
+    It is empty, or ``""`` where else a blank line, which is not a row, would stay. Where there
+    are no quotes, or blanks would be lost among others, it is ``NaN``.
     """
     starts, ends = index.cells(position)
+    dialect, width = index.dialect, index.starts.shape[1]
     whole = (starts == index.starts[:, position]) & (ends == index.ends[:, position])
-    blank_line = whole & (index.starts.shape[1] == 1)
-    nothing, quotes = pieces.add(np.frombuffer(b'""', np.uint8), np.array([0, 0]), np.array([0, 2]))
-    chosen: Offsets = np.where(blank_line, quotes, nothing)
+    visible = np.ones(len(whole), bool) if dialect.runs else whole & (width == 1)
+    word = b"NaN" if dialect.runs or dialect.quote is None else 2 * dialect.quote
+    bounds = np.array([0, 0]), np.array([0, len(word)])
+    nothing, something = pieces.add(np.frombuffer(word, np.uint8), *bounds)
+    chosen: Offsets = np.where(visible, something, nothing)
     return chosen
 
 
@@ -233,7 +236,7 @@ def _joins(index: Index, replaced: Mapping[int, Scaled], left: int, right: int) 
         for scaled in (replaced[left], replaced[right])
         for mask in (scaled.keep, scaled.null)
     )
-    if right != left + 1 or not whole:
+    if right != left + 1 or not whole or index.dialect.runs:
         return False
     if not (index.quoted or index.blanks):
         return True

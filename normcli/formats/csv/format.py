@@ -11,8 +11,10 @@ from normcli.formats.csv.head import (
     COMMENT,
     DECIMAL,
     DELIMITER,
+    ESCAPE,
     NO_HEADER,
     NO_QUOTING,
+    QUOTE,
     TABS,
     dialect_of,
     read_head,
@@ -37,7 +39,19 @@ class Csv(DivisibleText):
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".txt", ".data")
     delimiter: ClassVar[str] = ","
-    options = (DELIMITER, TABS, NO_HEADER, NULL, COMMENT, ENCODING, DECIMAL, NO_QUOTING, MAX_RECORD)
+    options = (
+        DELIMITER,
+        TABS,
+        NO_HEADER,
+        NULL,
+        COMMENT,
+        ENCODING,
+        DECIMAL,
+        QUOTE,
+        NO_QUOTING,
+        ESCAPE,
+        MAX_RECORD,
+    )
     output_options = (DELIMITER, TABS, NO_HEADER, ENCODING, DECIMAL)
 
     def open(self, source: Source, options: ReadOptions) -> CsvTable:
@@ -61,18 +75,18 @@ class Csv(DivisibleText):
         )
 
     def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:
-        """Even spans of a plain file; quotes that need not count leave it whole."""
+        """Even spans of a plain file; quotes and line ends that need not count leave it whole."""
         dialect = dialect_of(options, self.delimiter)
         is_utf8 = encoding_of(source, options[ENCODING]) == "utf-8"
-        odd_quotes = dialect.quoting and (dialect.comment is not None or options.skip_bad_rows)
-        if odd_quotes or not is_utf8 or not (source.path or source.object):
+        odd_quotes = dialect.quote and (dialect.comment or options.skip_bad_rows)
+        if odd_quotes or dialect.escape or not is_utf8 or not (source.path or source.object):
             return []
         line, start = self.open(source, options).first
         return text_cuts.even(Span(start, source.size or 0, line), size)
 
     def look(self, source: Source, options: ReadOptions, range_: Span) -> text_cuts.Looked:
         """Quotes, line ends and the first record of a span."""
-        return text_cuts.look(source, range_, quoting=not options[NO_QUOTING])
+        return text_cuts.look(source, range_, dialect_of(options, self.delimiter).quote)
 
     def cut(self, ranges: Sequence[Span], looked: Sequence[text_cuts.Looked]) -> list[Span]:
         return text_cuts.cut(ranges, looked)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, UsageError
 from normcli.formats.base import Option, ReadOptions
@@ -17,16 +18,28 @@ if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
 OPEN_QUOTE = "perhaps a quote is not closed"
+RUNS = "space+"
+NAMES = {"tab": "\t", "\\t": "\t", "space": " ", RUNS: " "}  # of delimiters
 FIRST = 1 << 16  # bytes looked at for the header, at first
 
-DELIMITER = Option[str | None]("delimiter", None, "Between CSV cells.  [default: ,]", "CHAR", "d")
+DELIMITER = Option[str | None](
+    "delimiter",
+    None,
+    "Between CSV cells; tab is a tab, and space+ any number of blanks.  [default: ,]",
+    "CHAR",
+    "d",
+)
 TABS = Option("tabs", False, "Cells are separated by tabs.", letter="t")
 NO_HEADER = Option("no-header", False, "No header line: columns are 1, 2, ...")
 COMMENT = Option[str | None](
     "comment", None, "Treat lines that start with CHAR as comments.", "CHAR"
 )
 DECIMAL = Option("decimal", ".", "Decimal mark in CSV: . or ,  [default: .]", "CHAR")
+QUOTE = Option("quote", '"', 'Around CSV cells.  [default: "]', "CHAR")
 NO_QUOTING = Option("no-quoting", False, "Treat quotes as ordinary characters.")
+ESCAPE = Option[str | None](
+    "escape", None, "Makes an ordinary character of the next one, as \\ often does.", "CHAR"
+)
 
 
 @dataclass(frozen=True)
@@ -42,28 +55,47 @@ def dialect_of(options: ReadOptions, default: str) -> Dialect:
 
     default: the delimiter of the format.
     """
-    chosen, decimal, comment = options[DELIMITER], options[DECIMAL], options[COMMENT]
+    chosen = options[DELIMITER]
     if options[TABS] and chosen is not None:
         raise UsageError("--tabs and --delimiter say two things; give one of them")
+    if QUOTE.name in options.given and options[NO_QUOTING]:
+        raise UsageError("--quote and --no-quoting say two things; give one of them")
     delimiter = "\t" if options[TABS] else default if chosen is None else chosen
-    marks = _mark(DELIMITER, delimiter), None if comment is None else _mark(COMMENT, comment)
+    runs = delimiter == RUNS
+    delimiter = NAMES.get(delimiter, delimiter)
+    marks = {
+        "the delimiter": _mark(DELIMITER, delimiter),
+        "--quote": None if options[NO_QUOTING] else _mark(QUOTE, options[QUOTE]),
+        "--comment": _mark(COMMENT, options[COMMENT]),
+        "--escape": _mark(ESCAPE, options[ESCAPE]),
+    }
+    _refuse_decimal(options[DECIMAL], delimiter)
+    for (name, one), (other_name, other) in combinations(marks.items(), 2):
+        if one is not None and one == other:
+            raise UsageError(f"{other_name} and {name} are both {printable(one.decode())}")
+    quote, comment, escape = (marks[f"--{name}"] for name in ("quote", "comment", "escape"))
+    return Dialect(delimiter.encode(), quote, comment, escape, runs)
+
+
+def _mark(option: Option[Any], text: str | None) -> bytes | None:
+    """The character that has a meaning; numbers, and with one exception quotes, have others."""
+    if text is None:
+        return None
+    others = "\r\n\0+-." + ("" if option is QUOTE else '"')
+    if len(text) == 1 and text.isascii() and not text.isalnum() and text not in others:
+        return text.encode()
+    shown = f"--{option.name} must be one ASCII character that numbers do not contain"
+    raise UsageError(f"{shown}, not {printable(text)}")
+
+
+def _refuse_decimal(decimal: str, delimiter: str) -> None:
+    """Raise UsageError for a decimal mark that cannot be one."""
     if decimal not in (".", ","):
         raise UsageError(f"--decimal must be . or , not {printable(decimal)}")
     if decimal == delimiter:
         raise UsageError(
             f"--decimal and --delimiter are both {printable(decimal)}; try --delimiter ';'"
         )
-    if comment == delimiter:
-        raise UsageError(f"--comment and the delimiter are both {printable(delimiter)}")
-    return Dialect(marks[0], not options[NO_QUOTING], marks[1])
-
-
-def _mark(option: Option[str | None], text: str) -> bytes:
-    """The character that separates cells or starts comments; numbers and quotes have others."""
-    if len(text) == 1 and text.isascii() and not text.isalnum() and text not in '\r\n"\0+-.':
-        return text.encode()
-    shown = f"--{option.name} must be one ASCII character that numbers do not contain"
-    raise UsageError(f"{shown}, not {printable(text)}")
 
 
 def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOptions) -> Head:
@@ -97,7 +129,8 @@ def _first_record(
 ) -> Record | None:
     """The first record with cells, if all of it is there; raises DataError for a bad one."""
     for record in records(text, dialect):
-        if record.end == len(text) and not final and (record.unclosed or text[-1:] != b"\n"):
+        open_ = record.unclosed or text[-1:] != b"\n" or dialect.escape
+        if record.end == len(text) and not final and open_:
             return None
         problem = problem_of(record, text, len(record.cells or ()), offset)
         if problem:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from normcli.formats.csv import records as csv_records
-from normcli.formats.csv.records import Dialect, Problem, records
+from normcli.formats.csv.records import BLANKS, Dialect, Problem, grammar, records
 from normcli.formats.texts.lines import count, line_end
 
 if TYPE_CHECKING:
@@ -22,22 +22,27 @@ if TYPE_CHECKING:
     from normcli.numerics.numbers import Mask
 
 WINDOW = 4 << 20  # bytes looked at together: line ends may take eight times their memory
-TAB, LF, CR, SPACE, QUOTE = b'\t\n\r "'
+TAB, LF, CR, SPACE = b"\t\n\r "
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
     """The cells of a block: cell (r, c) is ``data[starts[r, c]:ends[r, c]]``, quotes included.
 
+    marks: the same bytes, with ordinary characters where something is escaped.
     quoted, blanks: may cells have quotes or outer blanks? False spares looking for them.
+    padded: are there quoted cells with blanks around the quotes?
     problem: the first record that is not a row; the index covers the rows before it.
     """
 
     data: Bytes
+    marks: Bytes
     starts: Offsets  # (rows, columns)
     ends: Offsets
+    dialect: Dialect
     quoted: bool
     blanks: bool
+    padded: bool = False
     problem: Problem | None = None
     _bare: dict[int, tuple[Offsets, Offsets]] = field(default_factory=dict)
 
@@ -59,18 +64,24 @@ class Index:
         run = range(positions[0], positions[0] + len(positions)) if positions else range(0)
         chosen = slice(run.start, run.stop) if list(positions) == list(run) else list(positions)
         starts, ends = self.starts[:, chosen], self.ends[:, chosen]
-        if self.quoted:
-            quote = self.data[starts] == QUOTE
-            if quote.any():
-                return starts + quote, ends - quote
-        return starts, ends
+        if self.dialect.runs:
+            starts, ends = self._trimmed(starts, ends)
+        if not self.quoted:
+            return starts, ends
+        left, right = self._trimmed(starts, ends) if self.padded else (starts, ends)
+        quote = self.marks[left] == (self.dialect.quote or b"\n")[0]
+        if not quote.any():
+            return starts, ends
+        if self.padded:  # blanks around a text in quotes are not its own
+            left, right = np.where(quote, left, starts), np.where(quote, right, ends)
+        return left + quote, right - quote
 
     def _trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
         if not self.blanks:
             return starts, ends
         for _ in range(3):
-            left = self._is_blank(starts) & (ends > starts)
-            right = self._is_blank(ends - 1) & (ends - left > starts)
+            left = _is_blank(self.marks[starts]) & (ends > starts)
+            right = _is_blank(self.marks[ends - 1]) & (ends - left > starts)
             if not (left.any() or right.any()):
                 return starts, ends
             starts, ends = starts + left, ends - right
@@ -78,15 +89,10 @@ class Index:
 
     def _widely_trimmed(self, starts: Offsets, ends: Offsets) -> tuple[Offsets, Offsets]:
         """`_trimmed` for any number of blanks, with the next byte that is not a blank looked up."""
-        solid = np.flatnonzero((self.data != SPACE) & (self.data != TAB))  # the last byte is
+        solid = np.flatnonzero(~_is_blank(self.marks))  # the last byte is
         right = np.minimum(solid[np.searchsorted(solid, starts)], ends)
         left = np.minimum(solid[np.searchsorted(solid, ends) - 1] + 1, ends)
         return right, np.maximum(left, right)
-
-    def _is_blank(self, offsets: Offsets) -> Mask:
-        byte = self.data[offsets]
-        blank: Mask = (byte == SPACE) | (byte == TAB)
-        return blank
 
 
 def index(block: bytes, dialect: Dialect, width: int, line: int = 1, offset: int = 0) -> Index:
@@ -99,38 +105,84 @@ def index(block: bytes, dialect: Dialect, width: int, line: int = 1, offset: int
     start, problem = first
     rows = _index(block[:start], dialect, width)
     assert rows is not None, "the rows before the first problem are good"
-    return Index(rows.data, rows.starts, rows.ends, rows.quoted, rows.blanks, problem)
+    return replace(rows, problem=problem)
 
 
 def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     """The cells of `block`, or None where any record is not a row of `width` cells."""
-    data = np.frombuffer(block, np.uint8)
-    separators = _separators(block, data, dialect)
-    if separators is None:
+    seen = _without_escapes(block, dialect)
+    marks = np.frombuffer(seen, np.uint8)
+    found = _separators(seen, marks, dialect)
+    if found is None:
         return None
+    separators, padded = found
     starts = np.empty_like(separators)
     starts[:1] = 0
     np.add(separators[:-1], 1, out=starts[1:])
-    cells = _rows(block, data, starts, separators, dialect, width)
+    cells = _rows(seen, marks, starts, separators, dialect, width)
     if cells is None:
         return None
     starts, ends = (each.reshape(-1, width) for each in cells)
-    if b"\r" in block:
+    if b"\r" in seen:
         ends = ends.copy()
-        ends[:, -1] -= (data[ends[:, -1] - 1] == CR) & (ends[:, -1] > starts[:, -1])
-    quoted = dialect.quoting and b'"' in block
-    blanks = any(blank in block for blank in (b" ", b"\t") if blank != dialect.delimiter)
-    return Index(data, starts, ends, quoted, blanks)
+        ends[:, -1] -= (marks[ends[:, -1] - 1] == CR) & (ends[:, -1] > starts[:, -1])
+    quoted = dialect.quote is not None and dialect.quote in seen
+    blanks = any(dialect.blanks[i : i + 1] in block for i in range(len(dialect.blanks)))
+    data = marks if seen is block else np.frombuffer(block, np.uint8)
+    return Index(data, marks, starts, ends, dialect, quoted, blanks, padded)
 
 
-def _separators(block: bytes, data: Bytes, dialect: Dialect) -> Offsets | None:
-    """Offsets of the delimiters and line ends outside quotes; None where quotes are wrong."""
+def _without_escapes(block: bytes, dialect: Dialect) -> bytes:
+    """The block with all that is escaped, and what escapes it, made ordinary characters."""
+    if dialect.escape is None or dialect.escape not in block:
+        return block
+    rules = grammar(dialect)
+    if dialect.comment is None or dialect.comment not in block:
+        return rules.escaped.sub(_made_ordinary, block)
+
+    def ordinary(token: re.Match[bytes]) -> bytes:
+        if token["comment"]:
+            return token[0]
+        inner = rules.escaped.sub(_made_ordinary, token[0])
+        return inner if token["text"] else _made_ordinary(token)
+
+    return rules.tokens.sub(ordinary, block)
+
+
+def _made_ordinary(match: re.Match[bytes]) -> bytes:
+    return b"x" * len(match[0])
+
+
+def _separators(block: bytes, data: Bytes, dialect: Dialect) -> tuple[Offsets, bool] | None:
+    """Offsets of the delimiters and line ends outside quotes; None where quotes are wrong.
+
+    And: do blanks surround any quotes?
+    """
     separator = _is_line_end(block, data)
-    separator |= data == dialect.delimiter[0]
-    if not (dialect.quoting and b'"' in block):
-        return np.flatnonzero(separator)
+    separator |= _is_gap(data) if dialect.runs else data == dialect.delimiter[0]
+    if dialect.quote is None or dialect.quote not in block:
+        return np.flatnonzero(separator), False
     outside, quotes = _outside(block, data, separator, dialect)
-    return outside if _quotes_fit(data, quotes, dialect) else None
+    padded = _quotes_fit(data, quotes, dialect)
+    return None if padded is None else (outside, padded)
+
+
+def _is_gap(data: Bytes) -> Mask:
+    """Where the blanks between two cells begin, and not those around a line."""
+    blank = _is_blank(data)
+    ends = (data == LF) | (data == CR)
+    first, last = blank.copy(), blank.copy()
+    first[1:] &= ~blank[:-1]
+    last[:-1] &= ~blank[1:]
+    begins, stops = np.flatnonzero(first), np.flatnonzero(last)
+    outer = (begins == 0) | ends[begins - 1] | ends[np.minimum(stops + 1, len(data) - 1)]
+    first[begins[outer]] = False
+    return first
+
+
+def _is_blank(data: Bytes) -> Mask:
+    blank: Mask = (data == SPACE) | (data == TAB)
+    return blank
 
 
 def _is_line_end(block: bytes, data: Bytes) -> Mask:
@@ -156,10 +208,11 @@ def _outside(block: bytes, data: Bytes, wanted: Mask, dialect: Dialect) -> tuple
     outside, quotes, odd = [], [], 0
     for start in range(0, len(data), max(step, 1)):
         window = data[start : start + step]
-        marks = np.flatnonzero(wanted[start : start + step] | (window == QUOTE))
-        quote = window[marks] == QUOTE
+        is_quote = window == dialect.quote[0] if dialect.quote else np.zeros(len(window), bool)
+        marks = np.flatnonzero(wanted[start : start + step] | is_quote)
+        quote = is_quote[marks]
         if comments:
-            kept = ~_in_comment(block, marks, quote, dialect.comment or b"")
+            kept = ~_in_comment(block, marks, quote, dialect)
             marks, quote = marks[kept], quote[kept]
         inside = (np.cumsum(quote, dtype=np.uint8) + odd) & 1  # a closing quote is outside
         odd = int(odd + np.count_nonzero(quote)) & 1
@@ -172,11 +225,11 @@ def _concatenated(arrays: list[Offsets]) -> Offsets:
     return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, np.int64), *arrays])
 
 
-def _in_comment(block: bytes, marks: Offsets, quote: Mask, comment: bytes) -> Mask:
+def _in_comment(block: bytes, marks: Offsets, quote: Mask, dialect: Dialect) -> Mask:
     """Which of the marks are quotes in comment lines."""
     found = np.zeros(len(marks), bool)
     inside, seen = False, 0
-    for match in re.finditer(rb"(?:\A|[\r\n])" + re.escape(comment), block):
+    for match in grammar(dialect).comment.finditer(block):
         start = match.end() - 1
         until = int(np.searchsorted(marks, start))
         if until >= seen:  # not in the comment before
@@ -188,19 +241,29 @@ def _in_comment(block: bytes, marks: Offsets, quote: Mask, comment: bytes) -> Ma
     return found
 
 
-def _quotes_fit(data: Bytes, quotes: Offsets, dialect: Dialect) -> bool:
-    """Does every quoted cell open at its start, close at its end, and double the rest?"""
+def _quotes_fit(data: Bytes, quotes: Offsets, dialect: Dialect) -> bool | None:
+    """Does every quoted cell open at its start, close at its end, and double the rest?
+
+    Else None; True where blanks surround any quotes.
+    """
     if len(quotes) % 2:
-        return False
+        return None
     opens, closes = quotes[0::2], quotes[1::2]
     doubled = closes[:-1] + 1 == opens[1:]
     edge = np.zeros(256, bool)
-    edge[[LF, CR, dialect.delimiter[0]]] = True
+    edge[[LF, CR, *(BLANKS if dialect.runs else dialect.delimiter)]] = True
     opens_well = edge[data[opens - 1]] | (opens == 0)
     opens_well[1:] |= doubled
     closes_well = edge[data[np.minimum(closes + 1, len(data) - 1)]]
     closes_well[:-1] |= doubled
-    return bool(opens_well.all() and closes_well.all())
+    if opens_well.all() and closes_well.all():
+        return False
+    solid = np.flatnonzero(~np.isin(data, list(dialect.blanks)))
+    before = np.searchsorted(solid, opens[~opens_well]) - 1
+    after = np.searchsorted(solid, closes[~closes_well] + 1)
+    opens_well[~opens_well] = (before < 0) | edge[data[solid[before]]]
+    closes_well[~closes_well] = edge[data[solid[np.minimum(after, len(solid) - 1)]]]
+    return True if opens_well.all() and closes_well.all() else None
 
 
 def _rows(
@@ -215,13 +278,16 @@ def _rows(
 
     None where a record is not a row of `width` cells.
     """
-    closing = data[ends] != dialect.delimiter[0]  # the last cell of its record
+    closing = _closes(data[ends], dialect)  # the last cell of its record
     comments = dialect.comment is not None and dialect.comment in block
     if width > 1 and not comments and _regular(closing, width):
         return starts, ends
     last = np.flatnonzero(closing)
     first = np.concatenate(([0], last[:-1] + 1)) if len(last) else last
     head, tail = starts[first], ends[last]
+    if dialect.runs:
+        solid = np.flatnonzero(~_is_blank(data))
+        head = solid[np.searchsorted(solid, head)]
     no_row = (head == tail) | ((tail == head + 1) & (data[head] == CR))
     if dialect.comment is not None:
         no_row |= data[head] == dialect.comment[0]
@@ -244,17 +310,28 @@ def _regular(closing: Mask, width: int) -> bool:
 
 def record_ends(block: bytes, dialect: Dialect) -> Offsets:
     """Where the records of `block` end; it starts with one, and ends with a line end."""
-    data = np.frombuffer(block, np.uint8)
-    separators = _separators(block, data, dialect)
-    if separators is None:
+    seen = _without_escapes(block, dialect)
+    data = np.frombuffer(seen, np.uint8)
+    found = _separators(seen, data, dialect)
+    if found is None:
         ends: Iterator[int] = (record.end for record in records(block, dialect))
         return np.fromiter(ends, np.int64)
-    line_ends: Offsets = separators[data[separators] != dialect.delimiter[0]]
+    separators, _ = found
+    line_ends: Offsets = separators[_closes(data[separators], dialect)]
     return line_ends + 1
+
+
+def _closes(separators: Bytes, dialect: Dialect) -> Mask:
+    """Which separators are the ends of lines."""
+    if dialect.runs:
+        return ~_is_blank(separators)
+    ends: Mask = separators != dialect.delimiter[0]
+    return ends
 
 
 def quotes_fit(block: bytes, dialect: Dialect) -> bool:
     """Are all quotes of `block` where they may be?"""
+    block = _without_escapes(block, dialect)
     return _separators(block, np.frombuffer(block, np.uint8), dialect) is not None
 
 
@@ -267,7 +344,7 @@ def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
     end = _last_line_end(buffer, filled, dialect)
     if end is not None:
         return end
-    block = bytes(buffer[:filled])
+    block = _without_escapes(bytes(buffer[:filled]) + b"x", dialect)[:-1]  # it is not the end
     data = np.frombuffer(block, np.uint8)
     ends = _outside(block, data, _is_line_end(block, data), dialect)[0]
     return int(ends[-1]) + 1 if len(ends) else 0
@@ -276,25 +353,28 @@ def last_record_end(buffer: bytearray, filled: int, dialect: Dialect) -> int:
 def _last_line_end(buffer: bytearray, end: int, dialect: Dialect) -> int | None:
     """Where the last line end outside quotes ends, or 0; it is looked for from the `end`.
 
-    None where it is far from there, or comment lines may have quotes that do not count.
+    None where it is far from there, or there may be quotes and line ends that do not count.
     """
-    quotes = dialect.quoting and buffer.find(b'"', 0, end) >= 0
+    if dialect.escape is not None and buffer.find(dialect.escape, 0, end) >= 0:
+        return None
+    mark = dialect.quote or b"\n"
+    quotes = dialect.quote is not None and buffer.find(mark, 0, end) >= 0
     if quotes and dialect.comment is not None and buffer.find(dialect.comment, 0, end) >= 0:
         return None
-    inside = quotes and _is_odd(buffer, end)
+    inside = quotes and _is_odd(buffer, end, mark)
     for _ in range(100):
         if inside:
-            end = buffer.rfind(b'"', 0, end)
+            end = buffer.rfind(mark, 0, end)
         found = buffer.rfind(b"\n", 0, end)
         found = max(found, buffer.rfind(b"\r", found + 1, end))
-        inside = quotes and buffer.count(b'"', found + 1, end) % 2 == 1
+        inside = quotes and buffer.count(mark, found + 1, end) % 2 == 1
         if not inside:
             return found + 1
         end = found
     return None
 
 
-def _is_odd(buffer: bytearray, end: int) -> bool:
+def _is_odd(buffer: bytearray, end: int, quote: bytes) -> bool:
     """Is the number of quotes before `end` odd?"""
     with memoryview(buffer) as view, view[:end] as before:
-        return count(before, b'"') % 2 == 1
+        return count(before, quote) % 2 == 1

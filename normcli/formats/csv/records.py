@@ -1,8 +1,9 @@
 """CSV read record by record: the plain rules, which the fast `csv_index` has to agree with.
 
 Records, cells and quotes are those of RFC 4180, with LF, CRLF and lone CR as line ends, in
-any mixture. Blank lines, and lines that start with the comment character, are not rows. It runs
-where speed does not matter: for the header, to say what is wrong and where, to skip bad rows.
+any mixture, and with blanks around quotes. Blank lines, and lines that start with the comment
+character, are not rows. It runs where speed does not matter: for the header, to say what is
+wrong and where, to skip bad rows.
 """
 
 from __future__ import annotations
@@ -10,19 +11,107 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from normcli.formats.texts.lines import count_line_ends, line_end
 
-QUOTED = re.compile(rb'"((?:[^"]++|"")*+)"')
+BLANKS = b" \t"
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a file are separated."""
+    """How the cells of a file are separated.
+
+    quote: opens and closes a cell, and is doubled in it; None: there are no quotes.
+    escape: makes an ordinary character of the next one, in quotes and outside.
+    runs: any number of blanks separates two cells, and blanks around a line mean nothing;
+        `delimiter` is a blank then.
+    """
 
     delimiter: bytes = b","
-    quoting: bool = True
+    quote: bytes | None = b'"'
     comment: bytes | None = None
+    escape: bytes | None = None
+    runs: bool = False
+
+    @property
+    def blanks(self) -> bytes:
+        """The blanks that may be around a quoted cell."""
+        return BLANKS if self.runs else BLANKS.replace(self.delimiter, b"")
+
+    @property
+    def pairs(self) -> str:
+        """What a doubled quote, or an escaped mark, looks like; its group is what it stands for.
+
+        A regular expression for Python and for Arrow.
+        """
+        delimiters = BLANKS if self.runs else self.delimiter
+        firsts = (self.quote or b"") + (self.escape or b"")
+        return f"[{_hex(firsts)}]([{_hex(firsts + delimiters)}\\r\\n])" if firsts else ""
+
+
+def _hex(marks: bytes) -> str:
+    """The characters, as they are written in a class of a regular expression."""
+    return "".join(f"\\x{mark:02x}" for mark in marks)
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """A dialect as regular expressions.
+
+    cell: a whole one; its groups are the text in quotes, and the text of a cell without quotes.
+    opening, quoted, plain: the beginnings of cells: an open quote, a text in quotes, any other.
+    gap: between cells. lead: before the first one. no_row: how a line begins that is not a row.
+    pair: `Dialect.pairs`. comment: a line end, and the beginning of a comment.
+    escaped: what is escaped, and its escape. tokens: that, or all of a comment or a text in
+        quotes, so that comments can be told from texts.
+    """
+
+    cell: re.Pattern[bytes]
+    opening: re.Pattern[bytes]
+    quoted: re.Pattern[bytes]
+    plain: re.Pattern[bytes]
+    gap: re.Pattern[bytes]
+    lead: re.Pattern[bytes]
+    no_row: re.Pattern[bytes]
+    pair: re.Pattern[bytes]
+    comment: re.Pattern[bytes]
+    escaped: re.Pattern[bytes]
+    tokens: re.Pattern[bytes]
+
+
+@cache
+def grammar(dialect: Dialect) -> Grammar:
+    """The regular expressions of a dialect."""
+    q, e, c = (_hex(mark or b"") for mark in (dialect.quote, dialect.escape, dialect.comment))
+    blanks = f"[{_hex(dialect.blanks)}]"
+    ends = _hex(BLANKS if dialect.runs else dialect.delimiter) + r"\r\n"
+    pad, lead, gap, nothing = f"{blanks}*+", "", f"[{_hex(dialect.delimiter)}]", r"[\r\n]"
+    if dialect.runs:
+        pad, lead, gap = "", f"{blanks}*+", rf"{blanks}++(?![\r\n]|\Z)"
+        nothing = r"[\r\n]|\Z"
+    # What ends the block is a line end, even after an escape.
+    escaped = rf"{e}(?:[^\r\n]|\r?\n(?!\Z)|\r(?!\n?\Z)|)" if e else "(?!)"
+    opening = pad + q if q else "(?!)"
+    quoted = f"{opening}((?:[^{q}{e}]|{q}{q}|{escaped})*+){q}{pad}" if q else "(?!)()"
+    plain = f"((?:[^{q}{e}{ends}]|{escaped})*+)"
+    comment = lead + c if c else "(?!)"
+    texts = {
+        "cell": rf"(?:{quoted}|{plain})(?=[{ends}]|\Z)",
+        "opening": opening,
+        "quoted": quoted,
+        "plain": plain,
+        "gap": gap,
+        "lead": lead,
+        "no_row": f"{lead}(?:{nothing})|{comment}",
+        "pair": dialect.pairs or "(?!)()",
+        "comment": rf"(?:\A|[\r\n]){comment}",
+        "escaped": escaped,
+        "tokens": rf"(?P<comment>(?<![^\r\n]){comment}[^\r\n]*+)|(?P<text>{quoted})"
+        rf"|{escaped}(?:{comment})?+",
+    }
+    found = {name: re.compile(text.encode(), re.DOTALL) for name, text in texts.items()}
+    return Grammar(**found)
 
 
 @dataclass(frozen=True)
@@ -57,49 +146,42 @@ class Record:
 
 def records(block: bytes, dialect: Dialect, line: int = 1) -> Iterator[Record]:
     """The records of `block`, which starts with one, at line `line`."""
-    stop = re.escape(dialect.delimiter) + rb"\r\n"
-    if dialect.quoting:
-        cell = re.compile(QUOTED.pattern + rb'(?=[%b]|\Z)|([^"%b]*+)(?=[%b]|\Z)' % ((stop,) * 3))
-    else:
-        cell = re.compile(rb"(?!)()|([^%b]*+)" % stop)
-    no_row = (b"\n", b"\r", dialect.comment or b"\n")
-    at = 0
+    rules, at = grammar(dialect), 0
     while at < len(block):
-        if block.startswith(no_row, at):
+        if rules.no_row.match(block, at):
             record = Record(at, line_end(block, at), line)
         else:
-            record = _record(block, at, line, cell, dialect.delimiter)
+            record = _record(block, at, line, rules)
         yield record
         line += count_line_ends(block[record.start : record.end])
         at = record.end
 
 
-def _record(
-    block: bytes, start: int, line: int, cell: re.Pattern[bytes], delimiter: bytes
-) -> Record:
+def _record(block: bytes, start: int, line: int, rules: Grammar) -> Record:
     """The record at `start`."""
-    cells, at = [], start
-    while match := cell.match(block, at):
+    lead = rules.lead.match(block, start)
+    cells, at = [], lead.end() if lead else start
+    while match := rules.cell.match(block, at):
         quoted, plain = match.groups()
-        cells.append(plain if quoted is None else quoted.replace(b'""', b'"'))
-        at = match.end() + 1
-        if not block.startswith(delimiter, match.end()):
+        cells.append(rules.pair.sub(rb"\1", plain if quoted is None else quoted))
+        gap = rules.gap.match(block, match.end())
+        if gap is None:
             return Record(start, line_end(block, match.end()), line, tuple(cells))
-    return _misquoted(block, start, at, line)
+        at = gap.end()
+    return _misquoted(block, start, at, line, rules)
 
 
-def _misquoted(block: bytes, start: int, cell: int, line: int) -> Record:
+def _misquoted(block: bytes, start: int, cell: int, line: int, rules: Grammar) -> Record:
     """The record at `start`, whose cell at `cell` has a quote out of place."""
     hint = "If quotes are ordinary characters in this file, add --no-quoting"
-    closed = QUOTED.match(block, cell)
-    if closed:
-        what, place = "text after a closing quote", closed.end()
-    elif block.startswith(b'"', cell):
+    closed = rules.quoted.match(block, cell)
+    if closed is None and rules.opening.match(block, cell):
         line += count_line_ends(block[start:cell])
         problem = Problem(line, f"a quote opened at line {line} is never closed", hint)
         return Record(start, len(block), line, None, problem, unclosed=True)
-    else:
-        what, place = "a quote inside an unquoted cell", block.index(b'"', cell)
+    before = closed or rules.plain.match(block, cell)
+    place = before.end() if before else cell
+    what = "text after a closing quote" if closed else "a quote inside an unquoted cell"
     problem = Problem(line + count_line_ends(block[start:place]), what, hint)
     return Record(start, line_end(block, place), line, None, problem)
 

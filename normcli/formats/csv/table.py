@@ -266,8 +266,7 @@ class CsvChunk(Chunk):
         """The block with the numbers of the replaced columns in their cells."""
         if not replaced or not len(self.index.starts):
             return self.block
-        delimiter, decimal = self.layout.dialect.delimiter, self.layout.reading.decimal
-        spliced = csv_cells.splice(self.index, replaced, style, delimiter, decimal)
+        spliced = csv_cells.splice(self.index, replaced, style, self.layout.reading.decimal)
         return spliced if self._is_closed else spliced[:-1]
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
 BLOCK = 4 << 20  # bytes read at a time
-OUTSIDE = re.compile(rb'[^"\r\n]*+(?:"[^"]*+"[^"\r\n]*+)*+')  # up to a line end or open quote
 
 Place = tuple[int, int]  # offset in the file, and line ends before it
 
@@ -58,8 +58,8 @@ def even(whole: Span, size: int) -> list[Span]:
     return [Span(start, stop, whole.line) for start, stop in pairwise(marks)]
 
 
-def look(source: Source, span: Span, *, quoting: bool) -> Looked:
-    """Look at a span; `quoting`: do quotes quote?"""
+def look(source: Source, span: Span, quote: bytes | None) -> Looked:
+    """Look at a span; `quote`: the one that quotes."""
     lines, odd = 0, False
     records: list[Place | None] = [None, None]
     with source.between(max(0, span.start - 1), span.stop) as stream:
@@ -70,29 +70,36 @@ def look(source: Source, span: Span, *, quoting: bool) -> Looked:
             twice = last == b"\r" and block.startswith(b"\n")
             for inside in (False, True):
                 if records[inside] is None:
-                    end = _first_record(block, inside ^ odd, quoting=quoting)
+                    end = _first_record(block, inside ^ odd, quote)
                     if end:
                         ended = count_line_ends(block[:end]) - twice
                         records[inside] = at + end, lines + ended
             lines += count_line_ends(block) - twice
-            odd ^= quoting and count(block, b'"') % 2 == 1
+            odd ^= quote is not None and count(block, quote) % 2 == 1
             last, at = block[-1:], at + len(block)
     return Looked(lines, odd, (records[0], records[1]))
 
 
-def _first_record(block: bytes, inside: bool, *, quoting: bool) -> int:
+def _first_record(block: bytes, inside: bool, quote: bytes | None) -> int:
     """Where the first line end outside quotes ends, or 0.
 
     A CR at the very end may be the first half of a line end: it is not taken for one.
     """
-    quote = block.find(b'"') + 1 if inside and quoting else 0
-    if inside and not quote:
+    start = block.find(quote) + 1 if inside and quote else 0
+    if inside and not start:
         return 0
-    outside = OUTSIDE.match(block, quote) if quoting else None
+    outside = _outside(quote).match(block, start) if quote else None
     found = LINE_END.match(block, outside.end()) if outside else LINE_END.search(block)
     if found is None or (found.end() == len(block) and found[0] == b"\r"):
         return 0
     return found.end()
+
+
+@cache
+def _outside(quote: bytes) -> re.Pattern[bytes]:
+    """What is before a line end or an open quote."""
+    q = re.escape(quote)
+    return re.compile(rb"[^%b\r\n]*+(?:%b[^%b]*+%b[^%b\r\n]*+)*+" % ((q,) * 5))
 
 
 def cut(spans: Sequence[Span], looked: Sequence[Looked]) -> list[Span]:
