@@ -183,7 +183,10 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "Did you mean 'ddof'?",
     ),
     "fit --column z=minmax t.csv": (2, "--column 'z': there is no such column in the table"),
-    "fit --column id=minmax t.csv": (2, "--column 'id': this is not a column of numbers"),
+    "fit --column id=minmax t.csv": (
+        2,
+        "--column 'id': it is left alone (leading zeros: '007' at line 2)",
+    ),
     "fit --column x=zscore:ddof=1,ddof=0 t.csv": (
         2,
         "zscore: ddof is given twice in 'ddof=1,ddof=0'",
