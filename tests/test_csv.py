@@ -790,7 +790,7 @@ def test_a_chunk_of_a_file_is_pickled_without_its_bytes(tmp_path):
         assert len(pickled) < 2000
         assert pickle.loads(pickled).block == part.block
     path.write_bytes(b"a,b\n")
-    with pytest.raises(DataError, match="has become shorter while it was read"):
+    with pytest.raises(DataError, match="has become shorter while being read"):
         _ = pickle.loads(pickled).block
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import gc
 import gzip
 import os
+import pickle
+import re
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from normcli.errors import DataError, NormcliError, UsageError
+from normcli.formats import open_table
+from normcli.formats.base import ReadOptions, Style
+from normcli.storage import files
 from normcli.storage.compression import SUFFIXES
+from normcli.storage.files import MOST_HELD
 from normcli.storage.outputs import output
-from normcli.storage.sources import Source, sources
+from normcli.storage.sources import Source, source, sources
 from tests.storage import OLD, descriptors, linux, names, python, run
 
 # -- which files ---------------------------------------------------------------------------
@@ -173,6 +181,8 @@ def test_nothing_stays_open(tmp_path):
     path.write_bytes(b"not compressed")
     with pytest.raises(DataError):
         source.open()
+    del source  # as long as it lives, it holds its file
+    gc.collect()
     assert descriptors() == before
 
 
@@ -321,3 +331,83 @@ def test_a_pipe_that_would_block_is_an_error_not_the_end_of_the_data():
     os.close(reading)
     os.close(writing)
     assert words.endswith("cannot read stdin: Resource temporarily unavailable")
+
+
+# -- inputs that are replaced --------------------------------------------------------------
+
+KINDS = ("csv", "csv.gz", "jsonl", "tsv", "arrow", "parquet", "latin.csv")
+
+
+def tables_of(path: Path) -> tuple[bytes, bytes]:
+    """Two tables of the same size, in the format of the path."""
+    found = []
+    for word in ("old", "new"):
+        data = pa.table({"x": [0.5, 1.5] * 50_000, "t": [word] * 100_000})
+        if path.suffix == ".parquet":
+            pq.write_table(data, path, row_group_size=10_000)
+        elif path.suffix == ".arrow":
+            with pa.ipc.new_file(path, data.schema) as writer:
+                writer.write_table(data, max_chunksize=10_000)
+        else:
+            line = {".jsonl": '{"x": 0.5, "t": "%s"}\n'}.get(path.suffix, "0.5\t%s\n")
+            line = line.replace("\t", "," if "csv" in path.name else "\t")
+            head = "" if path.suffix == ".jsonl" else line.replace("0.5", "x") % "t"
+            raw = (head + line % word * 400_000).encode()
+            path.write_bytes(gzip.compress(raw, mtime=0) if path.suffix == ".gz" else raw)
+        found.append(path.read_bytes())
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("when", ["before its rows", "among its rows"])
+def test_an_input_that_is_replaced_while_it_is_read_is_all_old_or_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, held: bool, when: str
+) -> None:
+    if not held:  # as where there is no /proc
+        monkeypatch.setattr(files, "path_of", lambda descriptor: None)
+    path, other = tmp_path / f"t.{name}", tmp_path / "other"
+    old, new = tables_of(path)
+    path.write_bytes(old)
+    given = {"encoding": "latin-1"} if "latin" in name else {}
+    table = open_table(source(str(path)), ReadOptions(given, chunk_rows=20_000))
+    chunks = table.chunks()
+    seen = [] if when.startswith("before") else [next(chunks)]
+    other.write_bytes(new)
+    other.rename(path)
+    try:
+        seen += chunks
+        read = [pickle.loads(pickle.dumps(chunk)).to_arrow({}, Style()) for chunk in seen]
+    except NormcliError as error:
+        assert not held or name == "parquet"
+        words = f"{path} was (replaced|changed) while being read; try again"
+        assert re.fullmatch(words, str(error))  # noqa: PT017
+    else:
+        assert set(pa.concat_tables(read)["t"].to_pylist()) == {"old"}
+
+
+def test_a_file_that_is_held_is_not_taken_for_a_later_one_of_its_number(tmp_path: Path) -> None:
+    """Without the hold, the third file would often have the inode of the first."""
+    path = tmp_path / "t"
+    path.write_bytes(OLD)
+    found = source(str(path))
+    assert found.head() == OLD
+    inode = path.stat().st_ino
+    for _ in range(20):
+        (tmp_path / "new").write_bytes(b"the new")
+        (tmp_path / "new").rename(path)
+        assert path.stat().st_ino != inode
+    assert found.open().read() == OLD
+
+
+def test_many_inputs_do_not_use_up_the_descriptors(tmp_path: Path) -> None:
+    paths = [tmp_path / str(i) for i in range(3 * MOST_HELD)]
+    for path in paths:
+        path.write_bytes(OLD)
+    before = descriptors()
+    found = [source(str(path)) for path in paths]
+    assert {each.head() for each in found} == {OLD}
+    assert descriptors() <= before + MOST_HELD
+    del found
+    gc.collect()
+    assert descriptors() <= before

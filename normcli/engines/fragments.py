@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from normcli.formats.base import ReadOptions, Table
     from normcli.storage.sources import Source
 
+IDENTIFIED = 16  # inputs at a time
 SIZE = 128 << 20  # bytes of a fragment, about: a second or so of work
 BAD_TABLE = (DataError, LimitError)
 
@@ -33,7 +35,7 @@ class Fragment:
     """Some consecutive rows of one input: plain data that say where the rows are.
 
     location: an absolute path, or a URI. name, part: as in `Source`.
-    size, written: of the input when it was found, as in `Source`.
+    size, written, identity: of the input when it was found, as in `Source`.
     bytes: the approximate size of the fragment.
     format: of the input, if already known; None: to be recognized from the input.
     piece: the format's description of this piece of the input; None: all of it.
@@ -44,6 +46,7 @@ class Fragment:
     part: str
     size: int
     written: int | None
+    identity: tuple[str, ...]
     bytes: int
     format: str | None
     options: ReadOptions
@@ -73,8 +76,13 @@ class Fragment:
                 f"{self} was changed, or is a different file, {here}: {found.size} bytes, not "
                 f"{self.size} as at the start of the run\n{hint}"
             )
-        if found.written != self.written:
-            raise NormcliError(f"{self} was replaced since the run began; try again")
+        identity = found.identity
+        comparable = identity[0] == self.identity[0]  # of one machine, or of a store
+        if found.written != self.written or (comparable and identity != self.identity):
+            raise NormcliError(
+                f"{self} was replaced since the run began, or is a different file, {here}; "
+                f"try again\n{hint}, with their times"
+            )
         found.name, found.part = self.name, self.part
         return found
 
@@ -96,7 +104,8 @@ def fragments(
 
     Raises: UsageError for an input that no other process can open, such as a pipe.
     """
-    wholes = [_whole(source, options, forced) for source in sources]
+    with ThreadPoolExecutor(IDENTIFIED) as threads:  # each object is a request
+        wholes = list(threads.map(lambda source: _whole(source, options, forced), sources))
     ranges = [
         _ranges(whole, source, size) if whole.size > size else [whole]
         for whole, source in zip(wholes, sources, strict=True)
@@ -114,8 +123,8 @@ def _whole(source: Source, options: ReadOptions, forced: str | None) -> Fragment
         )
     is_uri = stores.is_uri(source.location)
     location = source.location if is_uri else os.path.abspath(source.location)
-    size, written = source.size, source.written
-    return Fragment(location, source.name, source.part, size, written, size, forced, options)
+    size, written, part, identity = source.size, source.written, source.part, source.identity
+    return Fragment(location, source.name, part, size, written, identity, size, forced, options)
 
 
 def _ranges(whole: Fragment, source: Source, size: int) -> list[Fragment]:

@@ -28,6 +28,7 @@ from normcli.storage import compression as codecs
 from normcli.storage import stores
 from normcli.storage.compression import MAGIC_BYTES, decompressed, detect
 from normcli.storage.faults import system_errors
+from normcli.storage.files import File, path_of
 from normcli.words import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Source:
         current directory. stdin cannot be found again.
     part: its path below the directory that was named, or below the fixed beginning of the glob.
     size: bytes in the file (before decompression), for progress and splitting; None for a pipe.
-    written: when an object was written, in seconds; None if it is not an object, or unknown.
+    written: when it was written, in nanoseconds, or, an object, in seconds; None if unknown.
     """
 
     def __init__(
@@ -67,14 +68,16 @@ class Source:
         self.part = part or os.path.basename(name)
         self._file = file
         self._status: os.stat_result | None = None
-        self.size: int | None
+        self._held: File | None = None  # the regular file, from its first opening on
+        self.size: int | None = None
         self.written: int | None = None
         if isinstance(file, stores.Object):
             self.size, self.written = file.size, file.written
         else:
             with system_errors("read", name):
                 status = self._status = os.fstat(_STDIN) if file is None else os.stat(file)
-            self.size = status.st_size if file and stat.S_ISREG(status.st_mode) else None
+            if file and stat.S_ISREG(status.st_mode):
+                self.size, self.written = status.st_size, status.st_mtime_ns
         # Anything but a regular file can be read only once: a pipe, a terminal, a device.
         self._once = self.size is None
         self._raw: _Reader | None = None  # the undecompressed bytes of the last opening
@@ -104,6 +107,27 @@ class Source:
         with self._open_raw() as raw:
             return self._compression(raw) is None
 
+    @property
+    def file(self) -> File:
+        """The regular file that was found, which is held open from now on."""
+        if self._held is None:
+            assert isinstance(self._file, Path)
+            assert self._status is not None
+            with system_errors("read", self.name):
+                self._held = File.found(self._file, self.name, self._status).hold(self)
+        return self._held
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells it from another input of its name, size and time; starts with the machine.
+
+        An object is the same on all machines.
+        """
+        if isinstance(self._file, stores.Object):
+            return "", self._file.version
+        assert self._status is not None
+        return os.uname().nodename, str(self._status.st_dev), str(self._status.st_ino)
+
     def open(self) -> io.BufferedReader:
         """The decompressed bytes from the first one on. A pipe can be opened only once.
 
@@ -126,11 +150,8 @@ class Source:
     def between(self, start: int, stop: int) -> io.BufferedReader:
         """The bytes from `start` up to but excluding `stop` of the `path` or `object`."""
         with system_errors("read", self.name):
-            if self.object:
-                inner = self.object.open(start, stop)
-            else:
-                assert self.path is not None
-                inner = _Part(self.path, start, stop)
+            object_ = self.object
+            inner = object_.open(start, stop) if object_ else _Part(self.file, start, stop)
         self._raw = _Reader(inner, self.name)
         return io.BufferedReader(self._raw, _BUFFER)
 
@@ -147,9 +168,14 @@ class Source:
 
     def random_access(self) -> NativeFile:
         """The decompressed bytes, for random access: of the `object`, or of `seekable`."""
-        import pyarrow as pa
+        return self.randomly().open_file()
 
-        return self.object.open_file() if self.object else pa.OSFile(str(self.seekable()))
+    def randomly(self) -> File | stores.Object:
+        """What any process can open for `random_access`."""
+        if self.object:
+            return self.object
+        self.seekable()
+        return self.file
 
     def spooled(self) -> Source:
         """Itself, which can now be opened many times: a pipe is copied to a temporary file."""
@@ -221,7 +247,7 @@ class Source:
                 return _Reader(self._file.open(), self.name)
             if self._file is None:
                 return _Reader(io.FileIO(_STDIN, closefd=False), self.name)
-            return _Reader(io.FileIO(self._file), self.name)
+            return _Reader(io.FileIO(self._file) if self._once else self.file.open(), self.name)
 
     def _compression(self, raw: _Reader) -> str | None:
         if self._is_spooled:
@@ -246,6 +272,7 @@ class Source:
         ):
             spool, path = _temporary_file()
             weakref.finalize(self, _drop, spool)  # at the end of the process at the latest
+            self._held = File.found(path, self.name, os.fstat(spool.fileno()))
             shutil.copyfileobj(stream, spool, _BUFFER)
             spool.flush()
         self.path = self._file = path
@@ -323,16 +350,8 @@ def _stdin() -> Source:
     if os.isatty(_STDIN):
         raise UsageError("stdin is a terminal: name an INPUT file, or pipe the data in")
     redirected = stat.S_ISREG(status.st_mode) and os.lseek(_STDIN, 0, os.SEEK_CUR) == 0
-    return Source("stdin", _path_of(_STDIN) if redirected else None)
-
-
-def _path_of(descriptor: int) -> Path | None:
-    """A path by which any process of this user can open the file of `descriptor`.
-
-    Linux has one even for a file without a name. Elsewhere the result is None.
-    """
-    path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
-    return path if os.access(path, os.R_OK) else None
+    path = path_of(_STDIN) if redirected else None
+    return Source("stdin", Path(path) if path else None)
 
 
 def _temporary_file() -> tuple[BinaryIO, Path]:
@@ -340,9 +359,9 @@ def _temporary_file() -> tuple[BinaryIO, Path]:
     import tempfile
 
     file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with its Source
-    path = _path_of(file.fileno())
+    path = path_of(file.fileno())
     if path is not None:
-        return file, path
+        return file, Path(path)
     file.close()
     named = tempfile.NamedTemporaryFile(prefix="normcli-")  # noqa: SIM115  # as above
     return cast(BinaryIO, named), Path(named.name)
@@ -442,18 +461,24 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-class _Part(io.FileIO):
+class _Part(io.RawIOBase):
     """The bytes from `start` up to but excluding `stop` of a file; all of them must exist."""
 
-    def __init__(self, path: Path, start: int, stop: int) -> None:
-        super().__init__(path)
-        self.seek(start)
-        self._path, self._left = path, stop - start
+    def __init__(self, file: File, start: int, stop: int) -> None:
+        self._name, self._file, self._left = file.name, file.open(), stop - start
+        self._file.seek(start)
+
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)[: self._left]
-        count = super().readinto(view) or 0
+        count = self._file.readinto(view) or 0
         if view and not count:
-            raise DataError(f"{shown(str(self._path))}: it has become shorter while it was read")
+            raise DataError(f"{self._name} has become shorter while being read; try again")
         self._left -= count
         return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

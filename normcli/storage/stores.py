@@ -43,6 +43,8 @@ _APPEAR_WHOLE = ("s3", "gcs")
 # Here Arrow empties an object when it opens it, and may not be able to rename another.
 _NOT_WHOLE = ("abfs",)
 _FSSPEC = "py::fsspec"
+# What stores call the mark of an object that another of its name does not have.
+_VERSIONS = ("etag", "versionid", "version_id", "generation")
 
 
 def is_uri(name: str) -> bool:
@@ -102,6 +104,17 @@ class _Place:
         selector = FileSelector(directory, allow_not_found=True, recursive=recursive)
         found: list[FileInfo] = self.filesystem.get_file_info(selector)
         return found
+
+    def version(self, file: NativeFile | None = None) -> str:
+        """The ETag or version of the object, or of one that is opened; "" if there is none."""
+        if str(self.filesystem.type_name).startswith(_FSSPEC):
+            known = self.filesystem.handler.fs
+            known.invalidate_cache(known._parent(self.path))
+            told = known.info(self.path)
+        else:
+            told = (file or self.filesystem.open_input_file(self.path)).metadata() or {}
+        named = {str(key).lower().replace("-", ""): value for key, value in told.items()}
+        return " ".join(str(named[key]) for key in _VERSIONS if key in named)
 
 
 def _place(uri: str) -> _Place:
@@ -324,6 +337,12 @@ class Object:
     size: int
     written: int | None
 
+    @cached_property
+    def version(self) -> str:
+        """The ETag, or what else the store has that tells two objects of one name apart."""
+        with store_errors("read", self.uri):
+            return self.place.version()
+
     @classmethod
     def of(cls, place: _Place, info: FileInfo) -> Object:
         """The object of `info`, which was found through `place`."""
@@ -346,7 +365,11 @@ class Object:
     def open_file(self) -> NativeFile:
         """The bytes, for reading and seeking."""
         with store_errors("read", self.uri):
-            return self.place.filesystem.open_input_file(self.place.path)
+            file = self.place.filesystem.open_input_file(self.place.path)
+            version = self.place.version(file)
+        if self.__dict__.setdefault("version", version) != version:
+            raise NormcliError(f"{shown(self.uri)} was replaced while being read; try again")
+        return file
 
     @cached_property
     def head(self) -> bytes:
@@ -380,7 +403,9 @@ class Object:
         """
         with store_errors("read", self.uri):
             now = self.place.info(self.place.path)
-        if (now.size, _seconds(now)) != (self.size, self.written):
+        known = self.__dict__.get("version")  # None: it was not opened
+        same = known is None or Object.of(self.place, now).version == known
+        if not same or (now.size, _seconds(now)) != (self.size, self.written):
             raise NormcliError(f"{shown(self.uri)} was replaced while being read; try again")
 
 

@@ -41,6 +41,7 @@ from normcli.words import printable
 if TYPE_CHECKING:
     from normcli.formats.texts.kernels import Offsets
     from normcli.numerics.numbers import Numbers, Scaled
+    from normcli.storage.files import File
     from normcli.storage.sources import Source
 
 BadRows = list[tuple[int, str]]  # line, why
@@ -61,9 +62,9 @@ class Layout:
 class CsvChunk(Chunk):
     """Whole records of a file, as they were written.
 
-    raw: the bytes; or how many there are at `offset` of the file at `path`.
+    raw: the bytes; or how many there are at `offset` of the file.
     line: the number of its first line. offset: where its first byte lies in the file.
-    path: a file where any process can read the bytes; they are not pickled then.
+    file: any process can read the bytes from it; they are not pickled then.
     gaps: (offset, lines): so many lines that were there are left out, as bad rows.
     """
 
@@ -71,20 +72,20 @@ class CsvChunk(Chunk):
     raw: bytes | int
     line: int
     offset: int
-    path: str | None = None
+    file: File | None = None
     gaps: tuple[tuple[int, int], ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         state = {each.name: getattr(self, each.name) for each in fields(self)}
-        return state | {"raw": len(self.block)} if self.path else state
+        return state | {"raw": len(self.block)} if self.file else state
 
     @cached_property
     def block(self) -> bytes:
-        """The bytes; raises DataError where they cannot be read any more."""
+        """The bytes; raises NormcliError where they cannot be read any more."""
         if isinstance(self.raw, bytes):
             return self.raw
-        assert self.path is not None
-        return _read_again(self.path, self.offset, self.raw, self.layout.name)
+        assert self.file is not None
+        return self.file.range(self.offset, self.raw)
 
     @property
     def rows(self) -> int:
@@ -189,7 +190,7 @@ class CsvChunk(Chunk):
         """The bytes from `start` to before `stop`."""
         gaps = tuple((at - start, lines) for at, lines in self.gaps if start < at <= stop)
         line, offset = self._line_of(start), self.offset + start
-        return CsvChunk(self.layout, self.block[start:stop], line, offset, self.path, gaps)
+        return CsvChunk(self.layout, self.block[start:stop], line, offset, self.file, gaps)
 
     @classmethod
     def concat(cls, chunks: Sequence[CsvChunk]) -> CsvChunk:
@@ -203,9 +204,9 @@ class CsvChunk(Chunk):
             gaps += [(length + at, lines) for at, lines in chunk.gaps]
             length, line = length + len(chunk.block), chunk._line_of(len(chunk.block))
         real = tuple(gap for gap in gaps if gap[1])
-        path = first.path if all(chunk.path for chunk in chunks) else None
+        file = first.file if all(chunk.file for chunk in chunks) else None
         block = b"".join(chunk.block for chunk in chunks)
-        return CsvChunk(first.layout, block, first.line, first.offset, path, real)
+        return CsvChunk(first.layout, block, first.line, first.offset, file, real)
 
     def without_bad_rows(self, positions: Sequence[int]) -> tuple[CsvChunk, BadRows]:
         """The chunk without the rows that are refused, and (line, why) of each of these.
@@ -289,19 +290,6 @@ SHORT = 64  # records that are read one by one to find the bad ones
 SECTIONS = 16  # in which a longer chunk is cut for that
 
 
-def _read_again(path: str, offset: int, length: int, name: str) -> bytes:
-    """Some bytes of a file that has been read before; raises DataError where it was changed."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            block = file.read(length)
-    except OSError as error:
-        raise DataError(f"{name}: it cannot be read any more: {error.strerror}") from error
-    if len(block) < length:
-        raise DataError(f"{name}: it has become shorter while it was read")
-    return block
-
-
 @dataclass
 class CsvTable(Table):
     """An open CSV file."""
@@ -320,12 +308,12 @@ class CsvTable(Table):
         layout, limit = self.layout, self.options[MAX_RECORD]
         line, offset = self.first
         is_file = layout.encoding == "utf-8" and self.source.path
-        path = str(self.source.path) if is_file else None
+        file = self.source.file if is_file else None
         with self._open() as stream:
             for block in blocks(stream, layout.dialect, len(layout.names), self.options):
                 good = block[: before_long_record(block, layout.dialect, limit)]
                 if good:
-                    yield CsvChunk(layout, good, line, offset, path)
+                    yield CsvChunk(layout, good, line, offset, file)
                 line += count_line_ends(good)
                 offset += len(good)
                 if len(good) < len(block):

@@ -9,12 +9,12 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normcli.formats.parquet.footer import CODECS, layout_of, read_footer
 from normcli.formats.parquet.format import MAGIC
 from normcli.formats.parquet.thrift import I32, I64, Struct, read
+from normcli.storage.files import File
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -40,7 +40,7 @@ class Original:
     footer: its FileMetaData.
     """
 
-    file: Path | Object
+    file: File | Object
     footer: Struct
 
     @classmethod
@@ -55,13 +55,11 @@ class Original:
             plain = _is_plain(footer, end) and _agrees(footer, metadata)
         except (ValueError, LookupError, TypeError, AttributeError):
             return None
-        return cls(source.object or source.seekable(), footer) if plain else None
+        return cls(source.randomly(), footer) if plain else None
 
     def open(self) -> NativeFile:
         """The file, for reading any of it."""
-        import pyarrow as pa
-
-        return pa.OSFile(str(self.file)) if isinstance(self.file, Path) else self.file.open_file()
+        return self.file.open_file()
 
 
 def _is_plain(footer: Struct, end: int) -> bool:
@@ -140,7 +138,7 @@ class Copier:
     def __init__(self, original: Original, chunks: Iterable[Struct]) -> None:
         """`chunks`: those that will be copied, in this order."""
         self.file = original.open()
-        self._block = BLOCK if isinstance(original.file, Path) else REQUEST
+        self._block = BLOCK if isinstance(original.file, File) else REQUEST
         self._runs = _runs([place_of(chunk[3]) for chunk in chunks])
         self._data, self._at = memoryview(b""), 0
         self._position = self._stop = 0  # in the file: of `_at`, and of the end of the run
