@@ -57,8 +57,12 @@ def also(statistics: ColumnStatistics, running: Running) -> ColumnStatistics:
     return replace(statistics, values={**statistics.values, "running": running})
 
 
-GROUP = {name: column([1.0, 2.0, 2.5, None]) for name in ("age", "ratio", "price", "level")}
 TINY = {"age": [1.0, 2.0, None, 4.5], "ratio": [0.1, 0.2, math.nan, math.inf]}
+GROUP = {
+    **{name: column(values) for name, values in TINY.items()},
+    "price": column([11.0, 25.0, 31.0, None], scale=1),
+    "level": ColumnStatistics(given={"mean": 0.5, "std": 2.0}),
+}
 
 
 @functools.cache

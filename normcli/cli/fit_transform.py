@@ -16,6 +16,8 @@ from normcli.cli.command import Command
 @opt.output_options
 @opt.save_option
 @mo.method_options(keeps=False)
+@opt.by_options
+@opt.unseen_options
 @opt.data_options
 @opt.engine_options
 def command(**values: Any) -> None:

@@ -23,6 +23,7 @@ def fit(request: Request, target: str) -> None:
     """Fit all inputs, save their statistics and report."""
     found = sources(request.inputs)
     run, asked = Run(request, found, {"--output": target}), mo.methods_of(request.methods)
+    fitting.refuse_roles(request.choice.roles, asked)
     if request.reporting.explain:
         from normcli.views import explain, screen
 

@@ -16,6 +16,7 @@ from normcli.cli.command import Command
 @opt.stats_option
 @opt.output_options
 @mo.method_options(inverts=True)
+@opt.unseen_options
 @opt.data_options
 @opt.engine_options
 def command(**values: Any) -> None:

@@ -115,6 +115,33 @@ save_option = group(
 )
 
 
+by_options = group(
+    "Groups",
+    entry(
+        "--by KEY[,KEY]",
+        "Compute statistics for each group of rows with the same text in these columns, and for "
+        "all rows.",
+        multiple=True,
+        shell_complete=columns,
+    ),
+    entry("--max-groups N", "Stop where there are more groups.", default=1_000_000),
+)
+unseen_options = group(
+    "Groups",
+    entry(
+        "--unseen [error|global|keep|null]",
+        "Rows of a group that the statistics do not have: stop, scale them by the statistics of "
+        "all rows, leave them as they are, or make their numbers missing.",
+        default="error",
+    ),
+    entry(
+        "--min-group N",
+        "Treat groups that were fitted on fewer rows as unseen.  [default: 1]",
+        default=1,
+    ),
+)
+
+
 def output_file(default: str) -> Callable[[F], F]:
     """-o/--output of something that is not a table."""
     help_ = f"Write to this file; - is stdout.  [default: {default}]"

@@ -12,8 +12,10 @@ from normcli.cli.options import Values, either, read_options_of
 from normcli.engines.local import Engine, engine
 from normcli.errors import UsageError
 from normcli.formats.base import Style
+from normcli.pipeline.by_group import Seen
 from normcli.pipeline.choice import Choice
 from normcli.pipeline.files import Reading, Writing
+from normcli.pipeline.roles import MAX_GROUPS, Roles, keys_of
 from normcli.sidecar.model import Statistics
 
 
@@ -51,6 +53,7 @@ class Request:
     """What is asked of a command that reads tables.
 
     inputs: as the user wrote them.
+    seen: what is done to rows of groups that the statistics do not have.
     methods: the options of the methods, by name, for `methods_of`.
     stats: the sidecar with the statistics to use, if any, of at most `max_sidecar` bytes.
     """
@@ -58,6 +61,7 @@ class Request:
     inputs: tuple[str, ...]
     reading: Reading
     choice: Choice
+    seen: Seen
     methods: dict[str, Any]
     stats: str | None
     max_sidecar: int
@@ -97,7 +101,8 @@ def request_of(values: Values) -> Request:
     return Request(
         values["inputs"] or ("-",),
         Reading(read_options_of(values), values["from_"]),
-        Choice(values["select"], values["exclude"], ignore, skip),
+        Choice(values["select"], values["exclude"], ignore, skip, _roles(values)),
+        Seen({}, values.get("min_group", 0), values.get("unseen", "error")),
         {name: values[name] for name in methods},
         values.get("stats"),
         values.get("max_sidecar", 0),
@@ -112,6 +117,11 @@ def request_of(values: Values) -> Request:
         Work(jobs, values.get("engine") == "dask", *get("scheduler", "fragment_bytes")),
         Reporting(*get("quiet", "verbose", "json_summary", "explain")),
     )
+
+
+def _roles(values: Values) -> Roles:
+    """The columns that say something of rows."""
+    return Roles(keys_of(values.get("by", ())), values.get("max_groups", MAX_GROUPS))
 
 
 def _refuse_conflicts(values: Values) -> None:

@@ -18,7 +18,7 @@ from normcli.formats.base import Table
 from normcli.methods import DEFAULT
 from normcli.methods.spelling import Asked, method_of
 from normcli.pipeline import files
-from normcli.pipeline.fitting import fit, refuse_absent
+from normcli.pipeline.fitting import fit, refuse_absent, refuse_roles
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
@@ -45,6 +45,7 @@ def scale(request: Request, *, inverse: bool = False) -> None:
 def fit_and_scale(request: Request) -> None:
     """Scale the input by its own statistics."""
     asked = mo.methods_of(request.methods)
+    refuse_roles(request.choice.roles, asked)
     job, run = _job_of(request, asked), _begun(request)
     if request.is_cut:
         from normcli.cli import fragments
@@ -118,6 +119,7 @@ def _job_of(request: Request, asked: Asked, statistics: Statistics | None = None
         style=writing.style,
         observes=saves,
         missing=writing.missing,
+        policy=request.seen,
     )
 
 

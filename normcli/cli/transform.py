@@ -17,6 +17,7 @@ from normcli.cli.command import Command
 @opt.output_options
 @opt.save_option
 @mo.method_options()
+@opt.unseen_options
 @opt.data_options
 @opt.engine_options
 def command(**values: Any) -> None:

@@ -8,17 +8,18 @@ have its options. These modules are imported for `--help`, so they must not impo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from normcli.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from normcli.numerics.numbers import Numbers, Scaled
-    from normcli.statistics.base import Labels
     from normcli.storage.sources import Source
 
 Value = TypeVar("Value")
@@ -38,6 +39,33 @@ class NotNumbers:
     where: str = ""
     order: int = 0
     text: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """The cells of a column as text: that of row i is ``values[codes[i]]``.
+
+    values: each once; None for a cell in which there is nothing.
+    """
+
+    values: Sequence[str | None]
+    codes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: Iterable[str | None], codes: NDArray[np.int64]) -> Texts:
+        """The same, where some values may be there twice, or be empty."""
+        import numpy as np
+
+        numbers: dict[str | None, int] = {}
+        places = [numbers.setdefault(value or None, len(numbers)) for value in values]
+        if len(numbers) < len(places):
+            codes = np.array(places, np.int64)[codes]
+        return cls(list(numbers), codes)
+
+    def cells(self, null: Collection[str] = ()) -> list[str | None]:
+        """The text of every row; None where it is empty, or one of `null`."""
+        values = [None if value in null else value for value in self.values]
+        return [values[code] for code in self.codes.tolist()]
 
 
 @dataclass(frozen=True)
@@ -136,19 +164,13 @@ class Chunk(Contract, abstract=True):
         """The columns as numbers; raises BadRowError for a cell or a row that is not."""
 
     @abstractmethod
-    def texts(self, position: int) -> list[str | None]:
-        """The cells of a column as text, None where they are missing.
+    def texts(self, position: int) -> Texts:
+        """The cells of a column as text; raises DataError where its type has none."""
 
-        Raises: DataError where the column has a type without a text.
-        """
-
-    def labels(self) -> Labels | None:
-        """The groups of the rows, which the statistics are kept for too; None: there are none."""
-        return None
-
-    def weights(self) -> Numbers | None:
-        """The weights of the rows; None where each counts once."""
-        return None
+    @property
+    def null(self) -> Sequence[str]:
+        """The texts that mark a cell as missing, beside that of an empty one."""
+        return ()
 
     @abstractmethod
     def place(self, row: int, position: int) -> str:

@@ -154,9 +154,28 @@ class FixedPoint:
             limbs = _in_limbs(digits[:, some]) << shift[some]
             at = first[some] + m * np.arange(d + 2)[:, None]
             np.add.at(total.reshape(-1), at.ravel(), limbs.ravel())
-        _settle(total)  # what is in one digit fits in three
-        _settle(total)
-        return cls(total, low)._trimmed()
+        return cls.settled(total, low)
+
+    @classmethod
+    def settled(cls, digits: Ints, low: int) -> Self:
+        """The numbers whose digits may be as large as int64; two in front have to be 0.
+
+        The digits are changed.
+        """
+        _settle(digits)  # what is in one digit fits in three
+        _settle(digits)
+        return cls(digits, low)._trimmed()
+
+    def at(self, places: Ints, m: int) -> Self:
+        """The numbers at these places of m, of which the others are 0."""
+        digits = np.zeros((len(self.digits), m), np.int64)
+        digits[:, places] = self.digits
+        return type(self)(digits, self.low)
+
+    def total(self) -> Self:
+        """The sum of all of them, as one number."""
+        digits = np.concatenate([np.zeros((2, 1), np.int64), self.digits.sum(axis=1)[:, None]])
+        return self.settled(digits, self.low)
 
     def _trimmed(self) -> Self:
         """The same numbers without digits that all of them have 0 for, in front and at the end."""

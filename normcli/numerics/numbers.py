@@ -37,7 +37,7 @@ class Numbers:
     def __len__(self) -> int:
         return int(self.parts.shape[1])
 
-    def at(self, cells: slice | Mask) -> Numbers:
+    def at(self, cells: slice | Mask | NDArray[np.int64]) -> Numbers:
         """Some of the cells; those of a slice are not copied."""
         missing = None if self.missing is None else self.missing[cells]
         return Numbers(self.parts[:, cells], missing, self.scale)

@@ -4,35 +4,49 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from normcli.engines.local import Engine, Overlapped, Serial
-from normcli.errors import DataError
+from normcli.errors import DataError, UsageError
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numerics.numbers import Numbers
-from normcli.pipeline.select import only_leave_out, select
+from normcli.pipeline.roles import Roles
+from normcli.pipeline.select import only_leave_out, select, select_words
 from normcli.words import printable
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which columns are wanted, and whether infinite numbers and bad rows are left out."""
+    """Which columns are wanted, and whether infinite numbers and bad rows are left out.
+
+    roles: columns that say something of rows, and are never wanted.
+    """
 
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     ignore_infinite: bool = False
     skip_bad_rows: bool = False
+    roles: Roles = field(default_factory=Roles)
 
     def wanted(self, names: Sequence[str], absent: Sequence[str] = ()) -> list[int]:
         """The positions of the columns that are not excluded, of those that are selected.
 
         absent: columns that are not there, and that may be excluded all the same.
+
+        Raises: UsageError where a column that says something of rows is selected by its name.
         """
         chosen = select(self.select, names) if self.select else range(len(names))
+        roles = self.roles.names
+        for word in select_words(self.select, names) if roles else ():
+            if word in roles:
+                raise UsageError(
+                    f"--select {printable(word)}: this column is the {roles[word]}, which is never "
+                    "scaled"
+                )
         left = self.excluded([*names, *absent])
-        return [i for i in chosen if i not in left]
+        return [i for i in chosen if i not in left and names[i] not in roles]
 
     def set_aside(self, table: Table) -> Mapping[int, str]:
         """The columns of numbers that nobody asked for, and what they are: such as row labels."""

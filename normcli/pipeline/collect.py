@@ -12,7 +12,8 @@ from normcli.methods.chain import spelling
 from normcli.methods.mapping import Composed, as_numbers, either
 from normcli.methods.spelling import Methods
 from normcli.numerics.numbers import Numbers
-from normcli.statistics.base import Folded, Group, Recipe, Rows, Value
+from normcli.sidecar.model import GroupStatistics
+from normcli.statistics.base import Folded, Group, Recipe, Rows, Value, in_order
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.moments import MomentsRecipe
 
@@ -121,6 +122,11 @@ class Found:
             self.problems.setdefault(i, problem)
         self.sorted |= other.sorted
 
+    @property
+    def groups(self) -> int:
+        """How many groups there are in the states that are not settled."""
+        return max((len(fold.state.groups) for fold in self.folds if fold.state), default=0)
+
     def refuse_problems(self) -> None:
         """Raise DataError for the first problem of a column of numbers."""
         for i, error in self.problems.items():
@@ -142,6 +148,23 @@ class Found:
                 column = columns.get(i, ColumnStatistics())
                 columns[i] = _with(column, spelling(need.maps), need.recipe.name, value)
         return found
+
+
+def groups_of(
+    found: Columns, chosen: Mapping[str, int], known: Mapping[str, ColumnStatistics]
+) -> dict[Group, GroupStatistics]:
+    """What is known of every group, sorted by key.
+
+    chosen: column -> its number. known: what is known of all rows, which is all that there is
+    where numbers are given.
+    """
+    groups: dict[Group, GroupStatistics] = {}
+    for group in sorted((group for group in found if group), key=in_order):
+        here = found[group]
+        rows = next(iter(here.values())).moments.cells
+        columns = {n: known[n] if known[n].given else here[i] for n, i in chosen.items()}
+        groups[group] = GroupStatistics(rows, columns)
+    return groups
 
 
 def _with(column: ColumnStatistics, maps: str, name: str, value: Value) -> ColumnStatistics:

@@ -84,7 +84,7 @@ def _only_needed(options: ReadOptions, job: Job) -> ReadOptions:
         return options
     names, choice = job.statistics.columns, job.choice
     known = are_names(choice.select + choice.exclude, names)
-    return replace(options, columns=tuple(names)) if known else options
+    return replace(options, columns=(*names, *job.by)) if known else options
 
 
 def write(

@@ -18,16 +18,28 @@ from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
 from normcli.pipeline.choice import Choice, engine_for, good_rows, infinite, read_chunk, refuse_type
-from normcli.pipeline.collect import MOMENTS, Found, Need, needs_of
+from normcli.pipeline.collect import MOMENTS, Found, Need, groups_of, needs_of
+from normcli.pipeline.roles import Places, Roles
 from normcli.pipeline.summary import Summary
-from normcli.sidecar.model import GroupStatistics, Statistics
+from normcli.sidecar.model import Statistics
 from normcli.statistics.base import Rows
 from normcli.statistics.column import ColumnStatistics
-from normcli.statistics.moments import MomentsState
 from normcli.words import did_you_mean, printable
 
 Bounds = tuple[Exact, Exact] | None
-Task = tuple[Chunk, dict[int, int]]  # a chunk; the number of a wanted column -> its position
+
+
+@dataclass(frozen=True)
+class Task:
+    """A chunk to look at.
+
+    columns: the number of a wanted column -> its position.
+    places: of the columns that say something of rows.
+    """
+
+    chunk: Chunk
+    columns: dict[int, int]
+    places: Places
 
 
 @dataclass(frozen=True)
@@ -88,13 +100,13 @@ class Look:
 
     def __call__(self, task: Task) -> Found:
         """Look at one chunk."""
-        (chunk, columns), strict = task, self._strict
+        columns, strict = task.columns, self._strict
         positions = list(columns.values())
-        chunk, bad_rows = good_rows(chunk, positions if strict else (), self.choice)
+        chunk, bad_rows = good_rows(task.chunk, positions if strict else (), self.choice)
         read = read_chunk(chunk, positions, self.choice) if strict else self._read(chunk, columns)
         cells = dict(zip(columns, read, strict=True))
         numbers = {i: x for i, x in cells.items() if isinstance(x, Numbers)}
-        rows = Rows(numbers, chunk.labels(), chunk.weights())
+        rows = Rows(numbers, task.places.labels(chunk))
         found = Found.of(rows, self.needs, chunk, columns)
         self._note_infinite(found, chunk, columns, numbers)
         found.rows, found.bad_rows = chunk.rows, bad_rows
@@ -126,10 +138,10 @@ class Look:
     ) -> None:
         """Note the first infinite number of each column; raises for the first one if strict."""
         moments = found.folds[0].state
-        if not isinstance(moments, MomentsState):
+        if moments is None or (counts := moments.infinities) is None:
             return  # in a later pass all is known
         cells = {positions[i]: x for i, x in numbers.items()}
-        errors = infinite(chunk, cells, moments.inf, self.choice)
+        errors = infinite(chunk, cells, counts, self.choice)
         columns = {position: i for i, position in positions.items()}
         found.problems |= {columns[position]: error for position, error in errors.items()}
         in_order = sorted(found.problems.items(), key=lambda item: item[1].row)
@@ -174,13 +186,14 @@ def fit(
     def again(more: Wanted) -> Found:
         return observe(tables, more, choice, Summary(watch=summary.watch), engine)
 
-    return fitted(wanted, found, asked, summary, again), summary
+    return fitted(wanted, found, asked, choice, summary, again), summary
 
 
 def fitted(
     wanted: Wanted,
     found: Found,
     asked: Asked,
+    choice: Choice,
     summary: Summary,
     again: Callable[[Wanted], Found],
 ) -> Statistics:
@@ -200,21 +213,18 @@ def fitted(
         columns = found.columns(len(more.names), more.needs, columns)
     count_statistics({name: columns[()][i] for name, i in chosen.items()}, summary)
     methods = asked.methods(wanted.names, "the table")
+    known = {name: _given(methods, name) or columns[()][i] for name, i in chosen.items()}
     statistics = Statistics(
         summary.rows,
-        {name: _given(methods, name) or columns[()][i] for name, i in chosen.items()},
+        known,
         replace(methods.default, given={}),
         _own(methods, chosen, summary.left),
-        {group: _group(each, chosen) for group, each in sorted(columns.items()) if group},
+        groups_of(columns, chosen, known),
+        choice.roles.options,
     )
     refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)
     return statistics
-
-
-def _group(columns: Mapping[int, ColumnStatistics], chosen: Mapping[str, int]) -> GroupStatistics:
-    rows = next(iter(columns.values())).moments.cells
-    return GroupStatistics(rows, {name: columns[i] for name, i in chosen.items()})
 
 
 def _given(methods: Methods, name: str) -> ColumnStatistics | None:
@@ -257,6 +267,7 @@ def observe(
         with closing(same.map(look, tasks)) as results:
             for seen in results:
                 found.join(seen)
+                choice.roles.refuse_many(found.groups)
                 for i, cells in seen.outside.items():
                     summary.count("out_of_range", wanted.names[i], cells)
                 for i, counts in seen.counts.items():
@@ -280,20 +291,33 @@ def _tasks(
     summary.inputs.append((table.name, table.format))
     chosen = choice.wanted(table.columns)
     summary.left.update(dict.fromkeys(table.partition, "partition"))
+    places, roles = choice.roles.places(table), choice.roles.names
     for i in sorted(set(range(len(table.columns))).difference(chosen)):
-        summary.left.setdefault(table.columns[i], "not selected" if choice.select else "excluded")
+        name, why = table.columns[i], "not selected" if choice.select else "excluded"
+        summary.left.setdefault(name, roles.get(name, why))
     positions = _positions(table, chosen, wanted.names, found, choice)
     for i, kind in choice.set_aside(table).items():
         found.others |= {
             n: NotNumbers(kind) for n, p in positions.items() if p == i and n not in needed
         }
-    for chunk in table.chunks([positions[i] for i in wanted.alive(found)]):
-        yield chunk, {i: positions[i] for i in wanted.alive(found)}
+    for chunk in table.chunks([*(positions[i] for i in wanted.alive(found)), *places]):
+        yield Task(chunk, {i: positions[i] for i in wanted.alive(found)}, places)
+
+
+def refuse_roles(roles: Roles, asked: Asked) -> None:
+    """Raise UsageError where a method does not go with what columns say of rows."""
+    for method in asked.all() if roles.by else ():
+        if method.trains:
+            raise UsageError(
+                f"--by does not go with {method.spelling} in training mode, which scales every "
+                "batch of rows by its own statistics"
+            )
 
 
 def refuse_absent(table: Table, choice: Choice, asked: Asked) -> None:
     """Raise UsageError for a column that is asked for and is not in the table."""
     choice.wanted(table.columns)
+    choice.roles.places(table)
     asked.methods(table.columns, "the table")
 
 

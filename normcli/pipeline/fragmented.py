@@ -43,11 +43,12 @@ def fit_fragments(
         with closing(engine.map(partial(observe_fragment, choice, wanted), fragments)) as results:
             for part, seen in results:
                 found.join(part)
+                choice.roles.refuse_many(found.groups)
                 summary.add(seen)
         return found
 
     found = observed(wanted, summary)
-    return fitted(wanted, found, asked, summary, lambda more: observed(more, Summary()))
+    return fitted(wanted, found, asked, choice, summary, lambda more: observed(more, Summary()))
 
 
 @dataclass(frozen=True)

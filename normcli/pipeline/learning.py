@@ -188,7 +188,7 @@ class JointEncoder(Encoder):
 
     def _target(self, chunk: Chunk) -> Floats | list[str | None] | NotNumbers:
         if self.classes:
-            return chunk.texts(self.target)
+            return chunk.texts(self.target).cells(chunk.null)
         (x,) = chunk.observe([self.target])
         if isinstance(x, NotNumbers):
             return x

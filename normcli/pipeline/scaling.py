@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
@@ -11,7 +11,16 @@ import numpy as np
 
 from normcli.engines.local import Engine
 from normcli.errors import CellError, DataError, NormcliError, UsageError
-from normcli.formats.base import BadRowError, Chunk, Encoder, Output, ReadOptions, Style, Table
+from normcli.formats.base import (
+    BadRowError,
+    Chunk,
+    Encoder,
+    Output,
+    ReadOptions,
+    Style,
+    Table,
+    Writer,
+)
 from normcli.methods.base import Method
 from normcli.methods.chain import spelling
 from normcli.methods.mapping import Mapping as ColumnMapping
@@ -19,6 +28,7 @@ from normcli.methods.mapping import either
 from normcli.methods.spelling import Asked, Methods
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.batches import batched
+from normcli.pipeline.by_group import ByGroup, Seen, Unseen
 from normcli.pipeline.choice import (
     Choice,
     engine_for,
@@ -28,11 +38,12 @@ from normcli.pipeline.choice import (
     refuse_repeated,
     refuse_type,
 )
-from normcli.pipeline.collect import MOMENTS, Found, Need
+from normcli.pipeline.collect import MOMENTS, Found, Need, groups_of
+from normcli.pipeline.roles import KEY, Roles, labels_of
 from normcli.pipeline.select import in_words
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
-from normcli.statistics.base import Recipe, Rows
+from normcli.statistics.base import Labels, Recipe, Rows
 from normcli.statistics.batching import Batching
 from normcli.statistics.column import ColumnStatistics
 from normcli.words import did_you_mean, listed, printable
@@ -44,6 +55,8 @@ class Plan:
 
     method: its spelling. constant: were all fitted numbers the same?
     leaves: the recipes of what a run in training leaves.
+    by: what is done to each group of rows, where they are mapped by groups; `mapping` is then
+        that of all rows.
     """
 
     position: int
@@ -52,6 +65,7 @@ class Plan:
     mapping: ColumnMapping
     constant: bool = False
     leaves: tuple[Recipe, ...] = ()
+    by: ByGroup | None = None
 
 
 @dataclass(frozen=True)
@@ -59,23 +73,33 @@ class Done:
     """What became of a chunk.
 
     counts: of each column, by what happened. found: its rows, and what was collected of them.
+    unseen: its rows of groups that the statistics do not have; where it has some, there is
+        nothing to write.
     """
 
     payload: Any
     counts: list[dict[str, int]]
     found: Found
+    unseen: Unseen
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Work: a chunk -> `Done`."""
+    """Work: a chunk -> `Done`.
+
+    needs: what is collected of what it reads; columns by their place in `plans`.
+    keys: the columns whose texts are the keys of groups -> their positions.
+    seen: the groups that the statistics have.
+    """
 
     plans: tuple[Plan, ...]
     encoder: Encoder
     choice: Choice
     float32: bool = False
-    needs: tuple[Need, ...] = ()  # is collected of what it reads; columns by their place in `plans`
+    needs: tuple[Need, ...] = ()
     nulls: bool = False  # cells without a number are written empty, or null
+    keys: Mapping[str, int] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
     def __call__(self, chunk: Chunk) -> Done:
         """Scale one chunk."""
@@ -99,7 +123,7 @@ class Scale:
             batchings = (plan.mapping.batching for plan in self.plans)
             whole = max((batching.size for batching in batchings if batching), default=1)
             if before := error.row // whole * whole:
-                self._in_order(chunk.slice(0, before))
+                self._in_order(chunk.slice(0, before)).unseen.refuse()
             raise
 
     def _done(self, chunk: Chunk) -> Done:
@@ -108,18 +132,21 @@ class Scale:
         counts = [_counts(x) for x in numbers]
         found = dict(zip(positions, numbers, strict=True))
         refuse_infinite(chunk, found, [count["inf"] for count in counts], self.choice)
-        scaled = [self._scaled(chunk, plan, found[plan.position]) for plan in self.plans]
+        labels = labels_of([chunk.texts(i) for i in self.keys.values()]) if self.keys else None
+        scaled = [self._scaled(chunk, plan, found[plan.position], labels) for plan in self.plans]
         if self.float32:
             _refuse_float32_overflow(chunk, self.plans, scaled)
         payload = self.encoder.encode(chunk, dict(zip(positions, scaled, strict=True)))
         told = [{**c, **result.counts} for c, result in zip(counts, scaled, strict=True)]
-        rows = Rows(dict(enumerate(numbers)))
+        rows = Rows(dict(enumerate(numbers)), labels)
         seen = Found.of(rows, self.needs, chunk, dict(enumerate(positions)))
-        return Done(payload, told, seen)
+        unseen = Unseen.of(self.seen, labels, chunk, self.keys) if labels else Unseen()
+        return Done(payload, told, seen, unseen)
 
-    def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers) -> Scaled:
+    def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers, labels: Labels | None) -> Scaled:
         try:
-            scaled = plan.mapping.values(x)
+            by = plan.by if labels is not None else None
+            scaled = by.values(x, labels) if by and labels else plan.mapping.values(x)
         except CellError as error:
             where = chunk.place(error.row, plan.position)
             raise BadRowError.at(error.row, f"{where} {error.why}") from error
@@ -166,6 +193,7 @@ class Job:
     observes: tell the statistics of what was read, too.
     missing: "keep": cells without a number (missing or NaN) stay as they are written; "null":
         they are all written empty, or null.
+    policy: for rows of groups that the statistics do not have, whatever groups it names.
     """
 
     asked: Asked
@@ -175,6 +203,17 @@ class Job:
     style: Style = field(default_factory=Style)
     observes: bool = False
     missing: str = "keep"
+    policy: Seen = field(default_factory=Seen)
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The columns whose texts are the keys of groups."""
+        return tuple(self.statistics.options.get("by", ())) if self.statistics else ()
+
+    @property
+    def seen(self) -> Seen:
+        """The groups that the statistics have."""
+        return replace(self.policy, groups=self.statistics.groups if self.statistics else {})
 
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
@@ -232,12 +271,11 @@ class Job:
         column = ColumnStatistics(given=method.given)
         if self.statistics is not None and not method.given:
             column = self.statistics.columns[name]
-        try:
-            mapping = _mapping(method, column)
-            mapping = mapping.inverse() if self.inverse else mapping
-        except NormcliError as error:
-            raise type(error)(f"column {printable(name)}: {error}") from error
-        return Plan(position, name, method.spelling, mapping, column.constant, method.leaves(name))
+        made = _Made(name, method, self.inverse)
+        mapping, leaves, by = made(column), method.leaves(name), None
+        if self.by and method.needs_fit() and not column.given:
+            by = ByGroup(name, self.seen, mapping, made)
+        return Plan(position, name, method.spelling, mapping, column.constant, leaves, by)
 
     def needs(self, plans: Sequence[Plan]) -> tuple[Need, ...]:
         """What is collected of the columns that are scaled, for `Scaling.statistics`."""
@@ -248,6 +286,22 @@ class Job:
             for recipe in plan.leaves:
                 found.setdefault(recipe, set()).add(i)
         return MOMENTS + tuple(Need(r, (), frozenset(columns)) for r, columns in found.items())
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is known of a column -> its mapping, or the way back; errors name the column."""
+
+    name: str
+    method: Method
+    inverse: bool
+
+    def __call__(self, column: ColumnStatistics) -> ColumnMapping:
+        try:
+            mapping = _mapping(self.method, column)
+            return mapping.inverse() if self.inverse else mapping
+        except NormcliError as error:
+            raise type(error)(f"column {printable(self.name)}: {error}") from error
 
 
 def _mapping(method: Method, column: ColumnStatistics) -> ColumnMapping:
@@ -289,11 +343,13 @@ class Scaling:
     def prepare(cls, table: Table, job: Job, format_: Output, options: ReadOptions) -> Scaling:
         """Decide what is done to which column; raises NormcliError where that cannot be."""
         plans = job.plans(table)
-        nulls = job.missing == "null" or any(plan.mapping.makes_missing for plan in plans)
+        mappings = [plan.by or plan.mapping for plan in plans]
+        nulls = job.missing == "null" or any(each.makes_missing for each in mappings)
         batchings = [batching for plan in plans if (batching := plan.mapping.batching)]
         drops = any(batching.last == "drop" for batching in batchings)
         style = replace(job.style, nulls=nulls, drops=drops)
         encoder = format_.encoder(table, [plan.position for plan in plans], style, options)
+        Roles(by=job.by).places(table)
         return cls(table, job, plans, format_, encoder)
 
     def run(self, stream: IO[bytes], engine: Engine | None = None) -> None:
@@ -304,25 +360,48 @@ class Scaling:
         self.summary.missing = job.missing
         needs = job.needs(self.plans)
         self.found = Found.nothing(needs)
+        keys = dict(zip(job.by, Roles(by=job.by).places(self.table), strict=True))
         work = Scale(
-            self.plans, self.encoder, job.choice, job.style.float32, needs, job.missing == "null"
+            self.plans,
+            self.encoder,
+            job.choice,
+            job.style.float32,
+            needs,
+            job.missing == "null",
+            keys,
+            job.seen,
         )
         with closing(engine_for(engine, self.table).map(work, self._chunks())) as results:
-            for done in results:
-                writer.write(done.payload)
-                self._add(done)
+            self._write(writer, results)
         writer.close()
         self.summary.nan_as_null += writer.nan_as_null
         self.summary.columns = [plan.name for plan in self.plans]
         self.summary.left = self.left()
         self.summary.constant = [plan.name for plan in self.plans if plan.constant]
 
+    def _write(self, writer: Writer, results: Iterator[Done]) -> None:
+        """Write the rows; if some are of groups that are not known, no more, and refuse them."""
+        unseen = Unseen()
+        try:
+            for done in results:
+                unseen.add(done.unseen)
+                if not unseen.groups:
+                    writer.write(done.payload)
+                self._add(done)
+        except BadRowError:
+            unseen.refuse()
+            raise
+        unseen.refuse()
+
     def _chunks(self) -> Iterator[Chunk]:
         """The chunks of the table; whole batches where they are normalized by themselves."""
         batchings = {batching for plan in self.plans if (batching := plan.mapping.batching)}
         if len(batchings) > 1:
             raise UsageError("all columns of one run have the same --batch-size and --last-batch")
-        chunks = self.table.chunks(self.encoder.needs)
+        needs = self.encoder.needs
+        if needs is not None:
+            needs = [*needs, *Roles(by=self.job.by).places(self.table)]
+        chunks = self.table.chunks(needs)
         return self._batched(chunks, batchings.pop()) if batchings else chunks
 
     def _batched(self, chunks: Iterator[Chunk], batching: Batching) -> Iterator[Chunk]:
@@ -352,6 +431,8 @@ class Scaling:
 
     def _why_left(self, position: int) -> str:
         statistics, table = self.job.statistics, self.table
+        if table.columns[position] in self.job.by:
+            return KEY
         if statistics is None or table.columns[position] in statistics.columns:
             return "not selected" if self.job.choice.select else "excluded"
         kind = f" ({table.others[position]})" if position in table.others else ""
@@ -362,6 +443,8 @@ class Scaling:
         names = [plan.name for plan in self.plans]
         methods, needs = self.job.methods(self.table.columns), self.job.needs(self.plans)
         own = {name: method for name, method in methods.own.items() if name in names}
-        columns = self.found.columns(len(names), needs)[()] if self.summary.rows else {}
-        known = {name: columns.get(i, ColumnStatistics()) for i, name in enumerate(names)}
-        return Statistics(self.summary.rows, known, methods.default, own)
+        found = self.found.columns(len(names), needs) if self.summary.rows else {(): {}}
+        known = {name: found[()].get(i, ColumnStatistics()) for i, name in enumerate(names)}
+        groups = groups_of(found, {name: i for i, name in enumerate(names)}, known)
+        options = Roles(by=self.job.by).options
+        return Statistics(self.summary.rows, known, methods.default, own, groups, options)

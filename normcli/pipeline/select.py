@@ -29,7 +29,7 @@ def select(selectors: Sequence[str], names: Sequence[str]) -> list[int]:
     [1, 2]
     """
     places = _places(names)
-    words = [word for text in selectors for word in _words(text, places)]
+    words = select_words(selectors, places)
     chosen: set[int] = set()
     if only_leave_out(selectors, names):
         chosen.update(range(len(names)))
@@ -49,7 +49,12 @@ def only_leave_out(selectors: Sequence[str], names: Sequence[str]) -> bool:
 
 def are_names(selectors: Sequence[str], names: Collection[str]) -> bool:
     """Is each selector the name of a column? More columns do not change its meaning then."""
-    return all(word in names for text in selectors for word in _words(text, names))
+    return all(word in names for word in select_words(selectors, names))
+
+
+def select_words(selectors: Sequence[str], names: Collection[str]) -> list[str]:
+    """All selectors, one by one."""
+    return [word for text in selectors for word in _words(text, names)]
 
 
 def _places(names: Sequence[str]) -> Places:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from normcli.errors import DataError
 from normcli.methods import DEFAULT, methods
 from normcli.methods.base import Method
-from normcli.statistics.base import Facts, Group
+from normcli.statistics.base import Facts, Group, in_order
 from normcli.statistics.column import ColumnStatistics
 from normcli.words import printable
 
@@ -129,7 +129,7 @@ def _merged_groups(
 ) -> dict[Group, GroupStatistics]:
     """The groups of both, sorted by key."""
     found = {**a, **b, **{key: a[key].merge(b[key]) for key in a.keys() & b.keys()}}
-    return {key: found[key] for key in sorted(found)}
+    return {key: found[key] for key in sorted(found, key=in_order)}
 
 
 def _all_missing(column: ColumnStatistics) -> bool:

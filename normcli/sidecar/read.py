@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, reduce
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,11 @@ from normcli.methods.spelling import method_with
 from normcli.numerics.total import LARGEST
 from normcli.sidecar.model import GroupStatistics, Statistics
 from normcli.sidecar.schema import FIRST, VERSION, schema
-from normcli.statistics.base import Facts, FieldError, Group, Recipe, recipes
+from normcli.statistics.base import Facts, FieldError, Group, Recipe, in_order, recipes
 from normcli.statistics.column import ColumnStatistics
+from normcli.statistics.moments import Moments
 from normcli.storage.sources import source
-from normcli.words import printable, short, shown
+from normcli.words import many, printable, short, shown
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
@@ -172,6 +173,7 @@ _LIMITS = {
     "minimum": "is less than the minimum of {}",
     "exclusiveMinimum": "is not more than {}",
     "maximum": "is more than the maximum of {}",
+    "minItems": "has fewer items than {}",
     "maxItems": "has more than {} items",
     "minProperties": "has fewer than {} fields",
     "maxLength": "is longer than {} characters",
@@ -210,12 +212,15 @@ def _statistics(document: Entry) -> Statistics:
         )
     facts, entries = Facts(int(document["rows"]), ddof), document["columns"]
     own = {n: _method(e["method"], ["columns", n]) for n, e in entries.items() if "method" in e}
+    columns = _columns(entries, facts, ["columns"], known=document["normcli"] > 1)
+    groups = _groups(document, ddof)
+    _refuse_other_sums(columns, groups)
     return Statistics(
         facts.rows,
-        _columns(entries, facts, ["columns"], known=document["normcli"] > 1),
+        columns,
         method,
         own,
-        _groups(document, ddof),
+        groups,
         {key: document[key] for key in OPTIONS if key in document},
     )
 
@@ -223,10 +228,14 @@ def _statistics(document: Entry) -> Statistics:
 def _groups(document: Entry, ddof: int) -> dict[Group, GroupStatistics]:
     """The groups by key, whose rows are those of the table."""
     found: dict[Group, GroupStatistics] = {}
+    by = document.get("by", ())
     for i, entry in enumerate(document.get("groups", ())):
         key, place = tuple(entry["key"]), ("groups", i, "columns")
-        if found and key <= next(reversed(found)):
+        if found and in_order(key) <= in_order(next(reversed(found))):
             raise SidecarError(f"{_where(['groups', i, 'key'])}the keys are not sorted")
+        if len(key) != len(by):
+            words = f"{many(len(key), 'text')}, but 'by' has {many(len(by), 'column')}"
+            raise SidecarError(f"{_where(['groups', i, 'key'])}{words}")
         rows = int(entry["rows"])
         columns = _columns(entry["columns"], Facts(rows, ddof), place)
         if columns.keys() != document["columns"].keys():
@@ -235,6 +244,19 @@ def _groups(document: Entry, ddof: int) -> dict[Group, GroupStatistics]:
     if found and sum(group.rows for group in found.values()) != document["rows"]:
         raise SidecarError("field 'groups': their rows do not add up to 'rows'")
     return found
+
+
+def _refuse_other_sums(
+    columns: Mapping[str, ColumnStatistics], groups: Mapping[Group, GroupStatistics]
+) -> None:
+    """Raise SidecarError where the groups of a column are not those of all its rows."""
+    for name, column in columns.items():
+        if column.given or not groups:
+            continue
+        moments = [group.columns[name].moments for group in groups.values()]
+        if reduce(Moments.merge, moments) != column.moments:
+            place = _where(["columns", name])
+            raise SidecarError(f"{place}the groups do not add up to what all rows have")
 
 
 def _method(entry: Entry, place: Place) -> Method:

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-Group = tuple[str, ...]  # the key of a group of rows; () means all rows
+Group = tuple[str | None, ...]  # the key of a group of rows; () means all rows
 Key = tuple[Group, int]  # a group, and the number of a column
+
+
+def in_order(group: Group) -> tuple[tuple[bool, str], ...]:
+    """What groups are sorted by: text by code points, after that which is missing."""
+    return tuple((text is not None, text or "") for text in group)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,14 @@ class Labels:
 
     groups: Sequence[Group]
     codes: NDArray[np.int64]
+
+    def places(self) -> Iterator[tuple[Group, NDArray[np.int64]]]:
+        """Each group, and its rows in their order."""
+        import numpy as np
+
+        order = np.argsort(self.codes, kind="stable")
+        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.groups)))
+        yield from zip(self.groups, np.split(order, ends[:-1]), strict=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +67,9 @@ class Rows:
         for column, x in self.columns.items():
             yield ((), column), x
         if self.labels is not None:
-            for code, group in enumerate(self.labels.groups):
-                mask = self.labels.codes == code
+            for group, places in self.labels.places():
                 for column, x in self.columns.items():
-                    yield (group, column), x.at(mask)
+                    yield (group, column), x.at(places)
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,16 @@ class State(ABC):
     @abstractmethod
     def values(self) -> dict[Key, Value]:
         """The value of every column and group."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The groups, beside all rows."""
+        return ()
+
+    @property
+    def infinities(self) -> list[int] | None:
+        """How many infinite numbers every column has in all rows; None where it does not count."""
+        return None
 
 
 class Recipe(ABC):

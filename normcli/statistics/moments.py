@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -175,9 +175,13 @@ class MomentsRecipe(Recipe):
 
     name: ClassVar[str] = "moments"
 
-    def of(self, rows: Rows) -> MomentsState:
+    def of(self, rows: Rows) -> State:
         """The moments of every column and group."""
-        return MomentsState.of(rows)
+        if rows.labels is None:
+            return MomentsState.of(rows)
+        from normcli.statistics.grouped import GroupedMoments
+
+        return GroupedMoments.of(rows.columns, rows.labels)
 
     @classmethod
     def load(cls, entry: Mapping[str, Any], facts: Facts) -> Moments:
@@ -236,8 +240,8 @@ class MomentsState(State):
         return state
 
     @property
-    def inf(self) -> list[int]:
-        """How many infinities every column has in all rows."""
+    def infinities(self) -> list[int]:
+        """How many infinite numbers every column has in all rows."""
         counts = zip(self.keys, self.counts[3].tolist(), strict=True)
         return [count for (group, _), count in counts if not group]
 
@@ -263,18 +267,12 @@ class MomentsState(State):
 
     def moments(self) -> list[Moments]:
         """The same, in the order of the keys."""
-        m, exponent, scales = len(self.keys), GRID * self.sums.low, self.scales
+        m, exponent = len(self.keys), GRID * self.sums.low
         numbers = self.sums.integers()
-        ends = zip(self.low.tolist(), self.high.tolist(), self.whole.tolist(), strict=True)
-        found = []
-        for i, ((count, missing, nan, inf), (low, high, whole)) in enumerate(
-            zip(self.counts.T.tolist(), ends, strict=True)
-        ):
-            total = Total.of(numbers[i], exponent, scales.get(i, 0))
-            squares = Total.of(numbers[m + i], exponent, 2 * scales.get(i, 0))
-            low, high = (low, high) if count else (None, None)
-            found.append(Moments(count, missing, nan, inf, low, high, total, squares, whole))
-        return found
+        scales = [self.scales.get(i, 0) for i in range(m)]
+        pairs = zip(numbers[:m], numbers[m:], scales, strict=True)
+        totals = [(Total.of(a, exponent, s), Total.of(b, exponent, 2 * s)) for a, b, s in pairs]
+        return moments_of(self.counts, self.low, self.high, self.whole, totals)
 
     def _add(self, columns: list[Numbers], places: Ints) -> None:
         """Add columns of the same parts, length and scale at these places."""
@@ -313,6 +311,24 @@ class MomentsState(State):
                 self.low[i], self.high[i] = _extremes(finite, x.scale)
 
 
+def moments_of(
+    counts: Ints,
+    lows: NDArray[Any],
+    highs: NDArray[Any],
+    whole: Mask,
+    totals: Sequence[tuple[Total, Total]],
+) -> list[Moments]:
+    """The moments in arrays as `MomentsState` has them; totals: sums and sums of squares."""
+    rows = zip(
+        counts.T.tolist(), lows.tolist(), highs.tolist(), totals, whole.tolist(), strict=True
+    )
+    found = []
+    for (count, missing, nan, inf), least, most, (total, squares), is_whole in rows:
+        low, high = (least, most) if count else (None, None)
+        found.append(Moments(count, missing, nan, inf, low, high, total, squares, is_whole))
+    return found
+
+
 def _are_whole(x: Numbers) -> bool:
     """Are all finite numbers whole? The first few usually show where they are not."""
     return _is_whole(x.parts[:, :FEW], x.scale) and _is_whole(x.parts, x.scale)
@@ -323,33 +339,50 @@ def _is_whole(parts: Floats, scale: int) -> bool:
         with np.errstate(invalid="ignore"):  # of a signaling NaN
             fraction = parts != np.rint(parts)
         return not (fraction.any() and np.isfinite(parts[fraction]).any())
-    finite = np.compress(np.isfinite(parts[0]), parts, axis=1)
-    if len(parts) * 10**scale < 1 << 53:
-        unit = 10.0**scale
-        return not np.fmod(np.fmod(finite, unit).sum(axis=0), unit).any()
-    whole = 10**scale << -MIN_EXPONENT
-    return not any(number % whole for number in integers(finite))
+    return not fractions(np.compress(np.isfinite(parts[0]), parts, axis=1), scale).any()
+
+
+def fractions(parts: Floats, scale: int) -> Mask:
+    """Which finite numbers are not whole."""
+    unit, found = 10.0**scale, np.zeros(parts.shape[1], np.bool_)
+    if not scale and len(parts) == 1:
+        np.not_equal(parts[0], np.rint(parts[0]), out=found)
+    elif len(parts) * 10**scale < 1 << 53:
+        np.not_equal(np.fmod(np.fmod(parts, unit).sum(axis=0), unit), 0, out=found)
+    else:
+        whole = 10**scale << -MIN_EXPONENT
+        found[:] = [number % whole != 0 for number in integers(parts)]
+    return found
 
 
 def _extremes(parts: Floats, scale: int) -> tuple[Exact, Exact]:
     """Smallest and greatest number; parts: shape (p, n), finite, n > 0."""
     low = min(integers(parts[:, _may_be_minimum(parts)]))
     high = max(integers(parts[:, _may_be_minimum(-parts)]))
-    unit = Fraction(2) ** MIN_EXPONENT / 10**scale
-    return exact_value(low * unit), exact_value(high * unit)
+    return in_smallest_units(low, scale), in_smallest_units(high, scale)
+
+
+def in_smallest_units(number: int, scale: int) -> Exact:
+    """The number times 2**MIN_EXPONENT / 10**scale."""
+    return exact_value(number * Fraction(2) ** MIN_EXPONENT / 10**scale)
 
 
 def _may_be_minimum(parts: Floats) -> Mask:
-    """False for numbers that certainly are not the smallest.
+    """False for numbers that certainly are not the smallest."""
+    total, slack = rounded_with_slack(parts)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN rule nothing out
+        certainly_not: Mask = total - slack > (total + slack).min()
+    return ~certainly_not
+
+
+def rounded_with_slack(parts: Floats) -> tuple[Floats, Floats]:
+    """The numbers rounded, and by how much they may be off.
 
     Adding p parts has a relative error below (p - 1) * 2**-53 of the sum of their absolute
     values (Higham, Accuracy and Stability of Numerical Algorithms, 4.2); twice that is allowed.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN rule nothing out
-        total = parts.sum(axis=0)
-        slack = np.abs(parts).sum(axis=0) * ((len(parts) - 1) * 2.0**-52)
-        certainly_not: Mask = total - slack > (total + slack).min()
-    return ~certainly_not
+    with np.errstate(over="ignore", invalid="ignore"):
+        return parts.sum(axis=0), np.abs(parts).sum(axis=0) * ((len(parts) - 1) * 2.0**-52)
 
 
 # -- from a sidecar ------------------------------------------------------------------------

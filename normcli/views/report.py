@@ -41,6 +41,7 @@ WORDS = {
     "inf": "infinite, unchanged",
     "out_of_range": "out of the fitted range",
     "outside_domain": "outside the domain, made missing",
+    "unseen_group": "of groups that the statistics do not have",
 }
 BECAME = {"keep": "unchanged", "null": "written empty"}  # cells without a number
 

@@ -17,9 +17,10 @@ from itertools import accumulate
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 from normcli.errors import DataError, LimitError
-from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Writer
+from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Texts, Writer
 from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
 from normcli.formats.columnar.schema import pandas_labels, scaled_schema
+from normcli.formats.columnar.texts import texts_of
 from normcli.numerics.numbers import Numbers
 from normcli.storage.stores import reason
 from normcli.words import printable
@@ -133,12 +134,10 @@ class ArrowChunk(Chunk):
                 raise DataError(f"{self._where(i)} is of type {reason}, not of numbers")
         return [self._numbers(i) for i in positions]
 
-    def texts(self, position: int) -> list[str | None]:
-        import pyarrow as pa
-
+    def texts(self, position: int) -> Texts:
         with arrow_errors(self._where(position)):
-            found: list[str | None] = self._column(position).cast(pa.large_string()).to_pylist()
-        return found
+            name = self.segments[0].table.schema.field(self._index(position)).name
+            return texts_of(self._column(position), name, self._where(position))
 
     def place(self, row: int, position: int) -> str:
         ends = accumulate(s.rows for s in self.segments)

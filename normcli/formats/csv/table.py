@@ -21,9 +21,11 @@ from normcli.formats.base import (
     ReadOptions,
     Style,
     Table,
+    Texts,
     Writer,
 )
 from normcli.formats.columnar.numbers import scaled_array
+from normcli.formats.columnar.texts import encoded
 from normcli.formats.csv import cells as csv_cells
 from normcli.formats.csv import index as csv_index
 from normcli.formats.csv import records as csv_records
@@ -158,12 +160,6 @@ class CsvChunk(Chunk):
         self._refuse_problem()
         return [x for x in found if not isinstance(x, NotNumbers)]
 
-    def texts(self, position: int) -> list[str | None]:
-        self._refuse_problem()
-        null = self.layout.reading.null
-        found = csv_cells.texts(self.index, position).to_pylist()
-        return [None if text == "" or text in null else text for text in found]
-
     def _read(self, positions: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
         """Some columns; with `codes`, what looks like a code (007) is a number too."""
         read = csv_cells.read_columns(self.index, positions, self.layout.reading, codes=codes)
@@ -173,6 +169,14 @@ class CsvChunk(Chunk):
         line = self._line_of(cell.start)
         text = self.block[cell.start : cell.end].decode()
         return NotNumbers(cell.reason, f"line {line}", line, text)
+
+    def texts(self, position: int) -> Texts:
+        self._refuse_problem()
+        return encoded(csv_cells.texts(self.index, position))
+
+    @property
+    def null(self) -> Sequence[str]:
+        return self.layout.reading.null
 
     def slice(self, start: int, stop: int) -> CsvChunk:
         """The rows from `start` to before `stop`, with the blank and comment lines before them."""

@@ -18,6 +18,8 @@ from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.write import format_rows
 from normcli.words import printable
 
+PLAIN = Style()
+
 
 def rows(
     table: pa.Table, replaced: Collection[int], style: Style, delimiter: str, decimal: str
@@ -29,10 +31,10 @@ def rows(
     """
     cells = []
     for i, column in enumerate(table.columns):
-        shown = style if i in replaced else Style()
-        texts = _texts(column, table.column_names[i], shown, decimal)
+        shown = style if i in replaced else PLAIN
+        found = texts(column, table.column_names[i], shown, decimal)
         is_bare = pa.types.is_floating(column.type) and decimal != delimiter
-        cells.append(texts if is_bare else _where_needed(texts, delimiter))
+        cells.append(found if is_bare else _where_needed(found, delimiter))
     if len(cells) == 1:
         cells = [pc.fill_null(cells[0], '""')]
     line_end, mark, nothing = (pa.scalar(text, pa.large_string()) for text in ("\n", delimiter, ""))
@@ -51,24 +53,26 @@ def _where_needed(texts: pa.LargeStringArray, delimiter: str) -> pa.LargeStringA
     return pc.if_else(special, pc.binary_join_element_wise(quote, doubled, quote, nothing), texts)
 
 
-def _texts(column: pa.ChunkedArray, name: str, style: Style, decimal: str) -> pa.LargeStringArray:
+def texts(
+    column: pa.ChunkedArray, name: str, style: Style = PLAIN, decimal: str = "."
+) -> pa.LargeStringArray:
     """One column as text; null stays null."""
     kind = column.type
     if t.is_dictionary(kind):
-        return _texts(column.cast(kind.value_type), name, style, decimal)
+        return texts(column.cast(kind.value_type), name, style, decimal)
     if t.is_floating(kind):
         return _float_texts(column, style, decimal)
     if t.is_nested(kind):
         lines = [None if v is None else json.dumps(v, default=str) for v in column.to_pylist()]
         column = pa.chunked_array([pa.array(lines, pa.large_string())])
     try:
-        texts = column.cast(pa.large_string()).combine_chunks()
+        found = column.cast(pa.large_string()).combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(
             f"column {printable(name)} ({kind}) cannot be written as text: {error}\n"
             "Write a .parquet or .arrow file instead"
         ) from error
-    return pc.replace_substring(texts, ".", decimal) if t.is_decimal(kind) else texts
+    return pc.replace_substring(found, ".", decimal) if t.is_decimal(kind) else found
 
 
 def _float_texts(column: pa.ChunkedArray, style: Style, decimal: str) -> pa.LargeStringArray:

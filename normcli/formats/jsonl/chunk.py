@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,10 +16,11 @@ import orjson
 import pyarrow as pa
 
 from normcli.errors import DataError
-from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style
+from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style, Texts
 from normcli.formats.columnar.numbers import scaled_array
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
+from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.read import Reading, not_a_number, read
 from normcli.formats.texts.write import shorten
 from normcli.numerics.numbers import Numbers
@@ -131,14 +134,6 @@ class JsonLinesChunk(Chunk):
             raise BadRowError.at(row, _refusal(self.layout.name, self.layout.names[position], cell))
         return self._numbers(positions, self.layout.null)
 
-    def texts(self, position: int) -> list[str | None]:
-        found: list[str | None] = [None] * self.rows
-        for cell in self._cells(position).tolist():
-            text = self._text(cell)
-            if self._kinds[cell] != jsonl_index.NULL and text not in self.layout.null:
-                found[self.fields.row[cell]] = text
-        return found
-
     @cached_property
     def _bad(self) -> tuple[NDArray[np.bool_], Offsets]:
         """Which fields, by column, are not a number or null, or twice in an object; how many.
@@ -206,6 +201,37 @@ class JsonLinesChunk(Chunk):
         missing = np.ones(self.rows, bool)
         missing[rows] = False if x.missing is None else x.missing[places]
         return Numbers(parts, missing)
+
+    def texts(self, position: int) -> Texts:
+        """Strings as they are, numbers and booleans as they are written in CSV."""
+        cells = self._cells(position)
+        rows = self.fields.row[cells]
+        twice = np.flatnonzero(rows[1:] == rows[:-1])
+        if len(twice):
+            raise self._keyless(cells[twice[0] + 1], position, TWICE)
+        data = np.frombuffer(self.block, np.uint8)
+        found = slices(data, self.fields.starts[cells], self.fields.ends[cells])
+        raw = found.dictionary_encode()
+        values: list[str | None] = []
+        for code, text in enumerate(raw.dictionary.to_pylist()):
+            if text[0] in "[{":
+                cell = cells[int((raw.indices.to_numpy() == code).argmax())]
+                raise self._keyless(cell, position, "an array" if text[0] == "[" else "an object")
+            values.append(_plain(text))
+        codes = np.full(self.rows, len(values))
+        codes[rows] = raw.indices.to_numpy()
+        return Texts.of([*values, None] if len(rows) < self.rows else values, codes)
+
+    @property
+    def null(self) -> Sequence[str]:
+        return self.layout.null
+
+    def _keyless(self, cell: int, position: int, what: str) -> DataError:
+        """The error for a field that is no text."""
+        row = int(self.fields.row[cell])
+        name = printable(self.layout.names[position])
+        where = f"{self.layout.name}: line {self._line_of(row)}, column {name}"
+        return BadRowError.at(row, f"{where} is {what}, which has no text")
 
     def place(self, row: int, position: int) -> str:
         where = f"{self.layout.name}: line {self._line_of(row)}"
@@ -336,6 +362,16 @@ class JsonLinesChunk(Chunk):
 
 class _ChangedError(Exception):
     """A value is of another kind than when the file was read ahead."""
+
+
+def _plain(value: str) -> str | None:
+    """A value of JSON, but for arrays and objects, as it is written in CSV; None for null."""
+    if value[0] not in '"-0123456789':
+        return None if value == "null" else value
+    found = json.loads(value, parse_int=str)  # orjson makes floats of large integers
+    if isinstance(found, str):
+        return found
+    return orjson.dumps(found).decode() if math.isfinite(found) else repr(found)
 
 
 def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]:
