@@ -28,6 +28,7 @@ from normcli.methods.base import one_of
 from normcli.methods.spelling import Asked, method_with
 from normcli.pipeline import files, frames
 from normcli.pipeline.choice import Choice
+from normcli.pipeline.enough import MostBad
 from normcli.pipeline.fitting import fit as fit_tables
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.summary import Summary
@@ -56,7 +57,13 @@ class Statistics(model.Statistics):
     def transform(self, data: Frame, *, on_inf: str = ...) -> Frame: ...
     @overload
     def transform(
-        self, data: Path, output: Path, *, on_inf: str = ..., on_bad_row: str = ...
+        self,
+        data: Path,
+        output: Path,
+        *,
+        on_inf: str = ...,
+        on_bad_row: str = ...,
+        max_bad_rows: int | str | None = ...,
     ) -> None: ...
 
     def transform(
@@ -66,22 +73,30 @@ class Statistics(model.Statistics):
         *,
         on_inf: str = "error",
         on_bad_row: str = "error",
+        max_bad_rows: int | str | None = None,
     ) -> Any:
         """`data` with its columns scaled; a new DataFrame or Table, or the file `output`.
 
         data: a pandas DataFrame or pyarrow Table (index, column order and the types of what is
             not scaled stay), or a path, for which `output` names the file to write.
-        on_inf, on_bad_row: as of `fit`.
+        on_inf, on_bad_row, max_bad_rows: as of `fit`.
 
         Raises DataError where a column is missing, or a cell in it is not a number.
         """
-        return self._scale(data, output, _choice((), (), on_inf, on_bad_row), inverse=False)
+        choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
+        return self._scale(data, output, choice, inverse=False)
 
     @overload
     def inverse(self, data: Frame, *, on_inf: str = ...) -> Frame: ...
     @overload
     def inverse(
-        self, data: Path, output: Path, *, on_inf: str = ..., on_bad_row: str = ...
+        self,
+        data: Path,
+        output: Path,
+        *,
+        on_inf: str = ...,
+        on_bad_row: str = ...,
+        max_bad_rows: int | str | None = ...,
     ) -> None: ...
 
     def inverse(
@@ -91,9 +106,11 @@ class Statistics(model.Statistics):
         *,
         on_inf: str = "error",
         on_bad_row: str = "error",
+        max_bad_rows: int | str | None = None,
     ) -> Any:
         """`data` in original units, for those of its columns that are in the statistics."""
-        return self._scale(data, output, _choice((), (), on_inf, on_bad_row), inverse=True)
+        choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
+        return self._scale(data, output, choice, inverse=True)
 
     def _scale(self, data: Any, output: Path | None, choice: Choice, *, inverse: bool) -> Any:
         asked = Asked(self.method, kept=self.column_methods).with_statistics()
@@ -130,6 +147,8 @@ def fit(
     method: str = "zscore",
     on_inf: str = "error",
     on_bad_row: str = "error",
+    max_bad_rows: int | str | None = None,
+    allow_empty: bool = False,
     **parameters: Any,
 ) -> Statistics:
     """The exact statistics of the columns of numbers of `data`.
@@ -140,21 +159,32 @@ def fit(
     on_inf: "error", or "ignore": infinite numbers are not counted, and are not changed.
     on_bad_row: "error", or "skip": rows of text files that have too many or too few cells, or
         text for a number, are left out; a UserWarning tells how many, and the first of them.
+    max_bad_rows: how many of them are too many: a number, a text as "5%", or "off".  By default
+        more than 10 that are more than 1% of the rows.
+    allow_empty: may there be no number at all in the data?
     method, parameters: how `Statistics.transform` will scale; one fit serves all methods.
 
     Raises DataError where the data are not such a table, UsageError where the call is wrong.
     """
-    choice = _choice(select, exclude, on_inf, on_bad_row)
+    choice = _choice(select, exclude, on_inf, on_bad_row, max_bad_rows)
+    choice = replace(choice, allow_empty=allow_empty)
     asked = Asked(method_with(method, parameters))
     statistics, summary = fit_tables(_tables(data, _reading(choice)), choice, asked)
     _warn_of_skipped(summary, 3)
     return _public(statistics)
 
 
-def _choice(select: Sequence[str], exclude: Sequence[str], on_inf: str, on_bad_row: str) -> Choice:
+def _choice(
+    select: Sequence[str],
+    exclude: Sequence[str],
+    on_inf: str,
+    on_bad_row: str,
+    max_bad_rows: int | str | None,
+) -> Choice:
     ignore = one_of(on_inf, ("error", "ignore"), "on_inf") == "ignore"
     skip = one_of(on_bad_row, ("error", "skip"), "on_bad_row") == "skip"
-    return Choice(_texts(select), _texts(exclude), ignore, skip)
+    most = MostBad() if max_bad_rows is None else MostBad.of(str(max_bad_rows))
+    return Choice(_texts(select), _texts(exclude), ignore, skip, most_bad=most)
 
 
 def _warn_of_skipped(summary: Summary, stacklevel: int) -> None:

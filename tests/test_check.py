@@ -168,7 +168,12 @@ def test_few_rows_get_a_warning_and_no_row_fits(normcli: Cli, stats: Path) -> No
     few = normcli("check", "--stats", stats, stdin=b"x,y\n4,103\n5,102\n")
     assert few.text.endswith("\nwith so few rows, chance alone can move a mean by 2.1 std\n")
     none = normcli("check", "--stats", stats, stdin=b"x,y\n")
-    assert (none.code, none.text.splitlines()[-1]) == (0, "there are no rows to compare")
+    assert (none.code, none.text.splitlines()[-1]) == (3, "there are no rows to compare")
+    assert none.text.startswith("stdin cannot be checked against ")
+    assert (
+        json.loads(normcli("check", "--json", "--stats", stats, stdin=b"x,y\n").out)["fits"]
+        is False
+    )
 
 
 def test_quiet_says_nothing_and_the_exit_code_tells(normcli: Cli, stats: Path) -> None:

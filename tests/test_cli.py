@@ -426,7 +426,9 @@ def test_skipped_rows_are_counted_and_the_first_are_told(normcli: Cli, tmp_path:
     table = b"x,y\n" + b"1,2\n3\n" * 1000
     summary = tmp_path / "summary.json"
     result = normcli(
-        *("fit", "-o", "-", "--on-bad-row", "skip", "--json-summary", summary), stdin=table
+        *("fit", "-o", "-", "--on-bad-row", "skip", "--json-summary", summary),
+        *("--max-bad-rows", "off"),
+        stdin=table,
     )
     assert result.code == 0
     assert "1 000 bad rows skipped:\n  line 3: " in result.err

@@ -654,15 +654,33 @@ def test_nan_becomes_null_and_is_counted_and_infinity_reads_back_as_infinity():
     assert [row["y"] for row in rows] == [[None], [], None, [math.inf]]
 
 
-def test_a_column_of_the_statistics_that_no_line_has_is_told(tmp_path, normcli):
-    """It is not an error, as the keys are not read ahead: a field that a row lacks is missing."""
+def test_a_column_of_the_statistics_that_no_line_has_is_an_error(tmp_path, normcli):
+    """A field that some row lacks is missing there; one that is null in all rows is missing."""
     table, statistics = tmp_path / "t.jsonl", tmp_path / "s.json"
     table.write_bytes(b'{"x":1,"y":2}\n{"x":3,"y":5}\n')
     assert normcli("fit", "-q", table, "-o", statistics).code == 0
     table.write_bytes(b'{"x":1,"z":2}\n{"x":3}\n')
     done = normcli("transform", table, "--stats", statistics)
-    assert done.out == b'{"x":-1.0,"z":2}\n{"x":1.0}\n'
+    assert done.code == 1
+    assert "t.jsonl: no row has a field 'y', which the statistics have\n" in done.err
+    parts = normcli("transform", table, "--stats", statistics, "--output-dir", tmp_path / "parts")
+    assert (parts.code, (tmp_path / "parts").exists()) == (1, False)
+    without = normcli("transform", table, "--stats", statistics, "--exclude", "y")
+    assert without.out == b'{"x":-1.0,"z":2}\n{"x":1.0}\n'
+    table.write_bytes(b'{"x":1,"y":null}\n{"x":3}\n')
+    done = normcli("transform", table, "--stats", statistics)
+    assert done.out == b'{"x":-1.0,"y":null}\n{"x":1.0}\n'
     assert "missing in every row: 1 column: y\n" in done.err
+
+
+def test_an_inverse_needs_one_column_of_the_statistics_in_some_line(tmp_path, normcli):
+    statistics = tmp_path / "s.json"
+    normcli("fit", "-q", "-o", statistics, stdin=b'{"x":1,"y":2}\n{"x":3,"y":5}\n')
+    some = normcli("inverse", "--stats", statistics, "--from", "jsonl", stdin=b'{"x":-1}\n')
+    assert (some.code, some.out) == (0, b'{"x":1.0}\n')
+    none = normcli("inverse", "--stats", statistics, "--from", "jsonl", stdin=b'{"z":-1}\n')
+    assert "stdin: no row has any of the fields 'x', 'y', which the statistics have" in none.err
+    assert none.code == 1
 
 
 @pytest.mark.parametrize("more", [[], ["--output-dir", "parts", "--fragment-bytes", "1"]])

@@ -105,7 +105,7 @@ def test_a_column_that_was_fitted_on_no_number_is_explained_as_what_it_may_hold(
     normcli: Cli, tmp_path: Path
 ) -> None:
     path, table = tmp_path / "s.json", b"x\nNA\nNA\n"
-    normcli("fit", "-o", path, stdin=table)
+    normcli("fit", "--allow-empty", "-o", path, stdin=table)
     for command in ("transform", "inverse"):
         told = normcli(command, "--stats", path, "--explain", stdin=table).text
         assert told.splitlines()[1] == (

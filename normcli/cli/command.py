@@ -68,6 +68,21 @@ class Limit(Number):
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
 
 
+class BadRows(click.ParamType):  # type: ignore[type-arg]  # as above
+    """How many rows may be bad: a number, a percentage or "off"."""
+
+    name = "rows"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The limit that `value` spells."""
+        from normcli.pipeline.enough import MostBad
+
+        try:
+            return MostBad.of(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
 # Shells complete it. Whether it exists and can be read shows when it is opened.
 FILE = click.Path(readable=False)
 KINDS: dict[str, click.ParamType] = {  # type: ignore[type-arg]  # as above
@@ -75,6 +90,7 @@ KINDS: dict[str, click.ParamType] = {  # type: ignore[type-arg]  # as above
     **dict.fromkeys(("N", "BYTES"), Whole()),
     **dict.fromkeys(("SHARE", "STDS"), Limit()),
     "RATIO": Limit(1.0),
+    "N|P%|off": BadRows(),
     "DIGITS": Whole(17),
 }
 

@@ -18,6 +18,7 @@ from normcli.cli.command import Command
 @mo.method_options(keeps=False)
 @opt.by_options
 @opt.unseen_options
+@opt.empty_option
 @opt.data_options
 @opt.engine_options
 def command(**values: Any) -> None:

@@ -101,6 +101,7 @@ def _write(
         with run.bar("restoring" if job.inverse else "scaling") as bar:
             work = replace(work, begin=None if dask else bar.begin)
             seen = scale_fragments(cut, targets, work, dask or Serial(), bar.summary)
+            job.refuse_nothing(bar.summary)
         for source in run.sources:
             source.refuse_changed_file()
         if sidecar is not None and seen is not None:

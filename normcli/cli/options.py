@@ -78,6 +78,11 @@ def read_options(function: F) -> F:
             "Rows with too many or too few cells, or text for a number: stop, or skip and tell.",
             default="error",
         ),
+        entry(
+            "--max-bad-rows N|P%|off",
+            "Fail if more rows than this are skipped as bad.  "
+            "[default: more than 10, and more than 1%]",
+        ),
         *limits,
         entry("--max-columns N", "Most columns of a table.  [default: 32768]", default=1 << 15),
         entry("--chunk-rows N", "Rows worked on at a time.  [default: a few MB]"),
@@ -176,6 +181,10 @@ output_options = group(
 _messages = (
     entry("-q, --quiet", "Print errors only."),
     entry("-v, --verbose", "Report all columns, and how the inputs were read."),
+)
+empty_option = group(
+    "Input",
+    entry("--allow-empty", "Fit a table that has no number, or no row, which is an error else."),
 )
 report_options = group("Run", *_messages)
 run_options = group(

@@ -14,6 +14,7 @@ from normcli.errors import UsageError
 from normcli.formats.base import Style
 from normcli.pipeline.by_group import Seen
 from normcli.pipeline.choice import Choice
+from normcli.pipeline.enough import MostBad
 from normcli.pipeline.files import Reading, Writing
 from normcli.pipeline.roles import MAX_GROUPS, Roles, keys_of
 from normcli.sidecar.model import Statistics
@@ -101,7 +102,15 @@ def request_of(values: Values) -> Request:
     return Request(
         values["inputs"] or ("-",),
         Reading(read_options_of(values), values["from_"]),
-        Choice(values["select"], values["exclude"], ignore, skip, _roles(values)),
+        Choice(
+            values["select"],
+            values["exclude"],
+            ignore,
+            skip,
+            _roles(values),
+            values["max_bad_rows"] or MostBad(),
+            values.get("allow_empty", True),  # only what fits has the option
+        ),
         Seen({}, values.get("min_group", 0), values.get("unseen", "error")),
         {name: values[name] for name in methods},
         values.get("stats"),
@@ -129,6 +138,10 @@ def _refuse_conflicts(values: Values) -> None:
     dask, directory = values.get("engine") == "dask", values.get("output_dir")
     cut, scheduler = dask or directory, values.get("scheduler") is not None
     conflicts = [
+        (
+            values["max_bad_rows"] and values["on_bad_row"] == "error",
+            "--max-bad-rows needs --on-bad-row skip: without it, the first bad row is an error",
+        ),
         (directory == "", "--output-dir is empty; it must name a directory"),
         (directory and values["output"] is not None, either("--output", "--output-dir")),
         (scheduler and not dask, "--scheduler names a Dask cluster; add --engine dask"),

@@ -172,6 +172,10 @@ class Chunk(Contract, abstract=True):
         """The texts that mark a cell as missing, beside that of an empty one."""
         return ()
 
+    def present(self, positions: Sequence[int]) -> list[bool]:
+        """Is each column in any row at all, if only as a missing cell?"""
+        return [True] * len(positions)
+
     @abstractmethod
     def place(self, row: int, position: int) -> str:
         """Where a cell stands, and what, for messages: "t.csv: line 3, column 'x': '1e999'".

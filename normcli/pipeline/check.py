@@ -92,8 +92,8 @@ class Verdict:
 
     @property
     def fits(self) -> bool:
-        """Are all columns within the limits?"""
-        return all(column.fits for column in self.columns)
+        """Are there rows, and all columns within the limits?"""
+        return self.rows > 0 and all(column.fits for column in self.columns)
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -124,6 +124,7 @@ def check(
     bounds = {name: _bounds(c) for name, c in statistics.columns.items()}
     looked = Wanted.of(first, every)
     seen = observe(chain([first], waiting), looked, every, summary, engine, bounds)
+    choice.most_bad.refuse(summary)
     compared = statistics.columns.keys() & names
     refuse_repeated(first.name, looked.names, [n for n in looked.names if n in compared])
     numbers = seen.columns(len(looked.names), looked.needs)[()]

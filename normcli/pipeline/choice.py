@@ -12,6 +12,7 @@ from normcli.engines.local import Engine, Overlapped, Serial
 from normcli.errors import DataError, UsageError
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numerics.numbers import Numbers
+from normcli.pipeline.enough import MostBad
 from normcli.pipeline.roles import Roles
 from normcli.pipeline.select import only_leave_out, select, select_words
 from normcli.words import printable
@@ -22,6 +23,7 @@ class Choice:
     """Which columns are wanted, and whether infinite numbers and bad rows are left out.
 
     roles: columns that say something of rows, and are never wanted.
+    most_bad: how many of these may be. allow_empty: may there be no number at all to fit?
     """
 
     select: tuple[str, ...] = ()
@@ -29,6 +31,8 @@ class Choice:
     ignore_infinite: bool = False
     skip_bad_rows: bool = False
     roles: Roles = field(default_factory=Roles)
+    most_bad: MostBad = field(default_factory=MostBad)
+    allow_empty: bool = False
 
     def wanted(self, names: Sequence[str], absent: Sequence[str] = ()) -> list[int]:
         """The positions of the columns that are not excluded, of those that are selected.

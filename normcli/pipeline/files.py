@@ -104,6 +104,7 @@ def write(
         saves = writing.saves
         sidecar = stack.enter_context(output(saves, inputs=[source])) if saves else None
         scaling.run(stream, engine)
+        scaling.job.refuse_nothing(scaling.summary)
         if again:
             source.refuse_changed_file()
         if sidecar is not None:

@@ -19,6 +19,7 @@ from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
 from normcli.pipeline.choice import Choice, engine_for, good_rows, infinite, read_chunk, refuse_type
 from normcli.pipeline.collect import MOMENTS, Found, Need, groups_of, needs_of
+from normcli.pipeline.enough import refuse_no_number
 from normcli.pipeline.roles import Places, Roles
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
@@ -201,11 +202,15 @@ def fitted(
 
     again: makes another pass over the same rows.
 
-    Raises: DataError where there is no column of numbers, or one has an infinite number.
+    Raises: DataError where there is no column of numbers, or one has an infinite number, and
+        where there is no number at all, unless the choice allows that.
     """
+    choice.most_bad.refuse(summary)
     found.refuse_problems()
     chosen = _chosen(wanted.names, found, summary)
     columns = found.columns(len(wanted.names), wanted.needs)
+    if not choice.allow_empty:
+        refuse_no_number(summary, (columns[()][i] for i in chosen.values()))
     more: Wanted | None = wanted
     while more and (more := more.next(found)):
         found = again(more)

@@ -39,6 +39,7 @@ from normcli.pipeline.choice import (
     refuse_type,
 )
 from normcli.pipeline.collect import MOMENTS, Found, Need, groups_of
+from normcli.pipeline.enough import refuse_absent_columns
 from normcli.pipeline.roles import KEY, Roles, labels_of
 from normcli.pipeline.select import in_words
 from normcli.pipeline.summary import Summary
@@ -75,12 +76,14 @@ class Done:
     counts: of each column, by what happened. found: its rows, and what was collected of them.
     unseen: its rows of groups that the statistics do not have; where it has some, there is
         nothing to write.
+    present: is each column in it at all?
     """
 
     payload: Any
     counts: list[dict[str, int]]
     found: Found
     unseen: Unseen
+    present: list[bool]
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class Scale:
         rows = Rows(dict(enumerate(numbers)), labels)
         seen = Found.of(rows, self.needs, chunk, dict(enumerate(positions)))
         unseen = Unseen.of(self.seen, labels, chunk, self.keys) if labels else Unseen()
-        return Done(payload, told, seen, unseen)
+        return Done(payload, told, seen, unseen, chunk.present(positions))
 
     def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers, labels: Labels | None) -> Scaled:
         try:
@@ -214,6 +217,11 @@ class Job:
     def seen(self) -> Seen:
         """The groups that the statistics have."""
         return replace(self.policy, groups=self.statistics.groups if self.statistics else {})
+
+    def refuse_nothing(self, summary: Summary) -> None:
+        """Raise DataError where the rows of all inputs are not enough for a success."""
+        self.choice.most_bad.refuse(summary)
+        refuse_absent_columns(summary, inverse=self.inverse)
 
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
@@ -419,8 +427,10 @@ class Scaling:
 
     def _add(self, done: Done) -> None:
         self.summary.advance(done.found.rows, done.found.bad_rows)
-        for plan, counts in zip(self.plans, done.counts, strict=True):
+        for plan, counts, present in zip(self.plans, done.counts, done.present, strict=True):
             self.summary.count_all(plan.name, counts)
+            if present:
+                self.summary.present.add(plan.name)
         self.found.join(done.found)
 
     def left(self) -> dict[str, str]:

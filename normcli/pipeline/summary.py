@@ -16,6 +16,7 @@ class Summary:
 
     inputs: name and format of each.
     left: column -> why it was not chosen.
+    present: of the columns, those that were in any row at all, if only as missing cells.
     cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
         `skipped_rows` of them, which may be more than memory holds.
@@ -29,6 +30,7 @@ class Summary:
     inputs: list[tuple[str, str]] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
+    present: set[str] = field(default_factory=set)
     constant: list[str] = field(default_factory=list)
     cells: dict[str, Counter[str]] = field(default_factory=dict)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
@@ -51,6 +53,7 @@ class Summary:
         """Add what was seen and done elsewhere, with the rows that follow."""
         self.inputs += [each for each in other.inputs if each not in self.inputs[-1:]]
         self.columns, self.constant, self.missing = other.columns, other.constant, other.missing
+        self.present |= other.present
         for name, why in other.left.items():
             self.left.setdefault(name, why)
         for what, columns in other.cells.items():

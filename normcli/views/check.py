@@ -56,6 +56,8 @@ def heading(title: str, stats: str, verdict: Verdict) -> Line:
     rows, columns = many(verdict.rows, "row"), many(len(compared), "column")
     if verdict.fits:
         return [(f"{name(title)} fits {name(stats)}", "bold"), (f": {rows}, {columns}", "")]
+    if not verdict.rows:
+        return [(f"{name(title)} cannot be checked against {name(stats)}", BAD), (f": {rows}", "")]
     words = f": {rows}, {failed} of {columns} failed"
     return [(f"{name(title)} does not fit {name(stats)}", BAD), (words, "")]
 

@@ -125,6 +125,9 @@ class JsonLinesChunk(Chunk):
         numbers = dict(zip(good, self._numbers(good, self.layout.null), strict=True))
         return [bad[position] or numbers[position] for position in positions]
 
+    def present(self, positions: Sequence[int]) -> list[bool]:
+        return [len(self._cells(position)) > 0 for position in positions]
+
     def numbers(self, positions: Sequence[int]) -> list[Numbers]:
         found = [(self._first_bad(position), position) for position in positions]
         bad = [(cell.order, position, cell) for cell, position in found if cell is not None]
