@@ -513,7 +513,8 @@ def test_the_list_of_commands_needs_none_of_them() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert (
-        result.stderr == "['normcli.errors', 'normcli.__main__', 'normcli.words', "
+        result.stderr
+        == "['normcli.errors', 'normcli.signals', 'normcli.__main__', 'normcli.words', "
         "'normcli.cli.command', 'normcli.cli']\n"
     )
 
