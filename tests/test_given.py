@@ -117,3 +117,37 @@ def test_numbers_that_make_no_method_are_refused(
     done = normcli("transform", table, "--column", f"x={spelling}")
     assert (done.code, done.out) == (2, b"")
     assert words in done.err
+
+
+ENDS = ("--column", "x=minmax:min=40000,max=60000", "-s", "x")
+
+
+def test_another_method_takes_the_same_numbers(normcli: Cli, table: Path) -> None:
+    stats = fitted(normcli, table, *GIVEN, "-s", "x")
+    options = ("--stats", stats, "--method", "batch", "--eps", "1e-9")
+    done = normcli("transform", table, "-q", *options)
+    assert done.text == "id,x,y\n007,-0.5,1\n008,1.0,2\n009,,4\n"
+    done = normcli("transform", table, "-q", "--stats", stats, "--method", "zscore:no-center")
+    assert done.text.splitlines()[1] == "007,5.75,1"
+
+
+@pytest.mark.parametrize(
+    ("given", "method", "words"),
+    [
+        (GIVEN, "minmax", "minmax takes min, max, and the statistics have only mean, std"),
+        (GIVEN, "maxabs", "maxabs takes max, and the statistics have only mean, std"),
+        (GIVEN, "decimal", "decimal takes no given numbers"),
+        (ENDS, "zscore", "zscore takes mean, std, and the statistics have only min, max"),
+        (ENDS, "batch", "batch takes mean, var, and the statistics have only min, max"),
+        (GIVEN, "log1p+zscore", "are about the numbers as they are, which log1p+zscore does not"),
+        (("--column", "x=log1p+zscore:mean=9,std=2"), "zscore", "are about numbers of log1p"),
+    ],
+)
+def test_a_method_that_takes_other_numbers_is_refused(
+    normcli: Cli, table: Path, given: tuple[str, ...], method: str, words: str
+) -> None:
+    stats = fitted(normcli, table, *given)
+    done = normcli("transform", table, "--stats", stats, "-s", "x", "--method", method)
+    assert (done.code, done.out) == (2, b"")
+    assert "column 'x': " in done.err
+    assert words in done.err

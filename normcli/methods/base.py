@@ -95,6 +95,11 @@ class Method(ABC):
         return not self.given and bool(self.needs(""))
 
     @property
+    def takes(self) -> tuple[str, ...]:
+        """The numbers that it takes of a column for which numbers are given: all `givens`."""
+        return tuple(self.givens)
+
+    @property
     def before(self) -> tuple[Method, ...]:
         """The maps whose results `needs` is about; none where it is about the column itself."""
         return ()

@@ -58,6 +58,11 @@ class Chain(Method):
         return self.steps[: self._place]
 
     @property
+    def takes(self) -> tuple[str, ...]:
+        """What the fitted step takes."""
+        return self._fitted.takes
+
+    @property
     def spelling(self) -> str:
         """All steps; the maps with their arguments."""
         return "+".join(spelled(s) if _is_map(s) else s.name for s in self.steps)

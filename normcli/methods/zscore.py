@@ -100,9 +100,14 @@ class ZScore(Method):
         if self.given:
             if self.ddof:
                 raise UsageError("--ddof has no effect on a std that is given by hand.")
-            known = given_numbers(self, *(["mean"] * self.center + ["std"] * self.scale))
+            known = given_numbers(self, *self.takes)
             if known.get("std", 1.0) <= 0:
                 raise UsageError(f"zscore: std must be greater than 0, not {known['std']:g}.")
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The mean, unless it is not subtracted, and std, unless nothing is divided by it."""
+        return ("mean",) * self.center + ("std",) * self.scale
 
     def mapping(self, column: ColumnStatistics) -> ColumnMapping:
         """(x - mean) / std, of the column's moments or of given numbers."""

@@ -279,6 +279,9 @@ class Job:
         column = ColumnStatistics(given=method.given)
         if self.statistics is not None and not method.given:
             column = self.statistics.columns[name]
+        if column.given and not method.given:
+            assert self.statistics is not None
+            _refuse_other_given(name, method, column, self.statistics.method_for(name))
         made = _Made(name, method, self.inverse)
         mapping, leaves, by = made(column), method.leaves(name), None
         if self.by and method.needs_fit() and not column.given:
@@ -321,6 +324,31 @@ def _mapping(method: Method, column: ColumnStatistics) -> ColumnMapping:
             if known is None or (known.count and recipe.name not in known.values):
                 raise recipe.lacking(maps, method.spelling)
     return method.mapping(column)
+
+
+def _refuse_other_given(name: str, method: Method, column: ColumnStatistics, kept: Method) -> None:
+    """Raise UsageError where a method takes other numbers than were given for the column.
+
+    kept: the method that they were given for; they are about what the maps before it make.
+    """
+    if not method.needs_fit():
+        return
+    where = f"column {printable(name)}: "
+    mine, theirs = spelling(method.before), spelling(kept.before)
+    if mine != theirs:
+        of = f"numbers of {theirs}" if theirs else "the numbers as they are"
+        raise UsageError(
+            f"{where}the numbers that were given are about {of}, "
+            f"which {method.spelling} does not take"
+        )
+    same = {"std": "var", "var": "std"}
+    absent = [n for n in method.takes if not {n, same.get(n, n)} & column.given.keys()]
+    if absent or not method.takes:
+        raise UsageError(
+            f"{where}{method.spelling} takes {listed(method.takes) or 'no given numbers'}, and the "
+            f"statistics have only {listed([*column.given])}, which was given. Use another "
+            "--method, or fit the table"
+        )
 
 
 def _why_foreign(table: Table) -> str:

@@ -115,6 +115,8 @@ class ColumnStatistics:
 
         Raises: OverflowError where it is beyond the largest float64.
         """
+        if "std" in self.given and "var" not in self.given:
+            return self.given["std"] ** 2
         return self.given.get("var", self.moments.variance(ddof))
 
 
