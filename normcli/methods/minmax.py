@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from normcli.errors import CellError, UsageError
 from normcli.methods.base import Method, Option, finite_number, given_numbers, one_of
@@ -22,6 +22,7 @@ from normcli.methods.mapping import (
     times,
 )
 from normcli.numerics.doubles import (
+    Real,
     blockwise,
     fraction,
     in_units,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from normcli.numerics.numbers import Floats, Mask
     from normcli.statistics.column import ColumnStatistics
 
+_Mapped: TypeAlias = "tuple[Floats, Mask, Mask]"  # numbers; which were below and above
 OUTSIDE = {  # each policy in the words of a formula, before a range
     "clip": "clipped to",
     "null": "missing outside",
@@ -76,8 +78,12 @@ class Rescaled(AffineMapping):
 
     def values(self, x: Numbers) -> Scaled:
         """N numbers in the range, by the policy; those outside are counted."""
+        return self._by_policy(x, self._mapped(x), lambda _: self)
+
+    def _by_policy(self, x: Numbers, mapped: _Mapped, of: Callable[[int], Any]) -> Scaled:
+        """What the policy makes of mapped numbers; of: the mapping of a row."""
         keep = not_finite(x)
-        values, below, above = self._mapped(x)
+        values, below, above = mapped
         if keep is not None:
             below &= ~keep
             above &= ~keep
@@ -85,13 +91,35 @@ class Rescaled(AffineMapping):
         counts = {"out_of_range": int(outside.sum())}
         null = None
         if self.policy == "error" and outside.any():
-            raise self._out_of_range(x, int(outside.argmax()))
+            row = int(outside.argmax())
+            raise of(row)._out_of_range(x, row)
         if self.policy == "clip":
             values[below], values[above] = self.ends
             counts["clipped"] = counts["out_of_range"]
         elif self.policy == "null":
             values[outside], null = 0.0, outside
-        return Scaled(finished(values, x, keep, self.affine), keep, null, counts)
+        return Scaled(finished(values, x, keep, lambda row: of(row).affine), keep, null, counts)
+
+    @property
+    def stack(self) -> tuple[float, ...] | None:
+        """The least and greatest number, of mappings to the same ends by the same policy."""
+        span = nearest(Fraction(self.greatest) - Fraction(self.least))
+        floats = isinstance(self.least, float) and isinstance(self.greatest, float)
+        if not floats or math.isinf(span) or math.isinf(self.ends[1] - self.ends[0]):
+            return None
+        if span == 0 and _is_wide(*self.ends):
+            return None
+        return float(self.least), float(self.greatest)
+
+    @classmethod
+    def stacked(cls, x: Numbers, parameters: Floats, of: Callable[[int], Any]) -> Scaled:
+        """N numbers, each in the range by its own least and greatest number."""
+        least, greatest = parameters
+        like: Rescaled = of(0)
+        span = greatest - least  # rounded once, as the exact difference would be
+        span[span == 0] = 1.0
+        mapped = _mapped(x, (least,), (greatest,), span, like.ends, least != greatest)
+        return like._by_policy(x, mapped, of)
 
     def kernel(self, x: Numbers) -> Floats:
         """N numbers in the range, whatever the policy."""
@@ -128,16 +156,11 @@ class Rescaled(AffineMapping):
         greatest = spelled(self.greatest)
         return f"({greatest}{minus(self.least)})" if self.least else greatest
 
-    def _mapped(self, x: Numbers) -> tuple[Floats, Mask, Mask]:
+    def _mapped(self, x: Numbers) -> _Mapped:
         """Scaled numbers, and which lie below the minimum and above the maximum.
 
-        Every step rounds an increasing function of the step before, so the whole increases.
-        t >= 0 makes y >= A; at the other end y is held on its side of B. In a wide range the
-        upper half is computed from B, and both halves are held on their sides of the middle.
         Differences that overflow are taken of halves.
         """
-        import numpy as np
-
         least, greatest = Fraction(self.least), Fraction(self.greatest)
         span = (greatest - least or Fraction(1)) * Fraction(10) ** x.scale
         if math.isinf(nearest(span)):
@@ -147,34 +170,8 @@ class Rescaled(AffineMapping):
                 greatest / 2,
                 span / 2,
             )
-        divisor = nearest(span)
-        unit = 0.5 if math.isinf(self.ends[1] - self.ends[0]) else 1.0
-        low, high = (end * unit for end in self.ends)
-        width, middle = high - low, low / 2 + high / 2
         origin, top = in_units(least, x.scale), in_units(greatest, x.scale)
-        floats = len(x.parts) == len(origin) == len(top) == 1
-        lands = floats and low + width == high  # then t <= 1 makes y <= B, and t = 1 makes it B
-        wide = self.least != self.greatest and _is_wide(low, high)
-        hold = self.least != self.greatest and not (lands or wide)
-        below, above = np.empty((2, len(x)), np.bool_)
-
-        def kernel(cells: slice) -> Floats:
-            block = x.at(cells)
-            from_least = rounded_difference(block, origin)
-            from_greatest = rounded_difference(block, top)
-            below[cells], above[cells] = from_least < 0, from_greatest > 0
-            if wide:
-                way = width * (np.minimum(from_least, -from_greatest) / divisor)
-                lower, upper = np.minimum(low + way, middle), np.maximum(high - way, middle)
-                y = where_negative(from_least + from_greatest, lower, upper)
-            else:
-                y = low + width * (from_least / divisor)
-            if hold:
-                y = np.where(from_greatest <= 0, np.minimum(y, high), y)
-                y = np.where(from_greatest >= 0, np.maximum(y, high), y)
-            return y if unit == 1.0 else y / unit
-
-        return blockwise(kernel, len(x)), below, above
+        return _mapped(x, origin, top, nearest(span), self.ends, self.least != self.greatest)
 
     def _out_of_range(self, x: Numbers, cell: int) -> CellError:
         return CellError.at(
@@ -183,6 +180,59 @@ class Rescaled(AffineMapping):
             f"is outside the fitted range, {spelled(self.least)} to {spelled(self.greatest)}. "
             "--out-of-range keep, clip or null lets such numbers pass.",
         )
+
+
+def _mapped(
+    x: Numbers,
+    origin: Sequence[Real],
+    top: Sequence[Real],
+    divisor: Real,
+    ends: tuple[float, float],
+    varied: bool | Mask,
+) -> _Mapped:
+    """Scaled numbers, and which lie below the minimum and above the maximum.
+
+    origin, top: terms of the minimum and maximum, numbers or arrays; divisor: their difference.
+    varied: is there a difference?
+
+    Every step rounds an increasing function of the step before, so the whole increases.
+    t >= 0 makes y >= A; at the other end y is held on its side of B. In a wide range the
+    upper half is computed from B, and both halves are held on their sides of the middle.
+    """
+    import numpy as np
+
+    unit = 0.5 if math.isinf(ends[1] - ends[0]) else 1.0
+    low, high = (end * unit for end in ends)
+    width, middle = high - low, low / 2 + high / 2
+    floats = len(x.parts) == len(origin) == len(top) == 1
+    lands = floats and low + width == high  # then t <= 1 makes y <= B, and t = 1 makes it B
+    wide = bool(np.all(varied)) and _is_wide(low, high)
+    hold = varied if not (lands or wide) else False
+    below, above = np.empty((2, len(x)), np.bool_)
+
+    def kernel(cells: slice) -> Floats:
+        block = x.at(cells)
+        from_least = rounded_difference(block, [_at(term, cells) for term in origin])
+        from_greatest = rounded_difference(block, [_at(term, cells) for term in top])
+        below[cells], above[cells] = from_least < 0, from_greatest > 0
+        by, held = _at(divisor, cells), _at(hold, cells)
+        if wide:
+            way = width * (np.minimum(from_least, -from_greatest) / by)
+            lower, upper = np.minimum(low + way, middle), np.maximum(high - way, middle)
+            y = where_negative(from_least + from_greatest, lower, upper)
+        else:
+            y = low + width * (from_least / by)
+        if np.any(held):
+            y = np.where(held & (from_greatest <= 0), np.minimum(y, high), y)
+            y = np.where(held & (from_greatest >= 0), np.maximum(y, high), y)
+        return y if unit == 1.0 else y / unit
+
+    return blockwise(kernel, len(x)), below, above
+
+
+def _at(term: Real, cells: slice) -> Real:
+    """Some cells of an array; a number as it is."""
+    return term if isinstance(term, bool | float) else term[cells]
 
 
 def _is_wide(low: float, high: float) -> bool:

@@ -36,10 +36,27 @@ class Standardized(AffineMapping):
 
     def kernel(self, x: Numbers) -> Floats:
         """The z-scores of n numbers."""
-        if 0 < abs(self.affine.center) < UNDERFLOW * Fraction(self.std):
+        if self._underflows:
             return self.affine.kernel(x)
         mean, std = in_units(self.affine.center, x.scale), self.std
         return blockwise(lambda cells: standardized(x.at(cells), mean, std), len(x))
+
+    @property
+    def _underflows(self) -> bool:
+        return 0 < abs(self.affine.center) < UNDERFLOW * Fraction(self.std)
+
+    @property
+    def stack(self) -> tuple[float, ...] | None:
+        """The mean and std."""
+        if not isinstance(self.mean, float) or abs(self.mean) < 2 * UNDERFLOW * self.std:
+            return (0.0, self.std) if self.mean == 0 else None
+        return self.mean, self.std
+
+    @classmethod
+    def rows(cls, x: Numbers, parameters: Floats) -> Floats:
+        """The z-scores of numbers with a mean and std each."""
+        mean, std = parameters
+        return standardized(x, (mean,), std)
 
     def formula(self, x: str = "x") -> str:
         """``(x - 3.5) / 1.25``."""

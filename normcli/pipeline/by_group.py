@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from normcli.words import many, printable
 
 if TYPE_CHECKING:
     from normcli.numerics.digits import Ints
-    from normcli.numerics.numbers import Mask
+    from normcli.numerics.numbers import Floats, Mask
 
 POLICIES = ("error", "global", "keep", "null")
 MOST = 10  # unseen groups that are told one by one
@@ -152,16 +153,33 @@ class ByGroup:
         done = _Done(len(x))
         if without.any():
             self._unseen(x, without, labels, done)
-        for rows, mapping in _rows_of(mappings, labels):
-            done.put(rows, mapping, x)
+        left = self._stacked(x, mappings, labels, done)
+        for rows, mapping in _rows_of(left, labels):
+            done.put(rows, mapping.values, x)
         return done.scaled()
+
+    def _stacked(
+        self, x: Numbers, mappings: Sequence[ColumnMapping | None], labels: Labels, done: _Done
+    ) -> list[ColumnMapping | None]:
+        """Map the rows of many groups at once; those mappings with which that cannot be done."""
+        stacks = [m.stack if m is not None and not x.scale else None for m in mappings]
+        kinds = {type(m) for m, stack in zip(mappings, stacks, strict=True) if m and stack}
+        for kind in kinds:
+            pairs = zip(mappings, stacks, strict=True)
+            here = np.array([type(m) is kind and stack is not None for m, stack in pairs])
+            rows = np.flatnonzero(here[labels.codes])
+            codes = labels.codes[rows]
+            table = np.array([s for s, chosen in zip(stacks, here, strict=True) if chosen])
+            parameters = table.T[:, (np.cumsum(here) - 1)[codes]]
+            done.put(rows, partial(_all_at_once, kind, parameters, mappings, codes), x)
+        return [None if stack else m for m, stack in zip(mappings, stacks, strict=True)]
 
     def _unseen(self, x: Numbers, rows: Mask, labels: Labels, done: _Done) -> None:
         """Do to the numbers of groups without a mapping what the policy says; count them."""
         numbers = rows & np.isfinite(x.parts[0])
         done.counts["unseen_group"] += int(numbers.sum())
         if self.seen.policy == "global":
-            done.put(np.flatnonzero(rows), self.everywhere, x)
+            done.put(np.flatnonzero(rows), self.everywhere.values, x)
         elif self.seen.policy == "null":
             done.null |= numbers
             done.keep |= rows & ~numbers
@@ -173,6 +191,17 @@ class ByGroup:
             if numbers.any():
                 cell = int(numbers.argmax())
                 done.note(CellError.at(cell, spelled(fraction(x, cell)), NO_NUMBER))
+
+
+def _all_at_once(
+    kind: type[ColumnMapping],
+    parameters: Floats,
+    mappings: Sequence[Any],
+    codes: Ints,
+    x: Numbers,
+) -> Scaled:
+    """N numbers, each by the mapping with its code; all are of this kind."""
+    return kind.stacked(x, parameters, lambda row: mappings[int(codes[row])])
 
 
 def _rows_of(
@@ -193,10 +222,12 @@ class _Done:
         self.counts: Counter[str] = Counter()
         self.error: CellError | None = None
 
-    def put(self, rows: Ints, mapping: ColumnMapping, x: Numbers) -> None:
+    def put(self, rows: Ints, work: Callable[[Numbers], Scaled], x: Numbers) -> None:
         """Map some rows; the first number that is refused is noted."""
+        if not len(rows):
+            return
         try:
-            done = mapping.values(x.at(rows))
+            done = work(x.at(rows))
         except CellError as error:
             row = int(rows[error.row])
             self.note(CellError.at(row, spelled(fraction(x, row)), error.why))
