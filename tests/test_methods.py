@@ -20,7 +20,7 @@ from normcli.methods.minmax import MinMax
 from normcli.methods.spelling import method_of
 from normcli.methods.zscore import ZScore
 from normcli.numerics.numbers import Numbers
-from normcli.statistics.base import Facts
+from normcli.statistics.base import Facts, Rows
 from normcli.statistics.batching import Batching
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.moments import Moments
@@ -490,7 +490,12 @@ RUNNING = Running(2.0, 3.0, 5)
 
 def known(method, x):
     """What is known of a column of these numbers, or was given by hand."""
-    return ColumnStatistics(given=method.given) if method.given else fitted(x, RUNNING)
+    if method.given:
+        return ColumnStatistics(given=method.given)
+    column = fitted(x, RUNNING)
+    recipes = (recipe for recipe in method.needs("") if recipe.name not in column.values)
+    more = {recipe.name: recipe.of(Rows({0: x})).values()[(), 0] for recipe in recipes}
+    return ColumnStatistics({**column.values, **more})
 
 
 def is_affine(method):

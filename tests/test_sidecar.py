@@ -29,8 +29,10 @@ from normcli.methods.spelling import method_of
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import MAX_FLOATS, MAX_SCALE, Total
 from normcli.sidecar.model import GroupStatistics, Statistics
+from normcli.statistics.base import Rows, Value
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.moments import Moments
+from normcli.statistics.quantiles import QuantilesRecipe, Wants
 from normcli.statistics.running import Running
 from tests.corpora import corpus
 from tools.sessions import fenced
@@ -52,11 +54,18 @@ def table(columns: dict[str, Sequence[float | None]], **more: Any) -> Statistics
     return Statistics(rows, {name: column(values) for name, values in columns.items()}, **more)
 
 
-def also(statistics: ColumnStatistics, running: Running) -> ColumnStatistics:
-    """The statistics with a running mean and variance."""
-    return replace(statistics, values={**statistics.values, "running": running})
+def also(statistics: ColumnStatistics, value: Value) -> ColumnStatistics:
+    """The statistics with a running mean and variance, or with quantiles."""
+    name = "running" if isinstance(value, Running) else "quantiles"
+    return replace(statistics, values={**statistics.values, name: value})
 
 
+PRICES = [11.0, 25.0, 31.0, None]
+WITH_QUANTILES = (
+    QuantilesRecipe(Wants((Fraction(1, 4),), table=3, deviation=True))
+    .of(Rows({0: Numbers(np.array([PRICES], float), scale=1)}))
+    .values()[(), 0]
+)
 TINY = {"age": [1.0, 2.0, None, 4.5], "ratio": [0.1, 0.2, math.nan, math.inf]}
 GROUP = {
     **{name: column(values) for name, values in TINY.items()},
@@ -73,7 +82,7 @@ def tiny_sidecar() -> bytes:
         {
             "age": replace(column(TINY["age"]), mapped={"log1p": column([0.5, None, 1.5, 2.5])}),
             "ratio": also(column(TINY["ratio"]), Running(0.5, 1.25, 7)),
-            "price": column([11.0, 25.0, 31.0, None], scale=1),
+            "price": also(column(PRICES, scale=1), WITH_QUANTILES),
             "level": ColumnStatistics(given={"mean": 0.5, "std": 2.0}),
         },
         ZSCORE,
@@ -414,7 +423,7 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
     for step in path[:-1]:
         holder = holder[step]
     value = holder.pop(path[-1])
-    if path[-1] not in (*FREE, "running") and path[2:] != ("method",):
+    if path[-1] not in (*FREE, "running", "quantiles") and path[2:] != ("method",):
         assert path[-1].removesuffix("_scale") in refusal(json.dumps(document).encode())
     holder |= {path[-1]: value, "unheard\x1b": 1}
     message = refusal(json.dumps(document).encode())

@@ -58,6 +58,7 @@ def fit_tables(run: Run, asked: Asked, first: Table | None = None) -> tuple[Stat
     if asked.passes > 1:
         for source in run.sources:
             source.spooled()
+    once = any(source.size is None for source in run.sources)
     with run.bar("fitting") as bar:
-        engine = request.work.engine()
-        return fitting.fit(fitting.Tables(opened), request.choice, asked, engine, bar.summary)
+        engine, tables = request.work.engine(), fitting.Tables(opened)
+        return fitting.fit(tables, request.choice, asked, engine, bar.summary, once=once)

@@ -104,6 +104,7 @@ def _write(
             job.refuse_nothing(bar.summary)
         for source in run.sources:
             source.refuse_changed_file()
+        seen = job.statistics if job.own else seen
         if sidecar is not None and seen is not None:
             sidecar.write(dumps(seen))
     lost = dict.fromkeys(scaling.table.partition, "partition, not in the parts")

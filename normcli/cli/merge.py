@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from normcli import words
 from normcli.cli import options as opt
 from normcli.cli.command import Command
 from normcli.errors import DataError
 from normcli.words import shown
+
+MOST = 5  # columns that are told one by one
 
 if TYPE_CHECKING:
     from normcli.sidecar.model import Statistics
@@ -30,9 +33,10 @@ def command(
     normcli merge monday.stats.json tuesday.stats.json -o week.stats.json
 
     The result is, byte for byte, what fit writes for all the data at once. The order in which
-    the parts are given, or merged before, does not matter.
+    the parts are given, or merged before, does not matter. For quantiles, as of robust, the result
+    is what fit --quantiles sketch writes: they stay exact where the sidecar has all the distinct
+    numbers of a column, or only one part has numbers in it; else it tells what they are between.
     """
-    from normcli import words
     from normcli.sidecar.read import load
     from normcli.sidecar.write import dumps
     from normcli.storage import outputs
@@ -45,7 +49,22 @@ def command(
     if not quiet:
         counts = f"{words.many(merged.rows, 'row')}, merged {words.many(len(sidecars), 'sidecar')}"
         saved = [f"saved in {words.name(target)}"] if target != "-" else []
-        report.say([*report.table(merged, verbose=verbose), counts, *saved])
+        table = report.table(merged, verbose=verbose)
+        report.say([*table, *_doubts(merged, verbose=verbose), counts, *saved])
+
+
+def _doubts(merged: Statistics, *, verbose: bool) -> list[str]:
+    """What is not exact, and how it becomes so."""
+    notes = {
+        words.name(n): value.note()
+        for n, column in merged.columns.items()
+        for each in (column, *column.mapped.values())
+        for value in each.values.values()
+        if value.note()
+    }
+    told = [f"{n}: {note}" for n, note in list(notes.items())[: None if verbose else MOST]]
+    more = [f"and {len(notes) - len(told)} more; -v shows all"] if len(told) < len(notes) else []
+    return [*told, *more, "for exact quantiles, fit all files together"] if notes else []
 
 
 def _merged(paths: Sequence[str], parts: Sequence[Statistics]) -> Statistics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from normcli.cli.command import Entry, F, Number, Whole, entry, group
 from normcli.errors import NormcliError, UsageError
 from normcli.methods import DEFAULT, methods
 from normcli.methods.base import Option
+from normcli.methods.levels import wanted
 from normcli.methods.spelling import Asked, column_method, method_of
 from normcli.words import printable
 
@@ -31,8 +33,8 @@ def method_options(
     """
     found: dict[str, list[tuple[str, Option]]] = {}
     for method, option in _all_options():
-        wanted = option.fits or (inverts and option.inverts) or (fits and option.chooses)
-        if wanted or not (fits or inverts):
+        takes = option.fits or (inverts and option.inverts) or (fits and option.chooses)
+        if takes or not (fits or inverts):
             found.setdefault(option.name, []).append((method, option))
     default = "that of --stats" if keeps else DEFAULT
     options = [
@@ -51,6 +53,23 @@ def method_options(
         ),
     ]
     options += [_method_option(owners) for owners in found.values()]
+    if not keeps:
+        options += [
+            entry(
+                "--quantiles [exact|sketch]",
+                "Compute quantiles exactly, for which a large file is read twice, or tell from "
+                "one pass what they are between.",
+                default="exact",
+            )
+        ]
+    if fits:
+        options += [
+            entry(
+                "--at LEVELS",
+                "Save these quantiles of all columns too, such as 0.05,0.5,95%.",
+                multiple=True,
+            )
+        ]
     return group("Method", *options)
 
 
@@ -104,7 +123,24 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
     own = dict(kept.column_methods) if kept and not spelling else {}
     method = method.changed(changes) if changes else method
     columns = [column_method(text) for text in values["column"]]
-    return Asked(method, columns, own)
+    levels = [level for text in values.get("at") or () for level in _levels(text)]
+    exact = values.get("quantiles") != "sketch"
+    return Asked(method, columns, own, more=wanted(*levels) if levels else (), exact=exact)
+
+
+def _levels(text: str) -> list[Fraction]:
+    """The levels in a list; raises UsageError."""
+    from normcli.statistics.quantiles import level_of
+
+    found = []
+    for word in text.split(","):
+        try:
+            found.append(level_of(word))
+        except ValueError as error:
+            raise UsageError(
+                f"--at takes levels from 0 to 1, such as 0.05,0.95 or 5%, not {printable(word)}"
+            ) from error
+    return found
 
 
 def _all_options() -> list[tuple[str, Option]]:

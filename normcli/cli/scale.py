@@ -84,7 +84,7 @@ def _of_columns(job: Job, names: Iterable[str]) -> Job:
 
 def fitted(job: Job, statistics: Statistics) -> Job:
     """The job with the statistics of its input, for the columns that these have."""
-    return replace(_of_columns(job, statistics.columns), statistics=statistics)
+    return replace(_of_columns(job, statistics.columns), statistics=statistics, own=True)
 
 
 def _job(request: Request, *, inverse: bool) -> Job:

@@ -38,7 +38,12 @@ SMALL = 2.0**-900  # a smaller result may have lost low bits of its double-doubl
 
 
 class Mapping(ABC):
-    """What is done to the numbers of one column; frozen and picklable."""
+    """What is done to the numbers of one column; frozen and picklable.
+
+    warning: what people should know of it; nothing as a rule.
+    """
+
+    warning = ""
 
     @property
     def batching(self) -> Batching | None:
@@ -237,6 +242,7 @@ class Divided(AffineMapping):
     center: Exact
     divisor: Fraction
     shown: str = ""
+    warning: str = ""
 
     @cached_property
     def affine(self) -> Affine:  # made once: exact fractions take time
@@ -277,6 +283,11 @@ class Composed(Mapping):
     """Mappings one after the other."""
 
     steps: tuple[Mapping, ...]
+
+    @property
+    def warning(self) -> str:  # type: ignore[override]
+        """Those of all of them."""
+        return "; ".join(filter(None, (step.warning for step in self.steps)))
 
     @property
     def makes_missing(self) -> bool:

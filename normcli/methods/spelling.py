@@ -12,13 +12,16 @@ import fnmatch
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from normcli.errors import UsageError
 from normcli.methods import methods
 from normcli.methods.base import Method, finite_number
 from normcli.methods.chain import Chain
 from normcli.words import did_you_mean, printable
+
+if TYPE_CHECKING:
+    from normcli.statistics.base import Recipe
 
 STEP = re.compile(r"\+(?=[A-Za-z])")
 
@@ -174,12 +177,16 @@ class Asked:
     columns: (names, method): a name, or names and globs separated by commas.
     kept: methods of single columns that the statistics have.
     only: no others than the columns that are named are meant.
+    more: recipes of what is wanted of all columns besides.
+    exact: is what could be approximated to be exact?
     """
 
     method: Method
     columns: Sequence[tuple[str, Method]] = ()
     kept: Mapping[str, Method] = field(default_factory=dict)
     only: bool = False
+    more: tuple[Recipe, ...] = ()
+    exact: bool = True
 
     def all(self) -> list[Method]:
         """All methods that are asked for or kept."""

@@ -35,14 +35,21 @@ Columns = dict[Group, dict[int, ColumnStatistics]]
 MOMENTS = (Need(MomentsRecipe()),)
 
 
-def needs_of(names: Sequence[str], methods: Methods) -> tuple[Need, ...]:
-    """The moments of all columns, and what their methods need besides."""
+def needs_of(
+    names: Sequence[str], methods: Methods, more: Sequence[Recipe] = ()
+) -> tuple[Need, ...]:
+    """The moments of all columns, what their methods need besides, and `more` of all columns."""
     found: dict[tuple[Recipe, tuple[Method, ...]], set[int]] = {}
     for i, name in enumerate(names):
         method = methods.of(name)
-        for recipe in () if method.given else method.needs(name):
-            found.setdefault((MomentsRecipe(), method.before), set()).add(i)
-            found.setdefault((recipe, method.before), set()).add(i)
+        recipes: dict[tuple[str, tuple[Method, ...]], Recipe] = {}
+        needed = [(recipe, method.before) for recipe in method.needs(name)]
+        for recipe, maps in () if method.given else [*needed, *((each, ()) for each in more)]:
+            recipes[MomentsRecipe.name, maps] = MomentsRecipe()
+            known = recipes.get((recipe.name, maps))
+            recipes[recipe.name, maps] = known.also(recipe) if known else recipe
+        for (_, maps), recipe in recipes.items():
+            found.setdefault((recipe, maps), set()).add(i)
     found.pop((MomentsRecipe(), ()), None)
     return MOMENTS + tuple(
         Need(recipe, maps, frozenset(columns)) for (recipe, maps), columns in found.items()
@@ -146,7 +153,9 @@ class Found:
                     continue
                 columns = found.setdefault(group, {})
                 column = columns.get(i, ColumnStatistics())
-                columns[i] = _with(column, spelling(need.maps), need.recipe.name, value)
+                before = value_of(column, need)
+                now = value if before is None else before.then(value)
+                columns[i] = _with(column, spelling(need.maps), need.recipe.name, now)
         return found
 
 
@@ -165,6 +174,12 @@ def groups_of(
         columns = {n: known[n] if known[n].given else here[i] for n, i in chosen.items()}
         groups[group] = GroupStatistics(rows, columns)
     return groups
+
+
+def value_of(column: ColumnStatistics, need: Need) -> Value | None:
+    """What is known of a column by the recipe of a need, and of what its maps make; or None."""
+    of = column.mapped.get(spelling(need.maps)) if need.maps else column
+    return None if of is None else of.values.get(need.recipe.name)
 
 
 def _with(column: ColumnStatistics, maps: str, name: str, value: Value) -> ColumnStatistics:

@@ -18,14 +18,24 @@ from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
 from normcli.pipeline.choice import Choice, engine_for, good_rows, infinite, read_chunk, refuse_type
-from normcli.pipeline.collect import MOMENTS, Found, Need, groups_of, needs_of
+from normcli.pipeline.collect import (
+    MOMENTS,
+    Columns,
+    Found,
+    Need,
+    groups_of,
+    needs_of,
+    value_of,
+)
 from normcli.pipeline.enough import refuse_no_number
 from normcli.pipeline.roles import Places, Roles
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
-from normcli.statistics.base import Rows
+from normcli.statistics.base import Means, Rows
 from normcli.statistics.column import ColumnStatistics
 from normcli.words import did_you_mean, printable
+
+MEMORY = 1 << 24  # numbers that a fit may hold, where it needs them again: 128 MiB
 
 Bounds = tuple[Exact, Exact] | None
 
@@ -56,7 +66,9 @@ class Wanted:
     only: frozenset[int] | None = None
 
     @classmethod
-    def of(cls, table: Table, choice: Choice, asked: Asked | None = None) -> Wanted:
+    def of(
+        cls, table: Table, choice: Choice, asked: Asked | None = None, means: Means | None = None
+    ) -> Wanted:
         """What a table with these columns needs; raises NormcliError where none is wanted."""
         wanted = choice.wanted(table.columns)
         if not table.columns:
@@ -66,18 +78,35 @@ class Wanted:
         names = tuple(table.columns[i] for i in wanted)
         if asked is None:
             return cls(names)
-        return cls(names, needs_of(names, asked.methods(table.columns, "the table")))
+        methods = asked.methods(table.columns, "the table")
+        means = replace(means or Means(), exact=asked.exact)
+        return cls(names, needs_of(names, methods, asked.more))._prepared(means)
+
+    def _prepared(self, means: Means) -> Wanted:
+        """With the recipes for these means, of whose memory each gets an equal share."""
+        share = replace(means, memory=means.memory // max(1, len(self.needs) - 1))
+        needs = (replace(need, recipe=need.recipe.prepared(share)) for need in self.needs)
+        return replace(self, needs=tuple(needs))
 
     def alive(self, found: Found) -> list[int]:
         """The columns that are numbers so far, of those that are read."""
         numbers = range(len(self.names)) if self.only is None else sorted(self.only)
         return [i for i in numbers if i not in found.others]
 
-    def next(self, found: Found) -> Wanted | None:
-        """What has to be found out in another pass; None where nothing has."""
+    def next(self, found: Found, columns: Columns) -> Wanted | None:
+        """What has to be found out in another pass; None where nothing has.
+
+        columns: what is known so far.
+        """
         needs = []
-        for need, fold in zip(self.needs, found.folds, strict=True):
-            values = {key: v for key, v in fold.values().items() if key[1] not in found.others}
+        for need in self.needs:
+            values = {
+                (group, i): value
+                for group, each in columns.items()
+                for i, column in each.items()
+                if need.columns is None or i in need.columns
+                if (value := value_of(column, need)) is not None
+            }
             if recipe := need.recipe.next(values):
                 needs.append(replace(need, recipe=recipe))
         if not needs:
@@ -167,21 +196,23 @@ def fit(
     asked: Asked,
     engine: Engine | None = None,
     summary: Summary | None = None,
+    *,
+    once: bool = False,
 ) -> tuple[Statistics, Summary]:
     """The exact statistics of the chosen columns of all tables.
 
     Without a selection these are the columns all of whose cells are numbers or missing.
 
-    tables: are gone through once, or as often as the methods ask for (`Asked.passes`): see
-        `Tables`.
+    tables: are gone through once, or as often as the recipes ask for: see `Tables`.
     summary: is filled; None: a new one.
+    once: the tables can be read only once, unless `Asked.passes` says otherwise.
     """
     summary = Summary() if summary is None else summary
     waiting = iter(tables)
     first = next(waiting, None)
     if first is None:
         raise UsageError("there is no input")
-    wanted = Wanted.of(first, choice, asked)
+    wanted = Wanted.of(first, choice, asked, Means(MEMORY, spools=once))
     found = observe(chain([first], waiting), wanted, choice, summary, engine)
 
     def again(more: Wanted) -> Found:
@@ -212,7 +243,7 @@ def fitted(
     if not choice.allow_empty:
         refuse_no_number(summary, (columns[()][i] for i in chosen.values()))
     more: Wanted | None = wanted
-    while more and (more := more.next(found)):
+    while more and (more := more.next(found, columns)):
         found = again(more)
         found.refuse_problems()
         columns = found.columns(len(more.names), more.needs, columns)
@@ -226,7 +257,7 @@ def fitted(
         _own(methods, chosen, summary.left),
         groups_of(columns, chosen, known),
         choice.roles.options,
-    )
+    ).kept()
     refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)
     return statistics

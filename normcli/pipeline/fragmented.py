@@ -73,7 +73,8 @@ class ScaleToPart:
         scaling = self.prepare(fragment)
         with output(target, inputs=[]) as stream:
             scaling.run(stream, self.engine)
-        return scaling.summary, scaling.statistics() if self.job.observes else None
+        observes = self.job.observes and not self.job.own
+        return scaling.summary, scaling.statistics() if observes else None
 
     @classmethod
     def beginning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
@@ -55,6 +55,7 @@ class Plan:
     """What is done to one column of a table.
 
     method: its spelling. constant: were all fitted numbers the same?
+    warning: what people should know of its mapping, often nothing.
     leaves: the recipes of what a run in training leaves.
     by: what is done to each group of rows, where they are mapped by groups; `mapping` is then
         that of all rows.
@@ -67,6 +68,7 @@ class Plan:
     constant: bool = False
     leaves: tuple[Recipe, ...] = ()
     by: ByGroup | None = None
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ class Job:
     asked: the methods; they go before those of `statistics`.
     statistics: None where no method needs any (batch training, maps, given numbers).
     observes: tell the statistics of what was read, too.
+    own: `statistics` are those of what is read; they need not be collected again.
     missing: "keep": cells without a number (missing or NaN) stay as they are written; "null":
         they are all written empty, or null.
     policy: for rows of groups that the statistics do not have, whatever groups it names.
@@ -205,6 +208,7 @@ class Job:
     choice: Choice = field(default_factory=Choice)
     style: Style = field(default_factory=Style)
     observes: bool = False
+    own: bool = False
     missing: str = "keep"
     policy: Seen = field(default_factory=Seen)
 
@@ -283,14 +287,21 @@ class Job:
             assert self.statistics is not None
             _refuse_other_given(name, method, column, self.statistics.method_for(name))
         made = _Made(name, method, self.inverse)
-        mapping, leaves, by = made(column), method.leaves(name), None
+        forth, leaves, by = made.forth(column), method.leaves(name), None
+        mapping = made.way(forth)
         if self.by and method.needs_fit() and not column.given:
             by = ByGroup(name, self.seen, mapping, made)
-        return Plan(position, name, method.spelling, mapping, column.constant, leaves, by)
+        return Plan(
+            *(position, name, method.spelling, mapping, column.constant, leaves, by, forth.warning)
+        )
+
+    def knows(self, plans: Sequence[Plan]) -> bool:
+        """Are the statistics of what is read known, with what training leaves?"""
+        return self.own and not any(plan.leaves for plan in plans)
 
     def needs(self, plans: Sequence[Plan]) -> tuple[Need, ...]:
         """What is collected of the columns that are scaled, for `Scaling.statistics`."""
-        if not self.observes:
+        if not self.observes or self.knows(plans):
             return ()
         found: dict[Recipe, set[int]] = {}
         for i, plan in enumerate(plans):
@@ -308,9 +319,22 @@ class _Made:
     inverse: bool
 
     def __call__(self, column: ColumnStatistics) -> ColumnMapping:
+        return self.way(self.forth(column))
+
+    def forth(self, column: ColumnStatistics) -> ColumnMapping:
+        """The mapping, even if the way back is wanted."""
+        with self._named():
+            return _mapping(self.method, column)
+
+    def way(self, forth: ColumnMapping) -> ColumnMapping:
+        """The way that is wanted."""
+        with self._named():
+            return forth.inverse() if self.inverse else forth
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
         try:
-            mapping = _mapping(self.method, column)
-            return mapping.inverse() if self.inverse else mapping
+            yield
         except NormcliError as error:
             raise type(error)(f"column {printable(self.name)}: {error}") from error
 
@@ -413,6 +437,7 @@ class Scaling:
         self.summary.nan_as_null += writer.nan_as_null
         self.summary.columns = [plan.name for plan in self.plans]
         self.summary.left = self.left()
+        self.summary.warnings = {plan.name: plan.warning for plan in self.plans if plan.warning}
         self.summary.constant = [plan.name for plan in self.plans if plan.constant]
 
     def _write(self, writer: Writer, results: Iterator[Done]) -> None:
@@ -478,6 +503,8 @@ class Scaling:
 
     def statistics(self) -> Statistics:
         """Those of the rows that were read, with running statistics of batch training."""
+        if self.job.statistics is not None and self.job.knows(self.plans):
+            return self.job.statistics
         names = [plan.name for plan in self.plans]
         methods, needs = self.job.methods(self.table.columns), self.job.needs(self.plans)
         own = {name: method for name, method in methods.own.items() if name in names}

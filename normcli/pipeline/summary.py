@@ -17,6 +17,7 @@ class Summary:
     inputs: name and format of each.
     left: column -> why it was not chosen.
     present: of the columns, those that were in any row at all, if only as missing cells.
+    warnings: column -> what to know of how it was scaled.
     cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
         `skipped_rows` of them, which may be more than memory holds.
@@ -32,6 +33,7 @@ class Summary:
     left: dict[str, str] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     constant: list[str] = field(default_factory=list)
+    warnings: dict[str, str] = field(default_factory=dict)
     cells: dict[str, Counter[str]] = field(default_factory=dict)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     skipped_rows: int = 0
@@ -54,6 +56,7 @@ class Summary:
         self.inputs += [each for each in other.inputs if each not in self.inputs[-1:]]
         self.columns, self.constant, self.missing = other.columns, other.constant, other.missing
         self.present |= other.present
+        self.warnings = other.warnings
         for name, why in other.left.items():
             self.left.setdefault(name, why)
         for what, columns in other.cells.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -101,7 +102,21 @@ class Statistics:
             return self
         columns = _merged_columns(self.columns, other.columns)
         groups = _merged_groups(self.groups, other.groups)
-        return replace(self, rows=self.rows + other.rows, columns=columns, groups=groups)
+        merged = replace(self, rows=self.rows + other.rows, columns=columns, groups=groups)
+        return merged.kept()
+
+    def kept(self) -> Self:
+        """What the sidecar keeps: the more columns and groups there are, the less of each."""
+        parts = (self.columns, *(group.columns for group in self.groups.values()))
+        among = Counter(name for part in parts for c in part.values() for name in c.names())
+        if among.keys() <= {"moments"}:
+            return self
+        columns = {name: c.kept(among) for name, c in self.columns.items()}
+        groups = {
+            key: replace(group, columns={name: c.kept(among) for name, c in group.columns.items()})
+            for key, group in self.groups.items()
+        }
+        return replace(self, columns=columns, groups=groups)
 
 
 def _merged_columns(a: Columns, b: Columns) -> dict[str, ColumnStatistics]:

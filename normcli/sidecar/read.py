@@ -278,9 +278,13 @@ def _column(entry: Entry, facts: Facts, place: Place, known: bool) -> ColumnStat
     """What is known of one column; raises SidecarError for the first fault."""
     values = {}
     for name, recipe in recipes().items():
-        here = name == "moments"  # whose section is the entry itself
-        if (here and "given" not in entry) or (not here and name in entry):
-            section, where = (entry, place) if here else (entry[name], [*place, name])
+        if name == "moments":  # whose section is the entry itself
+            present = "given" not in entry
+        else:
+            present = any(field in entry for field in (recipe.fields if recipe.inline else [name]))
+        if present:
+            inline = recipe.inline or name == "moments"
+            section, where = (entry, place) if inline else (entry[name], [*place, name])
             values[name] = _value(recipe, section, facts, where)
     if not known and "moments" in values:  # version 1 does not tell
         values["moments"] = replace(values["moments"], whole=None)

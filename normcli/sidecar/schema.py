@@ -26,8 +26,10 @@ def schema(version: int = VERSION) -> dict[str, Any]:
     if version == FIRST:
         _go_back_to_version_1(found, column)
     else:
-        sections = {name: _section(r) for name, r in recipes().items() if name != "moments"}
-        column["properties"] |= sections
+        for name, recipe in recipes().items():
+            if name != "moments":
+                section = recipe.fields if recipe.inline else {name: _section(recipe)}
+                column["properties"] |= section
     return found
 
 

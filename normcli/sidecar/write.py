@@ -76,7 +76,7 @@ def column_entry(column: ColumnStatistics, facts: Facts) -> dict[str, Any]:
     entry: dict[str, Any] = {"given": dict(column.given)} if column.given else {}
     for name, value in column.values.items():
         found = value.dump(facts)
-        entry |= found if name == "moments" else {name: found}
+        entry |= found if value.inline else {name: found}
     if column.mapped:
         mapped = column.mapped.items()
         entry["of"] = {spelling: column_entry(c, facts) for spelling, c in mapped}

@@ -80,6 +80,20 @@ class Facts:
     ddof: int
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a fit allows its recipes.
+
+    memory: how many numbers their states may hold, all together.
+    spools: the input can be read only once, so numbers that are needed again go to a file.
+    exact: is what could be approximated to be exact?
+    """
+
+    memory: int = 0
+    spools: bool = False
+    exact: bool = True
+
+
 class FieldError(ValueError):
     """A field of a sidecar is wrong: `field` is its name, and `fault` says why."""
 
@@ -89,7 +103,12 @@ class FieldError(ValueError):
 
 
 class Value(ABC):
-    """What is known of one column (and group) through one recipe: immutable and exact."""
+    """What is known of one column (and group) through one recipe: immutable and exact.
+
+    inline: it dumps fields of the column's entry, not those of a section of its own.
+    """
+
+    inline: ClassVar[bool] = False
 
     @abstractmethod
     def merge(self, other: Self) -> Self:
@@ -101,6 +120,14 @@ class Value(ABC):
 
         Raises: DataError where the value cannot be written.
         """
+
+    def then(self, later: Value) -> Value:
+        """What is known after another pass, which found `later`: by default only that."""
+        return later
+
+    def kept(self, among: int) -> Value:
+        """What statistics keep of it, if so many columns and groups with numbers have one."""
+        return self
 
     def note(self) -> str:
         """What `show` says of it beside the moments; nothing by default."""
@@ -137,12 +164,14 @@ class Recipe(ABC):
     """How a statistic is collected, kept and checked. Subclasses are frozen and picklable.
 
     name: of its section in the sidecar. The section of moments is the column's entry itself.
+    inline: its `fields` are fields of the column's entry, which `load` gets whole.
     passes: how often the input is read for it, at most.
     fields: JSON Schema (draft 2020-12) of the fields of its section.
     required: those of `fields` that are always there.
     """
 
     name: ClassVar[str]
+    inline: ClassVar[bool] = False
     passes: ClassVar[int] = 1
     fields: ClassVar[Mapping[str, Any]] = {}
     required: ClassVar[Sequence[str]] = ()
@@ -150,6 +179,14 @@ class Recipe(ABC):
     @abstractmethod
     def of(self, rows: Rows) -> State:
         """The state of some rows."""
+
+    def prepared(self, means: Means) -> Recipe:
+        """The recipe for a fit with these means; by default they change nothing."""
+        return self
+
+    def also(self, other: Self) -> Self:
+        """The recipe for what this one and another of the same name are needed for."""
+        return other
 
     @classmethod
     @abstractmethod

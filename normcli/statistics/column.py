@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from normcli.errors import DataError
@@ -53,6 +53,18 @@ class ColumnStatistics:
         }
         mapped = _pairs(self.mapped, other.mapped)
         return type(self)(values, self.given, {m: a.merge(b) for m, (a, b) in mapped.items()})
+
+    def names(self) -> Iterator[str]:
+        """The recipes that have found something in its numbers, and in what maps make of them."""
+        yield from self.values if self.count else ()
+        for of in self.mapped.values():
+            yield from of.names()
+
+    def kept(self, among: Mapping[str, int]) -> Self:
+        """What statistics keep, where so many columns have a value of each recipe."""
+        values = {name: value.kept(among.get(name, 0)) for name, value in self.values.items()}
+        mapped = {maps: of.kept(among) for maps, of in self.mapped.items()}
+        return replace(self, values=values, mapped=mapped)
 
     @property
     def moments(self) -> Moments:

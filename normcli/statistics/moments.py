@@ -59,6 +59,8 @@ class Moments(Value):
     whole: are all of them whole numbers? None where that is not known (sidecars of version 1).
     """
 
+    inline: ClassVar[bool] = True
+
     count: int = 0
     missing: int = 0
     nan: int = 0

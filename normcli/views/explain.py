@@ -39,7 +39,7 @@ def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
     for i, n in enumerate(scaling.table.columns):
         if plan := plans.get(i):
             formula = plan.mapping.formula("y" if scaling.job.inverse else "x")
-            told = ", ".join(filter(None, (formula, plan.mapping.note())))
+            told = ", ".join(filter(None, (formula, plan.mapping.note(), plan.warning)))
             grid.rows.append([name(n), plan.method, told])
         else:
             grid.rows.append([name(n), "-", f"unchanged: {reasons[n]}"])

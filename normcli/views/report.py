@@ -24,6 +24,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "columns": summary.columns,
         "left": summary.left,
         "constant": summary.constant,
+        "warnings": summary.warnings,
         "cells": summary.cells_of_columns(),
         "bad_rows": {"count": summary.skipped_rows, "first": bad_rows},
         "dropped_rows": summary.dropped_rows,
@@ -58,6 +59,9 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"not {verb}: {listed([f'{name(n)} ({why})' for n, why in left.items()], most)}"
     if summary.constant:
         yield f"constant: {_columns(summary.constant, most)}"
+    yield from (f"{name(n)}: {told}" for n, told in list(summary.warnings.items())[:most])
+    if (more := len(summary.warnings) - (most or len(summary.warnings))) > 0:
+        yield f"and warnings of {many(more, 'more column')}; -v shows all"
     cells = summary.cells_of_columns()
     if empty := [n for n in summary.columns if cells.get("missing", Counter())[n] == summary.rows]:
         yield f"missing in every row: {_columns(empty, most)}"
