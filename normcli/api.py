@@ -51,7 +51,7 @@ class Statistics(model.Statistics):
 
     def save(self, path: Path) -> None:
         """Write the sidecar, atomically."""
-        write_atomic(path, sidecar.dumps(self))
+        write_atomic(path, sidecar.dumps(self, os.fspath(path)))
 
     @overload
     def transform(self, data: Frame, *, on_inf: str = ...) -> Frame: ...

@@ -68,7 +68,9 @@ def _sidecar(run: Run) -> Statistics | None:
     """The statistics that the input is, by --from or by its first bytes; None for a table."""
     source, forced = run.sources[0], run.request.reading.format
     begins = rb'\s*{\s*"normcli":\s*\d+\s*,'  # as no table does
-    if forced not in (None, "sidecar") or not (forced or re.match(begins, source.head(64))):
+    parquet = source.name.endswith(".stats.parquet")
+    begun = parquet or re.match(begins, source.head(64))
+    if forced not in (None, "sidecar") or not (forced or begun):
         return None
     if len(run.sources) > 1:
         raise UsageError("check compares one sidecar at a time; to combine several, use merge")

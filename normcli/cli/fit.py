@@ -34,7 +34,8 @@ def command(output: str | None, **values: Any) -> None:
     from normcli.cli.request import request_of
 
     request = request_of(values)
-    fit(request, output or _default_output(request.inputs))
+    target = output or _default_output(request.inputs)
+    fit(request, target, default=not output and target != "-")
 
 
 def _default_output(inputs: tuple[str, ...]) -> str:

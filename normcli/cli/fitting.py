@@ -12,16 +12,20 @@ from normcli.methods.spelling import Asked
 from normcli.pipeline import fitting
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
-from normcli.sidecar.write import dumps
+from normcli.sidecar.write import dumps, fits_json, is_parquet
 from normcli.storage.outputs import output
 from normcli.storage.sources import sources
 from normcli.views import report
 from normcli.words import name
 
 
-def fit(request: Request, target: str) -> None:
-    """Fit all inputs, save their statistics and report."""
+def fit(request: Request, target: str, *, default: bool = False) -> None:
+    """Fit all inputs, save their statistics and report.
+
+    default: nobody asked for that target, so many groups go to a Parquet file beside it.
+    """
     found = sources(request.inputs)
+    request = request if default or is_parquet(target) else request.for_json()
     run, asked = Run(request, found, {"--output": target}), mo.methods_of(request.methods)
     fitting.refuse_roles(request.choice.roles, asked)
     if request.reporting.explain:
@@ -30,10 +34,18 @@ def fit(request: Request, target: str) -> None:
         statistics, summary = _fitted(run, asked)
         screen.write(explain.fit(statistics, summary.left))
         return
-    with output(target, inputs=found) as stream:
+    if default and request.choice.roles.by:
         statistics, summary = _fitted(run, asked)
-        stream.write(dumps(statistics))
-    saved = [f"saved in {name(target)}"] if target != "-" else []
+        target = target if fits_json(statistics) else f"{target.removesuffix('json')}parquet"
+        with output(target, inputs=found) as stream:
+            stream.write(dumps(statistics, target))
+    else:
+        with output(target, inputs=found) as stream:
+            statistics, summary = _fitted(run, asked)
+            stream.write(dumps(statistics, target))
+    many_groups = default and is_parquet(target)
+    why = ", because JSON does not hold so many groups" if many_groups else ""
+    saved = [f"saved in {name(target)}{why}"] if target != "-" else []
     columns = report.table(statistics, verbose=request.reporting.verbose)
     run.report(summary, "fitted", columns, saved)
 

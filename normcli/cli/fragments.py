@@ -106,7 +106,7 @@ def _write(
             source.refuse_changed_file()
         seen = job.statistics if job.own else seen
         if sidecar is not None and seen is not None:
-            sidecar.write(dumps(seen))
+            sidecar.write(dumps(seen, writing.saves or ""))
     lost = dict.fromkeys(scaling.table.partition, "partition, not in the parts")
     bar.summary.left |= {**(left or {}), **lost}
     saved_in = f"{many(len(cut), 'part')} saved in {name(writing.directory)}"

@@ -45,7 +45,7 @@ def command(
     target = output or "-"
     merged = _merged(sidecars, [load(path, max_sidecar) for path in sidecars])
     with outputs.output(target) as stream:
-        stream.write(dumps(merged))
+        stream.write(dumps(merged, target))
     if not quiet:
         counts = f"{words.many(merged.rows, 'row')}, merged {words.many(len(sidecars), 'sidecar')}"
         saved = [f"saved in {words.name(target)}"] if target != "-" else []

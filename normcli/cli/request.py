@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -74,6 +74,11 @@ class Request:
     def is_cut(self) -> bool:
         """Are the inputs to be cut into fragments?"""
         return self.work.dask or bool(self.writing.directory)
+
+    def for_json(self) -> Request:
+        """The request, where its statistics go to JSON, which does not hold many groups."""
+        roles = replace(self.choice.roles, json=True)
+        return replace(self, choice=replace(self.choice, roles=roles))
 
     def statistics(self) -> Statistics | None:
         """The statistics in --stats, if that is given."""

@@ -22,6 +22,7 @@ from normcli.pipeline.fitting import fit, refuse_absent, refuse_roles
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
+from normcli.sidecar.write import is_parquet
 from normcli.storage.sources import Source, sources
 from normcli.words import did_you_mean, printable
 
@@ -44,6 +45,8 @@ def scale(request: Request, *, inverse: bool = False) -> None:
 
 def fit_and_scale(request: Request) -> None:
     """Scale the input by its own statistics."""
+    saves = request.writing.saves
+    request = request.for_json() if saves and not is_parquet(saves) else request
     asked = mo.methods_of(request.methods)
     refuse_roles(request.choice.roles, asked)
     job, run = _job_of(request, asked), _begun(request)

@@ -108,4 +108,4 @@ def write(
         if again:
             source.refuse_changed_file()
         if sidecar is not None:
-            sidecar.write(dumps(scaling.statistics()))
+            sidecar.write(dumps(scaling.statistics(), writing.saves or ""))

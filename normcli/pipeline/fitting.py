@@ -303,7 +303,7 @@ def observe(
         with closing(same.map(look, tasks)) as results:
             for seen in results:
                 found.join(seen)
-                choice.roles.refuse_many(found.groups)
+                choice.roles.refuse_many(found.groups, len(wanted.alive(found)))
                 for i, cells in seen.outside.items():
                     summary.count("out_of_range", wanted.names[i], cells)
                 for i, counts in seen.counts.items():

@@ -43,7 +43,7 @@ def fit_fragments(
         with closing(engine.map(partial(observe_fragment, choice, wanted), fragments)) as results:
             for part, seen in results:
                 found.join(part)
-                choice.roles.refuse_many(found.groups)
+                choice.roles.refuse_many(found.groups, len(wanted.alive(found)))
                 summary.add(seen)
         return found
 

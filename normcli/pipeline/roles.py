@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
+from normcli.sidecar.write import refuse_many
 from normcli.statistics.base import Labels
 from normcli.words import did_you_mean, many, printable
 
@@ -27,10 +28,12 @@ class Roles:
 
     by: their texts are the key of the group of a row.
     max_groups: how many groups there may be.
+    json: the statistics go to JSON, which does not hold many.
     """
 
     by: tuple[str, ...] = ()
     max_groups: int = MAX_GROUPS
+    json: bool = False
 
     @property
     def names(self) -> dict[str, str]:
@@ -59,8 +62,10 @@ class Roles:
                 )
         return Places(tuple(table.columns.index(name) for name in self.by))
 
-    def refuse_many(self, groups: int) -> None:
-        """Raise LimitError where there are more groups than are allowed."""
+    def refuse_many(self, groups: int, columns: int) -> None:
+        """Raise NormcliError where there are more groups than are allowed, or than JSON holds."""
+        if self.json:
+            refuse_many(groups, columns)
         if groups > self.max_groups:
             raise LimitError(
                 f"there are more than {many(self.max_groups, 'group')}: "

@@ -59,7 +59,9 @@ class Statistics:
         own = {n: method for n, method in self.column_methods.items() if method != self.method}
         object.__setattr__(self, "column_methods", own)
         for name in ("columns", "column_methods", "groups", "options"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            value = getattr(self, name)
+            if isinstance(value, dict | MappingProxyType):  # others are read-only, and lazy
+                object.__setattr__(self, name, MappingProxyType(dict(value)))
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mappingproxy cannot be pickled
         values = (getattr(self, f.name) for f in fields(self))

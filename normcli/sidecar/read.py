@@ -54,8 +54,12 @@ def loads(data: bytes, name: str = "sidecar", limit: int = MAX_BYTES) -> Statist
             f"{shown(name)}: the sidecar has more than {limit} bytes; "
             "if you trust it, allow more with --max-sidecar"
         )
+    if data.startswith(b"PAR1"):
+        from normcli.sidecar import parquet
+
+        return parquet.loads(data, name, limit)
     try:
-        document = _parse(data)
+        document = parse(data)
         _validate(document)
         return _statistics(document)
     except SidecarError as error:
@@ -63,7 +67,7 @@ def loads(data: bytes, name: str = "sidecar", limit: int = MAX_BYTES) -> Statist
 
 
 # Each step below raises SidecarError with the place in the file, `loads` says which file.
-def _parse(data: bytes) -> Any:
+def parse(data: bytes) -> Any:
     """The JSON document, read strictly; a number that no sidecar can have becomes text."""
     try:
         text = data.decode()
@@ -115,6 +119,24 @@ def _validator(version: int) -> Draft202012Validator:
     import jsonschema_rs
 
     return jsonschema_rs.Draft202012Validator(schema(version))
+
+
+@cache
+def _column_validator() -> Draft202012Validator:
+    import jsonschema_rs
+
+    whole = schema(VERSION)
+    return jsonschema_rs.Draft202012Validator({"$ref": "#/$defs/column", "$defs": whole["$defs"]})
+
+
+def validate_column(entry: Any) -> None:
+    """Raise SidecarError where the schema does not allow the entry of a column."""
+    import jsonschema_rs
+
+    try:
+        _column_validator().validate(entry)
+    except jsonschema_rs.ValidationError as error:
+        raise SidecarError(_in_words(error)) from error
 
 
 def _validate(document: Any) -> None:
@@ -271,10 +293,10 @@ def _method(entry: Entry, place: Place) -> Method:
 def _columns(
     entries: Entry, facts: Facts, place: Place, *, known: bool = True
 ) -> dict[str, ColumnStatistics]:
-    return {name: _column(e, facts, [*place, name], known) for name, e in entries.items()}
+    return {name: column(e, facts, [*place, name], known) for name, e in entries.items()}
 
 
-def _column(entry: Entry, facts: Facts, place: Place, known: bool) -> ColumnStatistics:
+def column(entry: Entry, facts: Facts, place: Place, known: bool = True) -> ColumnStatistics:
     """What is known of one column; raises SidecarError for the first fault."""
     values = {}
     for name, recipe in recipes().items():

@@ -12,11 +12,47 @@ from normcli.sidecar.model import Columns, GroupStatistics, Statistics
 from normcli.sidecar.schema import VERSION
 from normcli.statistics.base import Facts, Group
 from normcli.statistics.column import ColumnStatistics
-from normcli.words import printable
+from normcli.words import grouped, many, printable
+
+MOST = 10_000  # groups times columns in JSON
 
 
-def dumps(statistics: Statistics) -> bytes:
-    """The sidecar of `statistics`: equal statistics give equal bytes.
+def dumps(statistics: Statistics, target: str = "") -> bytes:
+    """The sidecar of `statistics` for a file of that name: equal statistics give equal bytes.
+
+    It is a Parquet file if the name says so, else JSON.
+
+    Raises: DataError as `json_bytes`, and where JSON would have too many groups.
+    """
+    if is_parquet(target):
+        from normcli.sidecar import parquet
+
+        return parquet.dumps(statistics)
+    refuse_many(len(statistics.groups), len(statistics.columns))
+    return json_bytes(statistics)
+
+
+def is_parquet(target: str) -> bool:
+    """Does the name of a sidecar say that it is a Parquet file?"""
+    return target.partition("?")[0].endswith(".parquet")
+
+
+def fits_json(statistics: Statistics) -> bool:
+    """Are there few enough groups for JSON?"""
+    return len(statistics.groups) * len(statistics.columns) <= MOST
+
+
+def refuse_many(groups: int, columns: int) -> None:
+    """Raise DataError where there are more groups than JSON should hold."""
+    if groups * columns > MOST:
+        raise DataError(
+            f"{many(groups, 'group')} of {many(columns, 'column')} are too many for JSON: "
+            f"it holds {grouped(MOST)} in all\nWrite them to Parquet: -o NAME.stats.parquet"
+        )
+
+
+def json_bytes(statistics: Statistics) -> bytes:
+    """The sidecar as JSON.
 
     Raises: DataError for a column whose statistics are beyond float64, or whose name is not
     valid Unicode.

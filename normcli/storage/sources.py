@@ -285,7 +285,7 @@ def sources(inputs: Sequence[str]) -> list[Source]:
 
     An input is ``-`` (stdin), a file, a directory of parts, or a glob if no file of that name
     exists. A directory means all files in it and below, in the order of their paths, a glob
-    everything that it matches, in order; both without ``*.stats.json``, a directory also
+    everything that it matches, in order; both without saved statistics, a directory also
     without names that begin with ``.`` or ``_``. Each may be a URI.
 
     Raises:

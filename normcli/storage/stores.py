@@ -320,7 +320,7 @@ def _base(path: str) -> str:
 
 def is_sidecar(path: str) -> bool:
     """Is this the path of saved statistics, which are no input?"""
-    return path.endswith(".stats.json")
+    return path.endswith((".stats.json", ".stats.parquet"))
 
 
 # -- reading -------------------------------------------------------------------------------
