@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from normcli import sidecar
 from normcli.errors import UsageError
 from normcli.formats import memory
-from normcli.formats.base import ReadOptions, Table
+from normcli.formats.base import ReadOptions, Style, Table
 from normcli.methods.base import one_of
 from normcli.methods.spelling import Asked, method_with
 from normcli.pipeline import files, frames
@@ -87,7 +87,7 @@ class Statistics(model.Statistics):
         return self._scale(data, output, choice, inverse=False)
 
     @overload
-    def inverse(self, data: Frame, *, on_inf: str = ...) -> Frame: ...
+    def inverse(self, data: Frame, *, on_inf: str = ..., integers: bool = ...) -> Frame: ...
     @overload
     def inverse(
         self,
@@ -97,6 +97,7 @@ class Statistics(model.Statistics):
         on_inf: str = ...,
         on_bad_row: str = ...,
         max_bad_rows: int | str | None = ...,
+        integers: bool = ...,
     ) -> None: ...
 
     def inverse(
@@ -107,14 +108,26 @@ class Statistics(model.Statistics):
         on_inf: str = "error",
         on_bad_row: str = "error",
         max_bad_rows: int | str | None = None,
+        integers: bool = False,
     ) -> Any:
-        """`data` in original units, for those of its columns that are in the statistics."""
-        choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
-        return self._scale(data, output, choice, inverse=True)
+        """`data` in original units, for those of its columns that are in the statistics.
 
-    def _scale(self, data: Any, output: Path | None, choice: Choice, *, inverse: bool) -> Any:
+        integers: round all results to whole numbers, and store them as int64.
+        """
+        choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
+        return self._scale(data, output, choice, Style(integers=integers), inverse=True)
+
+    def _scale(
+        self,
+        data: Any,
+        output: Path | None,
+        choice: Choice,
+        style: Style = Style(),  # noqa: B008  # it is immutable
+        *,
+        inverse: bool,
+    ) -> Any:
         asked = Asked(self.method, kept=self.column_methods).with_statistics()
-        job = Job(asked, self, inverse, choice)
+        job = Job(asked, self, inverse, choice, style)
         if memory.is_frame(data):
             return frames.scale(data, job)
         if output is None:

@@ -221,10 +221,7 @@ def test_naughty_strings_as_scaled_columns_go_through_sidecar_and_back(
     result = normcli("fit-transform", "--save-stats", saved, stdin=table)
     assert result.out == head + b",".join([b"0.0"] * len(names)) + b"\n"
     assert list(json.loads(saved.read_bytes())["columns"]) == names
-    assert (
-        normcli("inverse", "--stats", saved, stdin=result.out).out
-        == head + b",".join(b"%d.0" % i for i in range(len(names))) + b"\n"
-    )
+    assert normcli("inverse", "--stats", saved, stdin=result.out).out == table
     shown = normcli("show", saved)
     assert shown.code == 0
     assert all(c.isprintable() or c == "\n" for c in shown.text)

@@ -15,6 +15,7 @@ from normcli.cli.command import Command
 @opt.input_argument
 @opt.stats_option
 @opt.output_options
+@opt.integers_option
 @mo.method_options(inverts=True)
 @opt.unseen_options
 @opt.data_options
@@ -27,7 +28,8 @@ def command(**values: Any) -> None:
     cat predictions.csv | normcli inverse --stats train.stats.json --select price
 
     Give the method and options that transform was given. The input need not have all columns
-    of the statistics.
+    of the statistics. If all fitted numbers of a column were whole, so are those that are
+    restored; results that were not whole before, such as predictions, keep their fractions.
     """
     from normcli.cli.request import request_of
     from normcli.cli.scale import scale

@@ -178,6 +178,14 @@ output_options = group(
     ),
 )
 
+integers_option = group(
+    "Output",
+    entry(
+        "--integers",
+        "Round all results to whole numbers, which Parquet and Arrow store as int64.",
+    ),
+)
+
 _messages = (
     entry("-q, --quiet", "Print errors only."),
     entry("-v, --verbose", "Report all columns, and how the inputs were read."),

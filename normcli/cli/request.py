@@ -102,7 +102,9 @@ def request_of(values: Values) -> Request:
     methods = [p.name for p in parameters if getattr(p, "group", None) == "Method" and p.name]
     ignore, skip = values["on_inf"] == "ignore", values["on_bad_row"] == "skip"
     target, directory, format_, saves = get("output", "output_dir", "to", "save_stats")
-    style = Style(bool(values.get("float32")), values.get("precision"))
+    style = Style(
+        bool(values.get("float32")), values.get("precision"), integers=bool(values.get("integers"))
+    )
     jobs = values["jobs"] or len(os.sched_getaffinity(0))
     return Request(
         values["inputs"] or ("-",),
@@ -151,6 +153,10 @@ def _refuse_conflicts(values: Values) -> None:
         (directory and values["output"] is not None, either("--output", "--output-dir")),
         (scheduler and not dask, "--scheduler names a Dask cluster; add --engine dask"),
         (scheduler and values["jobs"], either("--jobs", "--scheduler")),
+        *(
+            (values.get("integers") and values.get(name), either("--integers", f"--{name}"))
+            for name in ("float32", "precision")
+        ),
         (
             dask and directory is None and "output_dir" in values,
             "--engine dask writes a directory of parts; name it with --output-dir",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from normcli.errors import DataError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.numerics.numbers import Numbers, Scaled
+    from normcli.numerics.numbers import Mask, Numbers, Scaled
     from normcli.storage.sources import Source
 
 Value = TypeVar("Value")
@@ -75,7 +75,13 @@ class Style:
     float32: bool = False
     precision: int | None = None  # significant digits, text formats only
     nulls: bool = False  # scaled columns may gain nulls (out of range), even if declared without
+    integers: bool = False  # typed formats get int64
+    whole: Mask | None = None  # rows whose numbers are written as 7, not 7.0; of one column
     drops: bool = False  # the last rows may be left out
+
+    def of(self, scaled: Scaled) -> Style:
+        """The style of one column."""
+        return self if scaled.whole is None else replace(self, whole=scaled.whole)
 
 
 @dataclass(frozen=True)

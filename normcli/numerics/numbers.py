@@ -52,9 +52,11 @@ class Scaled:
         ignored), or None for none.
     null: cells that become missing (out-of-range policy), or None for none.
     counts: what the report tells -> number of cells, such as "out_of_range".
+    whole: cells that text formats write without a fraction, as 7, not 7.0; None for none.
     """
 
     values: Floats
     keep: Mask | None = None
     null: Mask | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    whole: Mask | None = None

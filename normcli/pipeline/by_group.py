@@ -218,7 +218,7 @@ class _Done:
 
     def __init__(self, n: int) -> None:
         self.values = np.zeros(n)
-        self.keep, self.null = np.zeros((2, n), np.bool_)
+        self.keep, self.null, self.whole = np.zeros((3, n), np.bool_)
         self.counts: Counter[str] = Counter()
         self.error: CellError | None = None
 
@@ -233,7 +233,8 @@ class _Done:
             self.note(CellError.at(row, spelled(fraction(x, row)), error.why))
             return
         self.values[rows] = done.values
-        for mask, found in ((self.keep, done.keep), (self.null, done.null)):
+        masks = (self.keep, done.keep), (self.null, done.null), (self.whole, done.whole)
+        for mask, found in masks:
             if found is not None:
                 mask[rows] = found
         self.counts.update(done.counts)
@@ -247,5 +248,6 @@ class _Done:
         """All of it; raises the error of the first number that was refused."""
         if self.error is not None:
             raise self.error
-        keep, null = (mask if mask.any() else None for mask in (self.keep, self.null))
-        return Scaled(self.values, keep, null, dict(self.counts))
+        masks = (self.keep, self.null, self.whole)
+        keep, null, whole = (mask if mask.any() else None for mask in masks)
+        return Scaled(self.values, keep, null, dict(self.counts), whole)

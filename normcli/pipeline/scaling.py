@@ -26,6 +26,7 @@ from normcli.methods.chain import spelling
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import either
 from normcli.methods.spelling import Asked, Methods
+from normcli.methods.whole import Restored, Rounded
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.batches import batched
 from normcli.pipeline.by_group import ByGroup, Seen, Unseen
@@ -286,7 +287,8 @@ class Job:
         if column.given and not method.given:
             assert self.statistics is not None
             _refuse_other_given(name, method, column, self.statistics.method_for(name))
-        made = _Made(name, method, self.inverse)
+        whole = bool(column.count and column.moments.whole)
+        made = _Made(name, method, self.inverse, self.style.integers, whole)
         forth, leaves, by = made.forth(column), method.leaves(name), None
         mapping = made.way(forth)
         if self.by and method.needs_fit() and not column.given:
@@ -312,11 +314,17 @@ class Job:
 
 @dataclass(frozen=True)
 class _Made:
-    """What is known of a column -> its mapping, or the way back; errors name the column."""
+    """What is known of a column -> its mapping, or the way back; errors name the column.
+
+    integers: on the way back all results are rounded.
+    whole: all fitted numbers were whole; on the way back such numbers become whole again.
+    """
 
     name: str
     method: Method
     inverse: bool
+    integers: bool
+    whole: bool
 
     def __call__(self, column: ColumnStatistics) -> ColumnMapping:
         return self.way(self.forth(column))
@@ -328,8 +336,13 @@ class _Made:
 
     def way(self, forth: ColumnMapping) -> ColumnMapping:
         """The way that is wanted."""
+        if not self.inverse:
+            return forth
         with self._named():
-            return forth.inverse() if self.inverse else forth
+            back = forth.inverse()
+        if self.integers:
+            return Rounded(back)
+        return Restored(back, forth) if self.whole else back
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -66,7 +66,7 @@ def numbers_of(column: pa.ChunkedArray) -> Numbers:
 def scaled_array(
     where: str, target: pa.Field, read: Callable[[], Numbers], scaled: Scaled
 ) -> pa.Array:
-    """A column with its numbers `scaled`, of the type of `target` (float32 or float64).
+    """A column with its numbers `scaled`, of the type of `target` (float32, float64 or int64).
 
     read: what the column was; asked only where cells are kept, which stay what they were:
         null, NaN or an infinity.
@@ -81,11 +81,13 @@ def scaled_array(
     if scaled.keep is not None:
         x = read()
         values = np.where(scaled.keep, x.parts[0], values)
-        nulls.append(x.missing)
+        nulls.append(None if x.missing is None else x.missing & scaled.keep)
     masks = [mask for mask in nulls if mask is not None]
     null = np.logical_or.reduce(masks) if masks else None
     if null is not None and not target.nullable and null.any():
         raise DataError(f"{where} is declared without nulls, but would have some")
+    if pa.types.is_integer(target.type):
+        return pa.array(_integers(where, values, null), target.type, mask=null)
     single = pa.types.is_float32(target.type)
     return pa.array(_rounded(where, values, null) if single else values, target.type, mask=null)
 
@@ -160,6 +162,21 @@ def _decimal_parts(limbs: NDArray[np.int32]) -> Floats:
     parts[0] = limbs[:, -1]
     parts *= 2.0 ** (32 * np.arange(width)[::-1, None])
     return parts
+
+
+def _integers(where: str, values: Floats, null: Mask | None) -> NDArray[np.int64]:
+    """`values` as int64; a DataError where a cell that is not `null` is NaN or infinite."""
+    import numpy as np
+
+    lost = ~np.isfinite(values)
+    if null is not None:
+        lost &= ~null
+    if lost.any():
+        raise DataError(
+            f"{where} has {values[lost][0]:g}, which no integer can be. With --missing null, NaN "
+            "becomes null"
+        )
+    return np.where(np.isfinite(values), values, 0.0).astype(np.int64)
 
 
 def _rounded(where: str, values: Floats, null: Mask | None) -> NDArray[np.float32]:

@@ -48,10 +48,15 @@ def pandas_labels(schema: pa.Schema) -> dict[int, str]:
 
 
 def _float_type(type_: pa.DataType, style: Style) -> pa.DataType:
-    """float32 columns stay float32, all else is float64 unless float32 is asked for."""
+    """float32 columns stay float32, all else is float64 unless float32 is asked for.
+
+    Where integers are asked for, all are int64.
+    """
     import pyarrow as pa
     import pyarrow.types as t
 
+    if style.integers:
+        return pa.int64()
     value = type_.value_type if t.is_dictionary(type_) else type_
     return pa.float32() if style.float32 or t.is_float32(value) else pa.float64()
 
@@ -59,7 +64,7 @@ def _float_type(type_: pa.DataType, style: Style) -> pa.DataType:
 def _true_metadata(
     metadata: Mapping[bytes, bytes] | None, types: Mapping[str, str]
 ) -> dict[bytes, bytes] | None:
-    """`metadata` with the columns `types` (name -> "float32" or "float64") noted as such."""
+    """`metadata` with the columns `types` (name -> "float32" ...) noted as such."""
     if metadata is None:
         return None
     return {k: _noted(v, NOTES[k], types) if k in NOTES else v for k, v in metadata.items()}
@@ -109,7 +114,7 @@ def _note_for_hugging_face(value: Any, types: Mapping[str, str]) -> None:
 
 
 Note: TypeAlias = Callable[[Any, Mapping[str, str]], None]
-WORDS = {"float32": "float", "float64": "double"}
+WORDS = {"float32": "float", "float64": "double", "int64": "long"}
 NOTES: dict[bytes, Note] = {
     b"pandas": _note_for_pandas,
     b"org.apache.spark.sql.parquet.row.metadata": _note_for_spark,

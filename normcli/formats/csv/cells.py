@@ -159,7 +159,7 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
     for i, run in enumerate(runs):
         bounds[:, i, 0], bounds[:, i, 1] = index.cells(run[0])[0], index.cells(run[-1])[1]
         numbers = np.stack([replaced[c].values for c in run], axis=1)
-        new = format_rows(numbers, style, index.dialect.delimiter, decimal)
+        new = format_rows(numbers, style.of(replaced[run[0]]), index.dialect.delimiter, decimal)
         number = pieces.add(new.buffer, new.starts, new.ends)
         scaled = replaced[run[0]]
         if scaled.null is not None and scaled.null.any():
@@ -236,11 +236,19 @@ def _joins(index: Index, replaced: Mapping[int, Scaled], left: int, right: int) 
         for scaled in (replaced[left], replaced[right])
         for mask in (scaled.keep, scaled.null)
     )
+    whole &= _is_whole(replaced[left]) == _is_whole(replaced[right]) != "some"
     if right != left + 1 or not whole or index.dialect.runs:
         return False
     if not (index.quoted or index.blanks):
         return True
     return bool((index.cells(right)[0] - index.cells(left)[1] == 1).all())
+
+
+def _is_whole(scaled: Scaled) -> str:
+    """Are all, some or none of its numbers written without a fraction?"""
+    if scaled.whole is None or not scaled.whole.any():
+        return "none"
+    return "all" if scaled.whole.all() else "some"
 
 
 def joined(texts: pa.LargeBinaryArray | pa.LargeStringArray) -> memoryview:

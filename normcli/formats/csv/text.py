@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +20,14 @@ from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.write import format_rows
 from normcli.words import printable
 
+if TYPE_CHECKING:
+    from normcli.numerics.numbers import Scaled
+
 PLAIN = Style()
 
 
 def rows(
-    table: pa.Table, replaced: Collection[int], style: Style, delimiter: str, decimal: str
+    table: pa.Table, replaced: Mapping[int, Scaled], style: Style, delimiter: str, decimal: str
 ) -> memoryview:
     """The rows of a table as CSV: text quoted where it has to be, null as an empty cell.
 
@@ -31,7 +36,7 @@ def rows(
     """
     cells = []
     for i, column in enumerate(table.columns):
-        shown = style if i in replaced else PLAIN
+        shown = style.of(replaced[i]) if i in replaced else PLAIN
         found = texts(column, table.column_names[i], shown, decimal)
         is_bare = pa.types.is_floating(column.type) and decimal != delimiter
         cells.append(found if is_bare else _where_needed(found, delimiter))
@@ -79,7 +84,7 @@ def _float_texts(column: pa.ChunkedArray, style: Style, decimal: str) -> pa.Larg
     """A float column as text: shortest, ``NaN``, ``inf``; null stays null."""
     narrow = column.type.bit_width < 64
     values = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
-    style = Style(narrow or style.float32, style.precision)
+    style = replace(style, float32=narrow or style.float32)
     new = format_rows(values[:, np.newaxis], style, decimal=decimal)
     texts = slices(new.buffer, new.starts, new.ends)
     finite = np.isfinite(values)

@@ -22,7 +22,7 @@ from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
 from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.read import Reading, not_a_number, read
-from normcli.formats.texts.write import shorten
+from normcli.formats.texts.write import number_text, shorten
 from normcli.numerics.numbers import Numbers
 from normcli.words import printable
 
@@ -314,7 +314,8 @@ class JsonLinesChunk(Chunk):
         if not (np.isfinite(shown) | null).all():
             name = f"{self.layout.name}, column {printable(self.layout.names[position])}"
             raise DataError(f"{name}: a scaled number is too large for float32")
-        return self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null)
+        whole = None if scaled.whole is None else scaled.whole[rows]
+        return self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null, whole)
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table of the layout's types; what a row lacks is null."""
@@ -377,11 +378,15 @@ def _plain(value: str) -> str | None:
     return orjson.dumps(found).decode() if math.isfinite(found) else repr(found)
 
 
-def _texts(values: NDArray[np.floating], null: NDArray[np.bool_]) -> list[bytes]:
-    """JSON's spelling of finite numbers; null where the mask is True."""
+def _texts(
+    values: NDArray[np.floating], null: NDArray[np.bool_], whole: NDArray[np.bool_] | None
+) -> list[bytes]:
+    """JSON's spelling of finite numbers; null where that mask is True."""
     if not len(values):
         return []
     texts: list[bytes] = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    for i in [] if whole is None else np.flatnonzero(whole).tolist():
+        texts[i] = number_text(values[i], True)
     for i in np.flatnonzero(null).tolist():
         texts[i] = b"null"
     return texts

@@ -98,7 +98,7 @@ class JsonLines(DivisibleText):
             )
         from normcli.formats.jsonl.text import rows
 
-        rows(table.schema(replaced, style).empty_table(), replaced, style)
+        rows(table.schema(replaced, style).empty_table(), {}, style)
         return encoder
 
     def writer(self, stream: IO[bytes], encoder: Encoder) -> JsonLinesWriter:

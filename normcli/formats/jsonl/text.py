@@ -8,8 +8,9 @@ as lists of key and value.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -23,10 +24,13 @@ from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.write import format_rows
 from normcli.words import printable
 
+if TYPE_CHECKING:
+    from normcli.numerics.numbers import Scaled
+
 _SPECIAL = r'["\\\x00-\x1f]'  # characters that JSON strings escape
 
 
-def rows(table: pa.Table, replaced: Collection[int], style: Style) -> tuple[bytes, int]:
+def rows(table: pa.Table, replaced: Mapping[int, Scaled], style: Style) -> tuple[bytes, int]:
     """One object a row and line, and how many NaN were written as null.
 
     Raises: DataError that names a column whose type JSON cannot carry.
@@ -34,7 +38,7 @@ def rows(table: pa.Table, replaced: Collection[int], style: Style) -> tuple[byte
     spelling = _Spelling()
     pieces: list[pa.Array | str] = []
     for i, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
-        shown = style if i in replaced else Style()
+        shown = style.of(replaced[i]) if i in replaced else Style()
         try:
             texts = spelling.texts(column.combine_chunks(), shown)
         except _NoJsonError as error:
@@ -90,7 +94,8 @@ class _Spelling:
         narrow = array.type.bit_width < 64
         values = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
         self.nan += int(np.isnan(values).sum())
-        new = format_rows(values[:, np.newaxis], Style(narrow or style.float32, style.precision))
+        style = replace(style, float32=narrow or style.float32)
+        new = format_rows(values[:, np.newaxis], style)
         texts = slices(new.buffer, new.starts, new.ends)
         if np.isinf(values).any():
             infinite = pa.array(np.where(values > 0, "1e999", "-1e999"), pa.large_string())

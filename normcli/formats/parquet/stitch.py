@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from normcli.numerics.numbers import Scaled
 
-FLOAT, DOUBLE = 4, 5  # Type
+PHYSICAL = {"int64": 2, "float": 4, "double": 5}  # Arrow's type -> Type
 REQUIRED, OPTIONAL = 0, 1  # FieldRepetitionType
 ARROW_SCHEMA = b"ARROW:schema"
 
@@ -107,7 +107,7 @@ def stitched(
     _scale_order(footer, leaves)
     fields = []
     for i, element in zip(columns, elements, strict=True):
-        _scale_element(element, single=new.field(i).type == pa.float32(), nulls=style.nulls)
+        _scale_element(element, PHYSICAL[str(new.field(i).type)], nulls=style.nulls)
         fields.append(new.field(i).with_nullable(element[3] == OPTIONAL))
     return StitchedEncoder(
         pa.schema(fields),
@@ -143,10 +143,10 @@ def _scale_metadata(
     return True
 
 
-def _scale_element(element: Struct, *, single: bool, nulls: bool) -> None:
-    """Make a SchemaElement one of float or double; names and field ids stay."""
+def _scale_element(element: Struct, physical: int, *, nulls: bool) -> None:
+    """Make a SchemaElement one of numbers of this type; names and field ids stay."""
     element.drop(2, 6, 7, 8, 10)  # length, types of other kinds, digits
-    element.put(1, I32, FLOAT if single else DOUBLE)
+    element.put(1, I32, physical)
     if nulls:
         element.put(3, I32, OPTIONAL)
 

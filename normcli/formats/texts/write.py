@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from normcli.formats.base import Style
     from normcli.formats.texts.kernels import Bytes, Offsets
-    from normcli.numerics.numbers import Floats
+    from normcli.numerics.numbers import Floats, Mask
+
+INT64 = 2.0**63
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,10 @@ def format_rows(values: Floats, style: Style, delimiter: bytes = b",", decimal: 
 
     NaN and infinities come out as ``null``: the caller replaces them.
     """
-    shaped = shorten(values, style)
+    shaped: NDArray[Any] = shorten(values, style)
+    whole = style.whole if style.whole is not None and style.whole.any() else None
+    if whole is not None and whole.all() and _fit_int64(shaped):
+        shaped, whole = shaped.astype(np.int64), None
     column = shaped.shape[1] == 1
     text = orjson.dumps(
         np.ascontiguousarray(shaped[:, 0] if column else shaped),
@@ -45,7 +50,34 @@ def format_rows(values: Floats, style: Style, delimiter: bytes = b",", decimal: 
     else:  # [[1.0,2.0],[3.0,4.0]]
         ends = np.flatnonzero(buffer == ord("]"))[:-1]
         starts = np.concatenate(([2], ends[:-1] + 3))
-    return Texts(buffer, starts, ends)
+    if whole is None:
+        return Texts(buffer, starts, ends)
+    plain = column & (buffer[ends - 1] == ord("0")) & (buffer[ends - 2] == ord(decimal))
+    if (whole & ~plain).any():
+        return _mixed(shaped, whole, delimiter, decimal)
+    return Texts(buffer, starts, ends - 2 * whole)
+
+
+def _fit_int64(values: NDArray[Any]) -> bool:
+    return bool((values >= -INT64).all() and (values < INT64).all())
+
+
+def _mixed(values: NDArray[Any], whole: Mask, delimiter: bytes, decimal: str) -> Texts:
+    """`format_rows` where floats print large whole numbers otherwise, as 1e+16."""
+    texts = [
+        delimiter.join(number_text(v, w).replace(b".", decimal.encode()) for v in row)
+        for row, w in zip(values, whole.tolist(), strict=True)
+    ]
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    buffer = np.frombuffer(b"".join(texts), np.uint8)
+    return Texts(buffer, np.concatenate(([0], ends[:-1])), ends)
+
+
+def number_text(value: Any, whole: bool) -> bytes:
+    """A number of NumPy as JSON has it; without a fraction if it is whole."""
+    if whole and -INT64 <= value < INT64:
+        return b"%d" % int(value)
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _respell(text: bytes, delimiter: bytes, decimal: str, column: bool) -> bytes:
