@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import subprocess
@@ -10,8 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from normcli.storage.sources import Source
+
 OLD, NEW = b"the old table\n" * 50, random.Random(3).randbytes(300_000)
 linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+
+
+class Memory(Source):
+    """A source of these bytes."""
+
+    def __init__(self, data: bytes, name: str = "t.csv", path: Path | None = None) -> None:
+        self.data, self.name, self.path = data, name, path
+        self._raw = self._waiting = None
+
+    def open(self) -> io.BytesIO:  # type: ignore[override]  # has the methods of the other
+        return io.BytesIO(self.data)
+
+    def head(self, n: int = 4096, *, more: bool = False) -> bytes:
+        return self.data[:n]
 
 
 def names(folder: Path) -> list[str]:

@@ -23,6 +23,7 @@ import pytest
 from normcli.formats import formats
 from normcli.pipeline import fitting
 from normcli.signals import ENDING
+from normcli.storage import sources
 from normcli.storage.compression import SUFFIXES
 from tests import processes
 from tests.conftest import Cli, Outcome
@@ -275,6 +276,67 @@ def test_a_reader_that_leaves_ends_the_work_quietly_and_soon(
         _, err = ended(process)
         assert time.monotonic() - left < QUIET
         assert (process.returncode, err) == (0, b"")
+
+
+NOTE = b"n" * 500
+ROWS = {
+    "csv": (b"x,y,note\n", b"1.25,-3.5,row %d " + NOTE + b"\n"),
+    "jsonl": (b"", b'{"x": 1, "note": "row %d ' + NOTE + b'"}\n'),
+}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "form", "options"),
+    [
+        (2, "csv", ()),
+        (1, "csv", ("--chunk-rows", 5000)),
+        (1, "csv", ("--encoding", "latin-1")),
+        (2, "jsonl", ()),
+        (1, "jsonl", ("--chunk-rows", 5000)),
+    ],
+)
+def test_rows_flow_before_their_sender_sends_more(
+    folder: Path, form: str, options: tuple[object, ...], jobs: int
+) -> None:
+    """The sender waits for each row to come back; so this ends only if each comes."""
+    head, row = ROWS[form]
+    command = ["transform", "--stats", folder / "s.json", "-s", "x", "-q", "-j", jobs, *options]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with started(*command, "--from", form, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        sender, back = process.stdin, process.stdout
+        sender.write(head)
+        for i in (0, 1, 2):
+            sender.write(row % i)
+            sender.flush()
+            assert i or not head or back.readline() == head
+            came = back.readline()
+            assert b"row %d" % i in came
+        if jobs == 2:
+            data = row % 3 * ((32 << 20) // len(row))  # so many that workers are started
+            threading.Thread(target=sender.write, args=(data,), daemon=True).start()
+            back.read(len(came) * data.count(b"\n"))
+            sender.write(row % 4)
+            sender.flush()
+            assert b"row 4" in back.readline()
+        sender.close()
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("command", ["transform", "check"])
+def test_a_header_that_comes_in_pieces_is_waited_for(folder: Path, command: str) -> None:
+    options = ("--stats", folder / "s.json", "-q")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with started(command, "--from", "csv", *options, **pipes) as process:
+        assert process.stdin is not None
+        for piece in (b"x", b",y,no", b'te\n1.25,-3.5,"a\n', b'b"\n', b"2.5,4.125,c\n"):
+            process.stdin.write(piece)
+            process.stdin.flush()
+            time.sleep(2 * sources.PATIENCE)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, err) == (0, b"")
+        assert command == "check" or out.count(b"\n") == 4
 
 
 def test_help_and_reports_end_quietly_when_their_reader_leaves(folder: Path) -> None:

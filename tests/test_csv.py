@@ -8,9 +8,7 @@ import pickle
 import random
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -35,23 +33,9 @@ from normcli.numerics.numbers import Numbers, Scaled
 from normcli.storage.sources import Source
 from tests import csv_oracle
 from tests.read_options import read_options
+from tests.storage import Memory
 
 CHUNKS = (None, 1, 2, 7)
-
-
-@dataclass
-class Memory:
-    """A source in memory."""
-
-    data: bytes
-    name: str = "t.csv"
-    path: Path | None = None
-
-    def open(self) -> io.BytesIO:
-        return io.BytesIO(self.data)
-
-    def head(self, n: int = 4096) -> bytes:
-        return self.data[:n]
 
 
 def reading(block: int) -> ExitStack:

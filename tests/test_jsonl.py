@@ -26,28 +26,24 @@ from normcli.formats.jsonl.format import JsonLines
 from normcli.numerics.numbers import Scaled
 from normcli.storage.sources import Source
 from tests.read_options import read_options
+from tests.storage import Memory
 
 from .corpora import CORPORA, corpus
 
 FORMAT = JsonLines()
 
 
-class Bytes:
+class Bytes(Memory):
     """A source of these bytes; `times` they can be opened."""
 
-    name = "t.jsonl"
-    path = None
-
     def __init__(self, data, times=99):
-        self.data, self.times = data, times
+        super().__init__(data, "t.jsonl")
+        self.times = times
 
     def open(self):
         self.times -= 1
         assert self.times >= 0
-        return io.BytesIO(self.data)
-
-    def head(self, n=4096):
-        return self.data[:n]
+        return super().open()
 
     def spooled(self):
         return self
@@ -477,9 +473,10 @@ def test_a_line_without_end_is_refused_without_reading_all_of_it(monkeypatch):
     class Endless(io.RawIOBase):
         read_so_far = 0
 
-        def read(self, n=-1):
-            self.read_so_far += n
-            return b"1" * n
+        def readinto(self, buffer):
+            self.read_so_far += len(buffer)
+            buffer[:] = b"1" * len(buffer)
+            return len(buffer)
 
     stream = Endless()
     monkeypatch.setattr(jsonl, "BLOCK", 100)

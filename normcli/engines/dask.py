@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from normcli import signals
-from normcli.engines.local import Item, Result, Results
+from normcli.engines.local import Item, Ready, Result, Results, always
 from normcli.engines.memory import keep_freed_memory
 from normcli.errors import NormcliError, UsageError
 from normcli.words import shown
@@ -47,7 +47,9 @@ class Dask:
     client: Client
     idle: Callable[[], None] | None = None
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ready: Ready = always
+    ) -> Results[Result]:
         """`work` of every item, as `Engine.map`.
 
         Raises: NormcliError also if the scheduler is lost, no worker is left, or one item has

@@ -24,17 +24,28 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Results = Generator[Result, None, None]
+Ready = Callable[[], bool]
 
 MOST_JOBS = 256  # more would produce results faster than they can be written
 SLOT = 32 << 20  # bytes of shared memory for the payload of one result; allocated as needed
 AHEAD = 2  # items of a worker: one in progress, and one that waits or is done
 
 
+def always() -> bool:
+    """Nobody else has to be waited for."""
+    return True
+
+
 class Engine(Protocol):
     """An ordered map: results come in the order of the items, whichever worker made them."""
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ready: Ready = always
+    ) -> Results[Result]:
         """`work` of every item; close the generator to end early.
+
+        ready: can the next item be had without waiting for somebody else? Where it cannot, the
+            results of all items before it are given first.
 
         The first item whose work fails raises its error, after the results before it. The
         memory of a result may be reused: it is valid until the next result is requested.
@@ -46,7 +57,9 @@ class Engine(Protocol):
 class Serial:
     """One after the other, in this process."""
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ready: Ready = always
+    ) -> Results[Result]:
         """`work` of every item."""
         yield from map(work, items)
 
@@ -58,10 +71,12 @@ class Overlapped:
     For work that mostly runs without Python's lock.
     """
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ready: Ready = always
+    ) -> Results[Result]:
         """`work` of every item."""
-        with contextlib.closing(_ahead(items)) as ready:
-            yield from _ahead(map(work, ready))
+        with contextlib.closing(_ahead(items)) as read:
+            yield from _ahead(map(work, read))
 
 
 def _ahead(items: Iterable[Item]) -> Results[Item]:
@@ -94,28 +109,39 @@ class Processes:
 
     jobs: int
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Results[Result]:
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ready: Ready = always
+    ) -> Results[Result]:
         """`work` of every item; for a few items no process is started.
 
         The first is done here before the next is requested: the workers inherit what it
         imports, and what the caller learns from it.
         """
         failed: list[NormcliError] = []
-        yield from self._map(work, until_failure(items, failed))
+        yield from self._map(work, until_failure(items, failed), ready)
         if failed:
             raise failed[0]
 
-    def _map(self, work: Callable[[Item], Result], waiting: Iterator[Item]) -> Results[Result]:
+    def _map(
+        self, work: Callable[[Item], Result], waiting: Iterator[Item], ready: Ready
+    ) -> Results[Result]:
         yield from map(work, islice(waiting, 1))
-        first = list(islice(waiting, self.jobs + 1))
-        if len(first) <= self.jobs or not can_fork():
-            yield from map(work, chain(first, waiting))
+        first: list[Item] = []
+        for item in waiting:
+            first.append(item)
+            if not can_fork() or not ready():
+                yield from map(work, first)
+                first.clear()
+            elif len(first) > self.jobs:
+                break
+        if len(first) <= self.jobs:
+            yield from map(work, first)
             return
         workers: list[_Worker] = []
         try:
             for _ in range(self.jobs):
                 workers.append(_Worker(work, workers))
-            yield from _in_order(workers, chain(first, waiting))
+            yield from _in_order(workers, chain(first, waiting), ready)
         finally:
             for worker in workers:
                 worker.stop()
@@ -131,7 +157,7 @@ def can_fork() -> bool:
     return sys.platform.startswith("linux")
 
 
-def _in_order(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
+def _in_order(workers: list[_Worker], items: Iterator[Any], ready: Ready) -> Iterator[Any]:
     """The results in order; a worker that has finished an item gets the next."""
     from multiprocessing.connection import wait
 
@@ -139,20 +165,25 @@ def _in_order(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
     free = deque(workers * AHEAD)
     done: dict[int, tuple[_Worker, int, Any]] = {}
     sent = yielded = 0
+
+    def receive(seconds: float | None) -> None:
+        for pipe in wait([worker.pipe for worker in workers], seconds):
+            number, slot, result = by_pipe[pipe].receive()
+            done[number] = by_pipe[pipe], slot, result
+
     while True:
-        while free:
+        while free and yielded not in done and (yielded == sent or ready()):
             for item in islice(items, 1):
                 free.popleft().send(sent, item)
                 sent += 1
+                receive(0)
                 break
             else:
                 break
         if yielded == sent:
             return
         while yielded not in done:
-            for pipe in wait([worker.pipe for worker in workers]):
-                number, slot, result = by_pipe[pipe].receive()
-                done[number] = by_pipe[pipe], slot, result
+            receive(None)
         worker, slot, result = done.pop(yielded)
         yield worker.opened(slot, result)
         worker.slots.append(slot)

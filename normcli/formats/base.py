@@ -244,6 +244,10 @@ class Table(Contract, abstract=True):
             others (and cannot be encoded); None: all.
         """
 
+    def ready(self) -> bool:
+        """Can the next chunk be read without waiting for somebody who sends the rows?"""
+        return True
+
     @property
     def total_rows(self) -> int | None:
         """How many rows there are; None where that is not known before they are read."""

@@ -13,7 +13,7 @@ from normcli.formats.base import Format, ReadOptions, Style, Table
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.select import are_names
 from normcli.sidecar.write import dumps
-from normcli.storage.outputs import output
+from normcli.storage.outputs import is_seen_at_once, output
 from normcli.storage.sources import Source, split_suffix
 
 
@@ -103,7 +103,7 @@ def write(
         stream = stack.enter_context(output(writing.target, inputs=[source]))
         saves = writing.saves
         sidecar = stack.enter_context(output(saves, inputs=[source])) if saves else None
-        scaling.run(stream, engine)
+        scaling.run(stream, engine, flows=is_seen_at_once(writing.target))
         scaling.job.refuse_nothing(scaling.summary)
         if again:
             source.refuse_changed_file()

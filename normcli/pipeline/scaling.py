@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
@@ -425,8 +425,8 @@ class Scaling:
         Roles(by=job.by).places(table)
         return cls(table, job, plans, format_, encoder)
 
-    def run(self, stream: IO[bytes], engine: Engine | None = None) -> None:
-        """Read, scale and write all rows."""
+    def run(self, stream: IO[bytes], engine: Engine | None = None, *, flows: bool = False) -> None:
+        """Read, scale and write all rows; if it `flows`, those of each chunk at once."""
         self.summary.inputs.append((self.table.name, self.table.format))
         writer = self.format.writer(stream, self.encoder)
         job = self.job
@@ -444,8 +444,9 @@ class Scaling:
             keys,
             job.seen,
         )
-        with closing(engine_for(engine, self.table).map(work, self._chunks())) as results:
-            self._write(writer, results)
+        results = engine_for(engine, self.table).map(work, self._chunks(), self.table.ready)
+        with closing(results):
+            self._write(writer, results, stream.flush if flows else None)
         writer.close()
         self.summary.nan_as_null += writer.nan_as_null
         self.summary.columns = [plan.name for plan in self.plans]
@@ -453,7 +454,9 @@ class Scaling:
         self.summary.warnings = {plan.name: plan.warning for plan in self.plans if plan.warning}
         self.summary.constant = [plan.name for plan in self.plans if plan.constant]
 
-    def _write(self, writer: Writer, results: Iterator[Done]) -> None:
+    def _write(
+        self, writer: Writer, results: Iterator[Done], flush: Callable[[], object] | None
+    ) -> None:
         """Write the rows; if some are of groups that are not known, no more, and refuse them."""
         unseen = Unseen()
         try:
@@ -461,6 +464,8 @@ class Scaling:
                 unseen.add(done.unseen)
                 if not unseen.groups:
                     writer.write(done.payload)
+                if flush:
+                    flush()
                 self._add(done)
         except BadRowError:
             unseen.refuse()

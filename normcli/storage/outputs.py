@@ -76,6 +76,16 @@ def _opened(target: str, inputs: Sequence[Source]) -> AbstractContextManager[Wri
     return _open_special(target) if special else _replacing(target, real, old)
 
 
+def is_seen_at_once(target: str) -> bool:
+    """Are bytes that `output` writes there seen at once, as in a pipe or on a terminal?"""
+    target = stores.local_path(target)
+    if stores.is_uri(target) or split_suffix(target)[1]:
+        return False
+    return _descriptor(target) is not None or (
+        os.path.exists(target) and not os.path.isfile(target)
+    )
+
+
 def refuse_targets(targets: Mapping[str, str]) -> None:
     """Raise the errors that can be known before writing to `targets` (option -> target).
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 import errno
 import glob
 import io
+import math
 import os
+import select
 import shutil
 import stat
 import sys
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from pyarrow import NativeFile
 
 _BUFFER = 1 << 18
+PATIENCE = 0.2  # seconds in which more has to come from a pipe, before what came is worked on
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
@@ -136,16 +140,50 @@ class Source:
         """
         reader = self._reader()
         self._taken = self._once
-        return io.BufferedReader(reader, _BUFFER)
+        # What a buffer holds, `ready` would not see.
+        return io.BufferedReader(reader, 1 if reader.waits else _BUFFER)
 
-    def head(self, n: int = 4096) -> bytes:
-        """The first `n` decompressed bytes, or fewer at the end; `open` returns them again."""
+    def ready(self, seconds: float = 0.0) -> bool:
+        """Can more be read, or its end, without waiting for longer than so many seconds?
+
+        Only of a pipe it may be False; that is not known of a compressed one.
+        """
+        return self._raw is None or self._raw.ready(seconds)
+
+    def fill(self, stream: io.BufferedReader | io.RawIOBase, view: memoryview) -> int:
+        """Read from a stream of this source; how many bytes, 0 only at the end.
+
+        All of `view` is filled, unless a pipe lets us wait for it.
+        """
+        if self._raw is None or not self._raw.waits:
+            return stream.readinto(view) or 0
+        read = getattr(stream, "readinto1", stream.readinto)
+        total = count = read(view) or 0
+        until = time.monotonic() + PATIENCE
+        with suppress(NormcliError):  # the next reading raises it again
+            while count and total < len(view) and self.ready(until - time.monotonic()):
+                count = read(view[total:]) or 0
+                total += count
+        return total
+
+    def head(self, n: int = 4096, *, more: bool = False) -> bytes:
+        """The first `n` decompressed bytes, or fewer at the end; `open` returns them again.
+
+        They may also be fewer if a pipe is slow, and end with a line; `paused` then says so.
+
+        more: than were given before.
+        """
         reader = self._reader()
         try:
-            return reader.look_ahead(n)
+            return reader.look_ahead(n, more=more)
         finally:
             if not self._once:
                 reader.close()
+
+    @property
+    def paused(self) -> bool:
+        """Did `head` give fewer bytes because a pipe is slow?"""
+        return self._waiting is not None and self._waiting.paused
 
     def between(self, start: int, stop: int) -> io.BufferedReader:
         """The bytes from `start` up to but excluding `stop` of the `path` or `object`."""
@@ -239,6 +277,7 @@ class Source:
             raise
         if compression is None:
             return raw
+        raw.waits = False  # it is not known what the decompressor holds
         return _Reader(decompressed(raw, compression, self.name), self.name)
 
     def _open_raw(self) -> _Reader:
@@ -246,13 +285,15 @@ class Source:
             if isinstance(self._file, stores.Object):
                 return _Reader(self._file.open(), self.name)
             if self._file is None:
-                return _Reader(io.FileIO(_STDIN, closefd=False), self.name)
-            return _Reader(io.FileIO(self._file) if self._once else self.file.open(), self.name)
+                return _Reader(io.FileIO(_STDIN, closefd=False), self.name, waits=True)
+            if self._once:
+                return _Reader(io.FileIO(self._file), self.name, waits=True)
+            return _Reader(self.file.open(), self.name)
 
     def _compression(self, raw: _Reader) -> str | None:
         if self._is_spooled:
             return None
-        head = raw.look_ahead(MAGIC_BYTES)
+        head = raw.look_ahead(MAGIC_BYTES, more=False)
         found = detect(head)
         if found is None and self._promised is not None:
             begins = f"it begins with {head[:4]!r}" if head else "it is empty"
@@ -420,11 +461,16 @@ def _no_such_file(path: str) -> NormcliError:
 
 
 class _Reader(io.RawIOBase):
-    """A raw stream that counts bytes and can look ahead; its errors are NormcliErrors."""
+    """A raw stream that counts bytes and can look ahead; its errors are NormcliErrors.
 
-    def __init__(self, inner: io.RawIOBase, name: str) -> None:
-        self._inner, self._name = inner, name
+    waits: may it let its reader wait for what somebody else has to send?
+    """
+
+    def __init__(self, inner: io.RawIOBase, name: str, *, waits: bool = False) -> None:
+        self._inner, self._name, self.waits = inner, name, waits
         self._ahead = b""
+        self._started = math.inf  # when the first bytes came
+        self.paused = False  # did looking ahead end because they came slowly?
         self.taken = 0  # bytes read from `inner`
 
     def readable(self) -> bool:
@@ -438,15 +484,33 @@ class _Reader(io.RawIOBase):
         view[:count], self._ahead = self._ahead[:count], self._ahead[count:]
         return count
 
-    def look_ahead(self, n: int) -> bytes:
-        """The next `n` bytes, or fewer at the end; reading returns them again."""
-        while len(self._ahead) < n:
-            more = bytearray(n - len(self._ahead))
-            count = self._pull(more)
+    def ready(self, seconds: float) -> bool:
+        return not self.waits or bool(self._ahead) or self.closed or self._comes(seconds)
+
+    def _comes(self, seconds: float) -> bool:
+        """Does something come, or the end, within so many seconds?"""
+        poll = select.poll()
+        poll.register(self._inner.fileno(), select.POLLIN)
+        return seconds >= 0 and bool(poll.poll(seconds * 1000))
+
+    def look_ahead(self, n: int, *, more: bool) -> bytes:
+        """The next `n` bytes, or fewer as `Source.head` says; reading returns them again."""
+        least, self.paused = len(self._ahead) if more else 0, False
+        while len(self._ahead) < n and not (len(self._ahead) > least and self._pauses()):
+            found = bytearray(n - len(self._ahead))
+            count = self._pull(found)
             if count == 0:
                 break
-            self._ahead += more[:count]
+            self._ahead += found[:count]
         return self._ahead[:n]
+
+    def _pauses(self) -> bool:
+        """Has the sender written whole lines, and is it slow with the next?"""
+        if not self.waits or not self._ahead.endswith(b"\n"):
+            return False
+        left = self._started + PATIENCE - time.monotonic()
+        self.paused = left < 0 or not self._comes(left)
+        return self.paused
 
     def _pull(self, buffer: WriteableBuffer) -> int:
         with system_errors("read", self._name):
@@ -454,6 +518,7 @@ class _Reader(io.RawIOBase):
             if count is None:  # a descriptor in non-blocking mode: not the end of the data
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self.taken += count
+        self._started = min(self._started, time.monotonic())
         return count
 
     def close(self) -> None:

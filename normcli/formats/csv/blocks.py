@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,29 +14,37 @@ from normcli.formats.csv.index import last_record_end, quotes_fit, record_ends
 from normcli.formats.csv.records import Dialect, records
 from normcli.formats.texts.options import MAX_RECORD
 
+if TYPE_CHECKING:
+    from normcli.storage.sources import Source
+
 Stream = io.BufferedReader | io.RawIOBase
 BLOCK = 4 << 20  # bytes read at a time
 WIDE = 1 << 13  # but so many for each column, up to four blocks: each has costs of its own
 FIRST = 1 << 16  # at first: if columns are not numbers, this shows it early
 
 
-def blocks(stream: Stream, dialect: Dialect, width: int, options: ReadOptions) -> Iterator[bytes]:
+def blocks(
+    source: Source, stream: Stream, dialect: Dialect, width: int, options: ReadOptions
+) -> Iterator[bytes]:
     """The bytes of a stream in blocks of whole records, which have about `width` cells.
 
     A block holds what was read at once, or `options.chunk_rows` records (lines that are not
-    rows count too). A record of more than `options[MAX_RECORD]` bytes, or the beginning of one,
-    may be in it; that is the last block.
+    rows count too); fewer where its `source` pauses. A record of more than
+    `options[MAX_RECORD]` bytes, or the beginning of one, may be in it; that is the last block.
     """
     size = min(max(BLOCK, WIDE * width), 4 * BLOCK)
-    whole = _whole(stream, dialect, size, options)
-    return _regrouped(whole, options.chunk_rows, dialect) if options.chunk_rows else whole
+    whole = _whole(source, stream, dialect, size, options)
+    count = options.chunk_rows
+    return _regrouped(source, whole, count, dialect) if count else whole
 
 
-def _whole(stream: Stream, dialect: Dialect, size: int, options: ReadOptions) -> Iterator[bytes]:
+def _whole(
+    source: Source, stream: Stream, dialect: Dialect, size: int, options: ReadOptions
+) -> Iterator[bytes]:
     """Blocks of `size` bytes that end where a record does, all but the last."""
     buffer, filled = bytearray(size), 0  # used again and again: fresh memory is slow
     room = FIRST
-    while count := _fill(stream, buffer, filled, room):
+    while count := _fill(source, stream, buffer, filled, room):
         filled, room = filled + count, len(buffer)
         cut = _cut(buffer, filled, dialect, options.skip_bad_rows)
         if cut:
@@ -53,10 +62,10 @@ def _whole(stream: Stream, dialect: Dialect, size: int, options: ReadOptions) ->
         yield last
 
 
-def _fill(stream: Stream, buffer: bytearray, filled: int, room: int) -> int:
+def _fill(source: Source, stream: Stream, buffer: bytearray, filled: int, room: int) -> int:
     """Read `room` bytes behind those that `buffer` holds, if it can; how many were read."""
     with memoryview(buffer) as view, view[filled : filled + room] as room_left:
-        return stream.readinto(room_left) or 0
+        return source.fill(stream, room_left)
 
 
 def _cut(buffer: bytearray, filled: int, dialect: Dialect, skip_bad_rows: bool) -> int:
@@ -83,8 +92,10 @@ def before_long_record(block: bytes, dialect: Dialect, limit: int) -> int:
     return int(starts[long[0]]) if len(long) else len(block)
 
 
-def _regrouped(blocks: Iterable[bytes], count: int, dialect: Dialect) -> Iterator[bytes]:
-    """The same bytes in blocks of `count` records; the last one may have fewer."""
+def _regrouped(
+    source: Source, blocks: Iterable[bytes], count: int, dialect: Dialect
+) -> Iterator[bytes]:
+    """The same bytes in blocks of `count` records; the last before a pause may have fewer."""
     waiting: list[bytes] = []
     have = 0  # records in `waiting`
     failed: list[NormcliError] = []
@@ -96,6 +107,9 @@ def _regrouped(blocks: Iterable[bytes], count: int, dialect: Dialect) -> Iterato
             waiting, start = [], end
         waiting.append(block[start:])
         have = (have + len(ends)) % count
+        if not source.ready():
+            yield b"".join(waiting)
+            waiting, have = [], 0
     if rest := b"".join(waiting):
         yield rest
     if failed:

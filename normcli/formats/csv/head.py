@@ -103,15 +103,15 @@ def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOpti
 
     Raises: DataError where there is no record, or a bad one; LimitError where it is too long.
     """
-    size, limit = FIRST, options[MAX_RECORD]
+    size, limit, more = FIRST, options[MAX_RECORD], False
     while True:
-        text, error, whole = transcode.first_text(source, encoding, size)
+        text, error, whole = transcode.first_text(source, encoding, size, more=more)
         mark = len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
         final = whole and error is None
         record = _first_record(text[mark:], dialect, mark, final, source.name)
         if record or whole or error or size > limit:
             break
-        size = min(4 * size, limit + 1)
+        size, more = min(4 * size, limit + 1), True
     if record is None and error:
         raise error
     if record is None and whole:

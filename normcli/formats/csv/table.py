@@ -314,7 +314,8 @@ class CsvTable(Table):
         is_file = layout.encoding == "utf-8" and self.source.path
         file = self.source.file if is_file else None
         with self._open() as stream:
-            for block in blocks(stream, layout.dialect, len(layout.names), self.options):
+            width = len(layout.names)
+            for block in blocks(self.source, stream, layout.dialect, width, self.options):
                 good = block[: before_long_record(block, layout.dialect, limit)]
                 if good:
                     yield CsvChunk(layout, good, line, offset, file)
@@ -322,6 +323,9 @@ class CsvTable(Table):
                 offset += len(good)
                 if len(good) < len(block):
                     raise too_long(f"{self.name}: the record at line {line}", limit, OPEN_QUOTE)
+
+    def ready(self) -> bool:
+        return self.source.ready()
 
     def _open(self) -> io.BufferedReader | io.RawIOBase:
         """The bytes of the rows, as UTF-8."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from normcli.errors import DataError, UsageError
 from normcli.words import printable
@@ -45,10 +45,15 @@ def encoding_of(source: Source, name: str) -> str:
     return "utf-8" if known == "utf-8-sig" else known
 
 
-def first_text(source: Source, encoding: str, size: int) -> tuple[bytes, DataError | None, bool]:
-    """The first `size` bytes as UTF-8, the error that follows them, and whether they are all."""
-    raw = source.head(size)
-    whole = len(raw) < size
+def first_text(
+    source: Source, encoding: str, size: int, *, more: bool
+) -> tuple[bytes, DataError | None, bool]:
+    """The first bytes as UTF-8, the error that follows them, and whether they are all.
+
+    size, more: of `Source.head`.
+    """
+    raw = source.head(size, more=more)
+    whole = len(raw) < size and not source.paused
     if encoding == "utf-8":
         return raw, None, whole
     text, error = _Decoder(encoding, source.name).decode(raw, whole)
@@ -58,7 +63,7 @@ def first_text(source: Source, encoding: str, size: int) -> tuple[bytes, DataErr
 def open_text(source: Source, encoding: str, skip: int) -> io.BufferedReader | io.RawIOBase:
     """The bytes of a source as UTF-8, but for the first `skip`; it may read fewer at once."""
     stream = source.open()
-    text = stream if encoding == "utf-8" else _Utf8(stream, encoding, source.name)
+    text = stream if encoding == "utf-8" else _Utf8(source, stream, encoding)
     while skip and (read := text.read(skip)):
         skip -= len(read)
     return text
@@ -114,8 +119,10 @@ class _Decoder:
 class _Utf8(io.RawIOBase):
     """A stream in another encoding, read as UTF-8; an error comes after the text before it."""
 
-    def __init__(self, stream: IO[bytes], encoding: str, name: str) -> None:
-        self.stream, self.decoder = stream, _Decoder(encoding, name)
+    def __init__(self, source: Source, stream: io.BufferedReader, encoding: str) -> None:
+        self.source, self.stream = source, stream
+        self.decoder = _Decoder(encoding, source.name)
+        self.buffer = memoryview(bytearray(BLOCK))
         self.ready = memoryview(b"")
         self.error: DataError | None = None
         self.done = False
@@ -129,7 +136,7 @@ class _Utf8(io.RawIOBase):
         while not self.ready and not self.done:
             if self.error:
                 raise self.error
-            raw = self.stream.read(BLOCK)
+            raw = bytes(self.buffer[: self.source.fill(self.stream, self.buffer)])
             text, self.error = self.decoder.decode(raw, final=not raw)
             self.ready = memoryview(text)
             self.done = not raw and self.error is None

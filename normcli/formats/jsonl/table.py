@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, ClassVar
@@ -64,8 +65,11 @@ class JsonLinesTable(Table):
         del positions
         chunks = _read(self.source, self.layout, self.options, self.span)
         if self.options.chunk_rows:
-            return _exactly(chunks, self.options.chunk_rows)
+            return _exactly(self.source, chunks, self.options.chunk_rows)
         return _at_most(chunks, max(1, CELLS // max(1, len(self.columns))))
+
+    def ready(self) -> bool:
+        return self.source.ready()
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """Replaced columns as floats, all others as the values of all rows allow."""
@@ -78,7 +82,7 @@ def _read(
     """Chunks of some MB, cut at line ends; `span`: of these bytes only."""
     line, limit = span.line if span else 1, options[MAX_RECORD]
     with source.between(span.start, span.stop) if span else source.open() as stream:
-        for block in _blocks(stream, limit):
+        for block in _blocks(source, stream, limit):
             good = block[: _before_long_line(block, limit)]
             if good:
                 yield JsonLinesChunk(layout, good, line)
@@ -87,10 +91,12 @@ def _read(
                 raise too_long(f"{layout.name}: line {line}", limit, "is this JSON Lines?")
 
 
-def _blocks(stream: IO[bytes], limit: int) -> Iterator[bytes]:
+def _blocks(source: Source, stream: io.BufferedReader, limit: int) -> Iterator[bytes]:
     """The bytes of a stream, cut at line ends, or where a line is longer than `limit`."""
     waiting: list[bytes] = []  # for its line end
-    while read := stream.read(BLOCK):
+    buffer = memoryview(bytearray(BLOCK))
+    while count := source.fill(stream, buffer):
+        read = bytes(buffer[:count])
         cut = read.rfind(b"\n") + 1
         if cut == 0 and sum(map(len, waiting)) > limit:
             cut = len(read)
@@ -113,8 +119,10 @@ def _before_long_line(block: bytes, limit: int) -> int:
     return len(block)
 
 
-def _exactly(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesChunk]:
-    """The same rows in chunks of so many; the last one may have fewer."""
+def _exactly(
+    source: Source, chunks: Iterable[JsonLinesChunk], rows: int
+) -> Iterator[JsonLinesChunk]:
+    """The same rows in chunks of so many; the last before a pause may have fewer."""
     waiting: list[JsonLinesChunk] = []
     have = 0
     failed: list[NormcliError] = []
@@ -126,6 +134,9 @@ def _exactly(chunks: Iterable[JsonLinesChunk], rows: int) -> Iterator[JsonLinesC
             *full, rest = _at_most([whole], rows)
             yield from full
             waiting, have = [rest], rest.rows
+        if not source.ready():
+            yield JsonLinesChunk.concat(waiting)
+            waiting, have = [], 0
     if waiting:
         yield JsonLinesChunk.concat(waiting)
     if failed:
