@@ -15,12 +15,15 @@ array([0.25, 1.  ])
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from normcli import sidecar
+from normcli.bridges.arrays import to_safetensors
+from normcli.bridges.base import Wanted
+from normcli.bridges.files import imported, naming
 from normcli.errors import DataError, UsageError
 from normcli.methods.base import finite_number, momentum_weight, whole_number
 from normcli.methods.spelling import method_with
@@ -30,6 +33,7 @@ from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.moments import Moments, MomentsState
 from normcli.statistics.running import Running
 from normcli.storage.outputs import write_atomic
+from normcli.storage.sources import source
 from normcli.words import did_you_mean, listed, printable
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.floating[Any]]  # float64 or float32
 
+ONES = (1.0, 0.0, 0.0, 1.0)  # what a new layer has of each of these
 STATE = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
@@ -247,6 +252,48 @@ class BatchNorm:
         layer.gamma, layer.beta = np.array([[f["gamma"], f["beta"]] for f in found]).T.copy()
         layer.running_mean, layer.running_var = np.array([[k.mean, k.var] for k in known]).T.copy()
         layer.batches = max(k.batches for k in known)
+        return layer
+
+    def to_safetensors(self, path: str | PathLike[str], prefix: str = "") -> None:
+        """Write the state for PyTorch: ``bn.load_state_dict(safetensors.torch.load_file(path))``.
+
+        prefix: of the layer in a network, such as "bn1", to be loaded with ``strict=False``.
+        """
+        dot = "." if prefix else ""
+        state = {f"{prefix}{dot}{name}": array for name, array in self.state_dict().items()}
+        write_atomic(path, to_safetensors(state))
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | PathLike[str],
+        features: Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+        eps: float | None = None,
+    ) -> Self:
+        """The layer in a file of PyTorch or Keras: safetensors, .npz, .npy or JSON.
+
+        features: their names. prefix: of the layer, where the file has several: "bn1" for
+            ``bn1.running_mean``. eps, which such files do not have: 1e-5 for PyTorch and 1e-3 for
+            Keras by default.
+
+        Raises: DataError and UsageError like ``normcli import``.
+        """
+        opened = source(fspath(path))
+        with naming(opened):
+            found = imported(opened, Wanted(prefix=prefix, eps=eps))
+            if found.method != "batch":
+                raise DataError("this is not a layer of batch normalization")
+        columns = found.columns
+        layer = cls(len(columns) if features is None else features, **found.settings)
+        state = {
+            name: [each.get(ours, default) for each in columns]
+            for name, ours, default in zip(
+                STATE, ("gamma", "beta", "mean", "var"), ONES, strict=False
+            )
+        }
+        layer.load_state_dict({**state, STATE[-1]: found.batches or 0})
         return layer
 
     def _loaded(self, name: str, values: ArrayLike) -> Floats:

@@ -20,6 +20,7 @@ COMMANDS = {
     "merge": "Combine the statistics of parts into those of the whole.",
     "show": "Show statistics as a table, or compare two of them.",
     "check": "Check whether data fit saved statistics.",
+    "import": "Bring the numbers of another program into a file of statistics.",
     "learn": "Learn gamma for the columns from a target.",
     "methods": "List the methods, or describe one of them.",
     "completion": "Print a completion script for bash, zsh or fish.",
@@ -34,7 +35,7 @@ COMMON = {
     "precision explain quiet",
     "inverse": "stats output method select exclude delimiter no_header null precision "
     "output_dir explain quiet",
-    "learn": "stats target classes l2 output select exclude delimiter null quiet",
+    "learn": "stats target classes l2 output select exclude delimiter null on_inf explain quiet",
     "check": "stats max_out_of_range max_mean_shift max_spread_ratio max_missing_change select "
     "exclude delimiter null json explain quiet",
 }
@@ -51,7 +52,8 @@ class Commands(Helpful, click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"normcli.cli.{cmd_name.replace('-', '_')}")
+        name = "import_" if cmd_name == "import" else cmd_name.replace("-", "_")
+        module = importlib.import_module(f"normcli.cli.{name}")
         command: Helpful = module.command
         command.common = COMMON.get(cmd_name, "").split()
         return command

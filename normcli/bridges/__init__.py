@@ -1,0 +1,1 @@
+"""Bridges: numbers that other programs computed, into sidecars. A module for each kind of file."""
