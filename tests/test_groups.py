@@ -460,3 +460,58 @@ def test_a_table_without_the_key_cannot_be_scaled(normcli: Cli, stats: Path) -> 
     done = normcli("transform", "--stats", stats, stdin=b"x,y\n1,2\n")
     assert "no column is named 'shop', the key of the groups" in done.err
     assert done.code == 1
+
+
+# -- show and check --------------------------------------------------------------------------
+
+
+def test_show_tells_the_largest_the_smallest_and_the_oddest_groups(
+    normcli: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.json"
+    rows = "".join(f"s{i % 5},{100 if i == 4 else i % 3}\n" * (i % 5 + 1) for i in range(20))
+    assert (
+        normcli("fit", "--by", "shop", "-q", "-o", path, stdin=f"shop,x\n{rows}".encode()).code == 0
+    )
+    shown = normcli("show", path).text
+    assert "5 groups by shop" in shown
+    assert "largest: 's4' (20 rows), 's3' (16 rows), 's2' (12 rows)" in shown
+    assert "smallest: 's0' (4 rows), 's1' (8 rows), 's2' (12 rows)" in shown
+    assert "oddest: 's4' (mean of x +" in shown
+    document = json.loads(normcli("show", path, "--json").text)["groups"]
+    assert (document["by"], document["count"], document["largest"][0]) == (
+        ["shop"],
+        5,
+        {"key": ["s4"], "rows": 20},
+    )
+
+
+def test_check_compares_all_rows_and_with_by_group_every_group(normcli: Cli, stats: Path) -> None:
+    """All rows together fit, where two groups have changed places."""
+    table = b"shop,x\nb,1\nb,3\na,5\na,6\na,7\n"
+    assert normcli("check", "--stats", stats, stdin=table).code == 0
+    done = normcli("check", "--stats", stats, "--by-group", stdin=table)
+    assert done.code == 3
+    assert "x in 'a': 33.3% out of 1 to 3" in done.text  # at least: 7 is the max, 5 the min
+    found = json.loads(normcli("check", "--stats", stats, "--by-group", "--json", stdin=table).text)
+    faults = [(c["column"], c.get("group")) for c in found["columns"] if not c["fits"]]
+    assert faults == [("x", ["a"]), ("x", ["b"])]
+
+
+def test_check_by_group_names_groups_that_the_statistics_do_not_have(
+    normcli: Cli, stats: Path
+) -> None:
+    table = b"shop,x\na,1\na,3\nb,5\nb,6\nb,7\nc,4\n"
+    assert normcli("check", "--stats", stats, stdin=table).code == 0
+    done = normcli("check", "--stats", stats, "--by-group", stdin=table)
+    assert (done.code, "'c': 1 row of a group that the statistics do not have" in done.text) == (
+        3,
+        True,
+    )
+
+
+def test_check_by_group_needs_groups(normcli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    assert normcli("fit", "-q", "-o", path, stdin=b"x\n1\n2\n").code == 0
+    done = normcli("check", "--stats", path, "--by-group", stdin=b"x\n1\n2\n")
+    assert (done.code, "have no groups" in done.err) == (2, True)

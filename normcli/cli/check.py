@@ -13,6 +13,7 @@ from normcli.cli.command import Command
 @click.command("check", cls=Command)
 @opt.inputs_argument
 @opt.stats_option
+@opt.check_group_option
 @opt.limit_options
 @opt.table_options
 @opt.data_options
@@ -33,4 +34,5 @@ def command(**values: Any) -> int:
     from normcli.cli.checking import check, limits_of
     from normcli.cli.request import request_of
 
-    return check(request_of(values), limits_of(values), opt.form_of(values))
+    limits, form = limits_of(values), opt.form_of(values)
+    return check(request_of(values), limits, form, by_group=values["by_group"])

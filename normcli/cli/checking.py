@@ -16,6 +16,7 @@ from normcli.sidecar.read import loads
 from normcli.storage.sources import sources
 from normcli.views import check as view
 from normcli.views import screen
+from normcli.words import shown
 
 FAILED = 3  # exit code
 
@@ -28,7 +29,7 @@ def limits_of(values: Values) -> Limits:
     return Limits(**{name: values[f"max_{name}"] for name in shares}, **passes)
 
 
-def check(request: Request, limits: Limits, form: str) -> int:
+def check(request: Request, limits: Limits, form: str, *, by_group: bool = False) -> int:
     """Compare, print the verdict, and return the exit code."""
     if not request.stats:
         raise UsageError(
@@ -36,26 +37,34 @@ def check(request: Request, limits: Limits, form: str) -> int:
         )
     found, statistics = sources(request.inputs), request.statistics()
     assert statistics is not None
+    if by_group and "by" not in statistics.options:
+        raise UsageError(f"--by-group: the statistics in {shown(request.stats)} have no groups")
     silent = request.reporting.quiet and form == "table"
     run = Run(request, found, {} if silent else {"the verdict": "-"})
     if request.reporting.explain:
         _explain(run, statistics, limits)
         return 0
-    verdict = _verdict(run, statistics, limits)
+    verdict = _verdict(run, statistics, limits, by_group)
     if not silent:
         _write(verdict, form, ", ".join(source.name for source in found[:3]), request.stats)
     return 0 if verdict.fits else FAILED
 
 
-def _verdict(run: Run, statistics: Statistics, limits: Limits) -> Verdict:
+def _verdict(run: Run, statistics: Statistics, limits: Limits, by_group: bool) -> Verdict:
     request = run.request
     choice, reading = request.choice, request.reading
     if (sidecar := _sidecar(run)) is not None:
-        return pipeline.compare(sidecar, statistics, choice, limits)
+        return pipeline.compare(sidecar, statistics, choice, limits, by_group=by_group)
     with run.bar("checking") as bar:
         tables = (bar.begin(source, reading.open(source)) for source in run.sources)
         verdict = pipeline.check(
-            tables, statistics, choice, limits, request.work.engine(), bar.summary
+            tables,
+            statistics,
+            choice,
+            limits,
+            request.work.engine(),
+            bar.summary,
+            by_group=by_group,
         )
     if request.reporting.verbose:
         run.report(bar.summary, "compared")

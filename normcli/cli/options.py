@@ -131,6 +131,10 @@ by_options = group(
     ),
     entry("--max-groups N", "Stop where there are more groups.", default=1_000_000),
 )
+check_group_option = group(
+    "Groups",
+    entry("--by-group", "Compare each group, too, where the statistics are by groups."),
+)
 unseen_options = group(
     "Groups",
     entry(

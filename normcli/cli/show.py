@@ -36,7 +36,7 @@ def command(sidecars: tuple[str, ...], max_sidecar: int, quiet: bool, **values: 
     """
     from normcli.sidecar.read import load
     from normcli.storage.outputs import output
-    from normcli.views import screen, show
+    from normcli.views import groups, screen, show
 
     form = opt.form_of(values)
     if len(sidecars) > 2:
@@ -49,7 +49,7 @@ def command(sidecars: tuple[str, ...], max_sidecar: int, quiet: bool, **values: 
         return
     pair = len(found) == 2
     grid = show.pair_grid(*found) if pair else show.grid(found[0])
-    notes = show.pair_notes(*found) if pair else []
+    notes = show.pair_notes(*found) if pair else groups.notes(found[0])
     if form == "markdown":
         screen.write_text("\n".join(screen.markdown(grid, notes)) + "\n")
     elif quiet:

@@ -11,12 +11,15 @@ from typing import Any
 from normcli.engines.local import Engine
 from normcli.formats.base import NotNumbers, Table
 from normcli.pipeline.choice import Choice, refuse_repeated
+from normcli.pipeline.collect import groups_of
 from normcli.pipeline.fitting import Bounds, Wanted, count_statistics, observe, why
+from normcli.pipeline.roles import Roles
 from normcli.pipeline.summary import Summary
-from normcli.sidecar.model import Statistics
+from normcli.sidecar.model import GroupStatistics, Statistics
+from normcli.statistics.base import Group
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, as_json, drift, missing_share
-from normcli.words import did_you_mean, number, percent, points
+from normcli.words import did_you_mean, many, number, percent, points
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class ColumnCheck:
         compared, the least share that it can be. None where there are none to compare.
     remark: an explanation, where the state is not "same".
     faults: what of it does not fit ("mean_shift", ..., or its state) -> why, in words.
+    group: the key of the group that it is about; (): all rows.
     """
 
     name: str
@@ -58,6 +62,7 @@ class ColumnCheck:
     missing: float | None = None
     remark: str = ""
     faults: Mapping[str, str] = field(default_factory=dict)
+    group: Group = ()
 
     @property
     def fits(self) -> bool:
@@ -73,6 +78,7 @@ class ColumnCheck:
         """All of it."""
         return {
             "column": self.name,
+            **({"group": list(self.group)} if self.group else {}),
             "fits": self.fits,
             "state": self.state,
             "out_of_range": self.out_of_range,
@@ -109,25 +115,31 @@ def check(
     limits: Limits,
     engine: Engine,
     summary: Summary,
+    *,
+    by_group: bool = False,
 ) -> Verdict:
     """How the tables, taken as one, fit the statistics: one pass, in constant memory.
 
     choice: the columns to compare, of the table and of the statistics. An infinite number is
         a fault, or with `ignore_infinite` out of range.
+    by_group: compare each group, too.
 
     Raises: DataError where the tables cannot be read, or repeat the name of such a column.
     """
     waiting = iter(tables)
     first = next(waiting)
     names = wanted(first.columns, statistics, choice)
-    every = replace(choice, select=(), exclude=_unwanted(first, names), ignore_infinite=True)
+    roles = Roles(by=tuple(statistics.options.get("by", ()))) if by_group else Roles()
+    unwanted = tuple(n for n in _unwanted(first, names) if n not in roles.names)
+    every = replace(choice, select=(), exclude=unwanted, ignore_infinite=True, roles=roles)
     bounds = {name: _bounds(c) for name, c in statistics.columns.items()}
     looked = Wanted.of(first, every)
     seen = observe(chain([first], waiting), looked, every, summary, engine, bounds)
     choice.most_bad.refuse(summary)
     compared = statistics.columns.keys() & names
     refuse_repeated(first.name, looked.names, [n for n in looked.names if n in compared])
-    numbers = seen.columns(len(looked.names), looked.needs)[()]
+    observed = seen.columns(len(looked.names), looked.needs)
+    numbers = observed[()]
     found = {n: numbers.get(i) or seen.others[i] for i, n in enumerate(looked.names)}
     outside = summary.cells.get("out_of_range", Counter())
     allowed = choice.ignore_infinite
@@ -136,19 +148,55 @@ def check(
         for name in names
     ]
     kept = [c for c in columns if c is not None]
-    summary.columns = [c.name for c in kept if c.state == "same"]
+    if by_group:
+        known = {n: numbers[i] for i, n in enumerate(looked.names) if i in numbers}
+        chosen = {n: i for i, n in enumerate(looked.names) if n in known and n in compared}
+        groups = groups_of(observed, chosen, known)
+        kept += _groups(groups, statistics, list(chosen), limits)
+    summary.columns = [c.name for c in kept if c.state == "same" and not c.group]
     same = {n: c for n, c in found.items() if isinstance(c, ColumnStatistics)}
     count_statistics(same, summary)
     return Verdict(summary.rows, kept, limits)
 
 
-def compare(now: Statistics, statistics: Statistics, choice: Choice, limits: Limits) -> Verdict:
+def _groups(
+    now: Mapping[Group, GroupStatistics],
+    statistics: Statistics,
+    names: Sequence[str],
+    limits: Limits,
+) -> Iterator[ColumnCheck]:
+    """The check of every group: what is out of range is a lower bound."""
+    for key, group in now.items():
+        if key not in statistics.groups:
+            words = f"{many(group.rows, 'row')} of a group that the statistics do not have"
+            yield ColumnCheck("", "extra", remark=words, faults={"extra": words}, group=key)
+            continue
+        then = replace(statistics, columns=statistics.groups[key].columns)
+        for n in names:
+            outside = _certainly_outside(then.columns[n], group.columns[n])
+            found = _check_column(n, then, group.columns, outside, limits)
+            if found is not None:
+                yield replace(found, group=key)
+
+
+def compare(
+    now: Statistics,
+    statistics: Statistics,
+    choice: Choice,
+    limits: Limits,
+    *,
+    by_group: bool = False,
+) -> Verdict:
     """How statistics fit others, without their data: what is out of range is a lower bound."""
     columns = []
     for n in wanted(list(now.columns), statistics, choice):
         outside = _certainly_outside(statistics.columns.get(n), now.columns.get(n))
         columns.append(_check_column(n, statistics, now.columns, outside, limits))
-    return Verdict(now.rows, [c for c in columns if c is not None], limits)
+    kept = [c for c in columns if c is not None]
+    if by_group:
+        both = [c.name for c in kept if c.state == "same"]
+        kept += _groups(now.groups, statistics, both, limits)
+    return Verdict(now.rows, kept, limits)
 
 
 def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> list[str]:
@@ -156,7 +204,7 @@ def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> li
     present = set(columns)
     absent = [n for n in statistics.columns if n not in present]
     names = [*columns, *absent]  # so that positions are those of the table
-    chosen = {names[i] for i in choice.wanted(names)}
+    chosen = {names[i] for i in choice.wanted(names)} - set(statistics.options.get("by", ()))
     return [n for n in {**statistics.columns, **dict.fromkeys(names)} if n in chosen]
 
 

@@ -13,6 +13,7 @@ from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import method_entry
 from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, drift
+from normcli.views import groups
 from normcli.views.report import can_show
 from normcli.views.screen import NAMES, Cell, Column, Drawing, Grid, Line, Span
 from normcli.words import many, name, number, percent
@@ -190,6 +191,7 @@ def as_json(title: str, statistics: Statistics) -> dict[str, Any]:
         "method": method_entry(statistics.method),
         "ddof": statistics.ddof,
         "columns": [_column_json(n, statistics) for n in statistics.columns],
+        **({"groups": groups.as_json(statistics)} if statistics.groups else {}),
     }
 
 
