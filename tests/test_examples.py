@@ -53,6 +53,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     for name in FILE.findall("\n".join(examples())):
         for i in range(name.count("*") + 1):
             save(shell.directory / name.replace("*", str(i)))
+    save_what_other_programs_make(shell.directory)
     return shell
 
 
@@ -63,6 +64,16 @@ def save(path: Path) -> None:
         GOODS.to_parquet(path)
     else:
         GOODS.to_csv(path, index=False)
+
+
+def save_what_other_programs_make(folder: Path) -> None:
+    """The files of the examples of `import`, and of those of `learn`."""
+    library.BatchNorm(2).to_safetensors(folder / "model.safetensors", "bn1")
+    shutil.copy(ROOT / "tests" / "imports" / "standard.skops", folder / "scaler.skops")
+    (folder / "numbers.csv").write_text("column,mean,std\nprice,2,1.5\n")
+    (folder / "range").write_text("x\n-1 1\n1 0 5\n2 3 9\n")
+    (folder / "gamma.json").write_text('{"price": 1.5}')
+    GOODS.assign(species=["a", "b", "a"]).to_csv(folder / "train.csv", index=False)
 
 
 @pytest.mark.parametrize("example", examples())
