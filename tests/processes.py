@@ -23,8 +23,7 @@ def started(*arguments: object, **options: object) -> Iterator[subprocess.Popen[
     process = subprocess.Popen(
         [*PYTHON_M, *map(str, arguments)],
         start_new_session=True,
-        # A shell starts what is in its background with Ctrl-C ignored; not so here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        preexec_fn=_receive_signals,
         **options,  # type: ignore[call-overload]  # a dictionary of many types
     )
     try:
@@ -37,6 +36,12 @@ def started(*arguments: object, **options: object) -> Iterator[subprocess.Popen[
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
+
+
+def _receive_signals() -> None:
+    """Undo what a shell does for what is in its background, and nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
