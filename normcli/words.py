@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 
@@ -22,16 +23,123 @@ def shown(name: str) -> str:
     return name if name and name.isprintable() else printable(name, limit=200)
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A sentence that suggests the most similar of `names`, or nothing.
+# What people know from other programs -> what may be meant, of which the first that exists is.
+# A word that has arguments is suggested with them: "method zscore".
+FAMILIAR = {
+    each: meant.split(", ")
+    for words, meant in {
+        "sep separator delim fieldseparator fs": "delimiter",
+        "columns cols col column fields features usecols include vars": "select",
+        "drop ignore skip omit dropcolumns except": "exclude",
+        "groupby group groups key keys partitionby": "by",
+        "na navalues nan nanvalues missingvalues nullvalue nullvalues": "null",
+        "noheaders headerless": "no-header",
+        "skiprows skiplines": "skip-rows",
+        "out outfile outputfile": "output",
+        "outdir outputdirectory": "output-dir",
+        "format inputformat informat": "from",
+        "outputformat outformat": "to",
+        "threads workers njobs processes cores parallel cpus": "jobs",
+        "chunksize chunk blocksize": "chunk-rows",
+        "batch": "batch-size",
+        "statistics stat params model sidecar": "stats",
+        "save savestatistics": "save-stats",
+        "scaler scaling scale norm normalization": "method",
+        "featurerange bounds": "range",
+        "digits decimals round": "precision",
+        "silent": "quiet",
+        "dryrun plan": "explain",
+        "thousand thousandssep": "thousands",
+        "quotechar": "quote",
+        "escapechar": "escape",
+        "dof": "ddof",
+        "epsilon": "eps",
+        "affine": "gamma",
+        "standard standardize standardise standardization standardscaler std znorm zscores": (
+            "zscore, fit-transform, method zscore"
+        ),
+        "minmaxscaler minmaxscale rescale": "minmax, fit-transform, method minmax",
+        "normalize normalise normalizer": "fit-transform, method",
+        "batchnorm batchnormalization bn batchnorm1d": "batch, method batch",
+        "maxabsscaler absmax": "maxabs, method maxabs",
+        "robustscaler iqr median": "robust, method robust",
+        "ln loge": "log, method log",
+        "quantiletransformer": "quantile",
+        "powertransformer": "yeojohnson, boxcox",
+        "scaledata apply predict": "transform",
+        "train": "fit",
+        "fitandtransform": "fit-transform",
+        "undo unscale inversetransform denormalize denormalise reverse restore": "inverse",
+        "describe summary info print cat view": "show",
+        "validate verify compare diff drift test": "check",
+        "combine join concat union add": "merge",
+        "list scalers": "methods",
+        "json ndjson": "jsonl",
+        "feather ipc": "arrow",
+    }.items()
+    for each in words.split()
+}
+# What other programs do, and this one does not.
+UNKNOWN = dict.fromkeys(
+    ("impute", "imputer", "fillna", "fill", "fillvalue"),
+    " Missing cells are not filled in: they do not count, and stay as they are.",
+)
+
+
+def did_you_mean(name: str, names: Iterable[str], *, familiar: bool = False) -> str:
+    """A sentence that suggests the one of `names` that is meant, or nothing.
+
+    familiar: `name` may be a word of other programs.
 
     >>> did_you_mean("heigth", ["height", "weight"])
     " Did you mean 'height'?"
+    >>> did_you_mean("--sep", ["--eps", "--delimiter"], familiar=True)
+    " Did you mean '--delimiter'?"
     """
+    found = {_plain(each): each for each in names}
+    word = _plain(name)
+    if familiar and word in UNKNOWN:
+        return UNKNOWN[word]
+    near = (_familiar(word, found) if familiar else "") or _nearest(word, found)
+    return f" Did you mean {printable(near)}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    """A name without what people do not remember: case, dashes, blanks."""
+    return re.sub(r"[\s_-]", "", name).lower() or name
+
+
+def _familiar(word: str, found: Mapping[str, str]) -> str:
+    for meant in FAMILIAR.get(word, ()):
+        first, _, rest = meant.partition(" ")
+        if _plain(first) in found:
+            return f"{found[_plain(first)]} {rest}".strip()
+    return ""
+
+
+def _nearest(word: str, found: Mapping[str, str]) -> str:
+    """The name that is nearest, if few letters differ; names that count are different names."""
     import difflib  # for errors only
 
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f" Did you mean {printable(near[0])}?" if near else ""
+    for near in difflib.get_close_matches(word, found, n=5, cutoff=0.6):
+        fewer = 0 if re.sub(r"\d", "", near) == re.sub(r"\d", "", word) else (len(word) + 1) // 4
+        if near == word or _slips(word, near) <= min(fewer, 3):
+            return found[near]
+    return ""
+
+
+def _slips(a: str, b: str) -> int:
+    """How many letters were left out, added, replaced, or exchanged with their neighbour."""
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        row = [i + 1]
+        for j, y in enumerate(b):
+            row.append(min(last[j + 1] + 1, row[j] + 1, last[j] + (x != y)))
+            if i and j and x == b[j - 1] and y == a[i - 1]:
+                row[-1] = min(row[-1], before[j - 1] + 1)
+        before, last = last, row
+    return last[-1]
 
 
 def many(count: int, what: str) -> str:

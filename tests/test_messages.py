@@ -244,14 +244,14 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "inverse t.csv -s x --stats s.json --method batch --mode train": (
         2,
-        "no option '--mode'. Did you mean '--method'? See normcli inverse --help",
+        "no option '--mode'. See normcli inverse --help",
     ),
     "inverse t.csv -s x --stats s.json --method batch --gamma 0": (
         2,
         "column 'x': gamma is 0: all its numbers became beta, so it cannot be undone",
     ),
     "fit -s z t.csv": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
-    "fit -s x1 t.csv": (2, "no column 'x1'. Did you mean 'x'?"),
+    "fit -s x1 t.csv": (2, "no column 'x1'. The table has 'id', 'x', 'y'"),
     "fit -s 7 t.csv": (2, "there is no column 7: the table has columns 1 to 3"),
     "fit -s 2-9 t.csv": (2, "there are no columns 2-9: the table has columns 1 to 3"),
     "fit -s /[/ t.csv": (
@@ -279,7 +279,36 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "show": (2, "missing argument 'SIDECAR [SIDECAR]'. See normcli show --help"),
     "show s.json s.json s.json": (2, "show takes one sidecar or two, not 3"),
     "merge": (2, "missing argument 'SIDECAR...'. See normcli merge --help"),
-    "fit absent.csv": (1, "no such file: absent.csv. Did you mean 'text.csv'?"),
+    "fit --sep ; t.csv": (
+        2,
+        "no option '--sep'. Did you mean '--delimiter'? See normcli fit --help",
+    ),
+    "fit --columns x t.csv": (
+        2,
+        "no option '--columns'. Did you mean '--select'? See normcli fit --help",
+    ),
+    "fit --groupby x t.csv": (
+        2,
+        "no option '--groupby'. Did you mean '--by'? See normcli fit --help",
+    ),
+    "fit --impute mean t.csv": (
+        2,
+        "no option '--impute'. Missing cells are not filled in: they do not count, and stay as "
+        "they are. See normcli fit --help",
+    ),
+    "fit --standard t.csv": (
+        2,
+        "no option '--standard'. Did you mean '--method zscore'? See normcli fit --help",
+    ),
+    "fit --method standard t.csv": (
+        2,
+        "no method 'standard'. Did you mean 'zscore'? For the list, run: normcli methods",
+    ),
+    "normalize t.csv": (
+        2,
+        "no command 'normalize'. Did you mean 'fit-transform'? See normcli --help",
+    ),
+    "fit absent.csv": (1, "no such file: absent.csv"),
     "fit t.cvs": (1, "no such file: t.cvs. Did you mean 't.csv'?"),
     "fit *.parquet": (1, "no file matches *.parquet"),
     "fit empty": (1, "there is no file to read in the directory empty"),
@@ -419,7 +448,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "inverse t.csv --stats s.json --column xx=minmax": (
         2,
-        "--column 'xx': there is no such column in the statistics. Did you mean 'x'?",
+        "--column 'xx': there is no such column in the statistics",
     ),
     "transform t.csv --stats s.json -s y": (2, "the statistics have no column 'y'. They have 'x'"),
     "transform t.csv --stats s.json -s z": (2, "no column 'z'. The table has 'id', 'x', 'y'"),
@@ -445,7 +474,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "transform t.csv --stats absent.json": (
         1,
-        "no such file: absent.json. Did you mean 'broken.json'?",
+        "no such file: absent.json",
     ),
     "transform t.csv --stats t.csv": (
         1,
@@ -482,7 +511,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
         "sample.json and those before it: cannot merge: fitted for zscore with "
         "ddof 0 in one, 1 in the other",
     ),
-    "merge s.json absent.json": (1, "no such file: absent.json. Did you mean 'broken.json'?"),
+    "merge s.json absent.json": (1, "no such file: absent.json"),
     "show s.json --json --markdown": (
         2,
         "--json and --markdown exclude each other; give one of them",

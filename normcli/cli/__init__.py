@@ -73,7 +73,7 @@ class Commands(Helpful, click.Group):
         """The command that the arguments name; raises UsageError with the nearest one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UsageError(
-                f"no command {printable(args[0])}.{did_you_mean(args[0], COMMANDS)} "
+                f"no command {printable(args[0])}.{did_you_mean(args[0], COMMANDS, familiar=True)} "
                 "See normcli --help"
             )
         return super().resolve_command(ctx, args)

@@ -107,8 +107,9 @@ def usage_in_words(ctx: click.Context) -> Iterator[None]:
 def _in_words(error: click.UsageError, ctx: click.Context) -> str:
     """What is wrong, as one sentence that begins with a small letter."""
     if isinstance(error, click.NoSuchOption):
-        known = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
-        near = did_you_mean(error.option_name, known)
+        options = (p for p in ctx.command.get_params(ctx) if isinstance(p, click.Option))
+        known = [name for option in options for name in option.opts]
+        near = did_you_mean(error.option_name, known, familiar=True)
         if not near and isinstance(ctx.command, click.Group):
             near = " Options of a command follow its name."
         return f"no option {printable(error.option_name)}.{near}"

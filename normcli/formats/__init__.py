@@ -57,7 +57,7 @@ def format_named(name: str) -> Format:
     known = formats()
     if name not in known:
         names = ", ".join(known)
-        near = did_you_mean(name, known)
+        near = did_you_mean(name, known, familiar=True)
         raise UsageError(f"no format {printable(name)}: choose one of {names}.{near}")
     return known[name]
 

@@ -51,7 +51,7 @@ def method_named(name: str) -> type[Method]:
     """The class of a method; raises UsageError where there is none."""
     if name not in methods():
         raise UsageError(
-            f"no method {printable(name)}.{did_you_mean(name, methods())} "
+            f"no method {printable(name)}.{did_you_mean(name, methods(), familiar=True)} "
             "For the list, run: normcli methods"
         )
     return methods()[name]

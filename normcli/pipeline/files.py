@@ -103,7 +103,7 @@ def write(
         stream = stack.enter_context(output(writing.target, inputs=[source]))
         saves = writing.saves
         sidecar = stack.enter_context(output(saves, inputs=[source])) if saves else None
-        scaling.run(stream, engine, flows=is_seen_at_once(writing.target))
+        scaling.run(stream, engine, flows=source.waits and is_seen_at_once(writing.target))
         scaling.job.refuse_nothing(scaling.summary)
         if again:
             source.refuse_changed_file()

@@ -143,11 +143,13 @@ class Source:
         # What a buffer holds, `ready` would not see.
         return io.BufferedReader(reader, 1 if reader.waits else _BUFFER)
 
-    def ready(self, seconds: float = 0.0) -> bool:
-        """Can more be read, or its end, without waiting for longer than so many seconds?
+    @property
+    def waits(self) -> bool:
+        """Is it an opened pipe, which may let us wait? That is not known of a compressed one."""
+        return self._raw is not None and self._raw.waits
 
-        Only of a pipe it may be False; that is not known of a compressed one.
-        """
+    def ready(self, seconds: float = 0.0) -> bool:
+        """Can more be read, or its end, without waiting for longer than so many seconds?"""
         return self._raw is None or self._raw.ready(seconds)
 
     def fill(self, stream: io.BufferedReader | io.RawIOBase, view: memoryview) -> int:
@@ -155,7 +157,7 @@ class Source:
 
         All of `view` is filled, unless a pipe lets us wait for it.
         """
-        if self._raw is None or not self._raw.waits:
+        if not self.waits:
             return stream.readinto(view) or 0
         read = getattr(stream, "readinto1", stream.readinto)
         total = count = read(view) or 0
