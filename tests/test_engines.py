@@ -1,12 +1,13 @@
 """Every engine is an ordered map."""
 
+import os
 import threading
 from contextlib import closing
 from itertools import count
 
 import pytest
 
-from normcli.engines.local import Overlapped, Processes, Serial
+from normcli.engines.local import Overlapped, Processes, Serial, Threads
 from normcli.errors import DataError
 from normcli.formats import open_table
 from normcli.formats.base import ReadOptions
@@ -16,7 +17,8 @@ from normcli.pipeline.choice import Choice
 from normcli.pipeline.fitting import fit
 from normcli.storage.sources import sources
 
-ENGINES = [Serial(), Overlapped(), Processes(2)]
+THREADS = Threads(2, lambda: True, Serial())
+ENGINES = [Serial(), Overlapped(), Processes(2), THREADS]
 every_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
 
 
@@ -96,3 +98,17 @@ def test_the_same_workers_see_all_tables_of_a_kind(tmp_path):
     assert statistics.columns["x"].mean == 2.25
     assert summary.rows == 10
     assert engine.maps == 1
+
+
+def test_processes_go_on_where_the_work_of_threads_is_not_free_any_more():
+    done = []
+
+    def process(item):
+        done.append(item)
+        return os.getpid()
+
+    engine = Threads(2, lambda: len(done) < 5, Processes(2))
+    found = list(engine.map(process, iter(range(40))))
+    assert found[:5] == [os.getpid()] * 5
+    assert len(done) < 10
+    assert len(set(found[10:]) - {os.getpid()}) == 2

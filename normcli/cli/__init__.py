@@ -79,11 +79,24 @@ class Commands(Helpful, click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    """Print the version, and what reads text here."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    from normcli.kernel import library
+
+    reader = "the compiled kernel" if library() else "NumPy"
+    click.echo(f"normcli {version('normcli')}\nPlain CSV is read and written by {reader}.")
+    ctx.exit()
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="normcli", message="%(prog)s %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version)
 def normcli() -> None:
     """Scale the numeric columns of tables: fit once, apply anywhere, keep all else as it is.
 

@@ -147,6 +147,49 @@ class Processes:
                 worker.stop()
 
 
+@dataclass(frozen=True)
+class Threads:
+    """Several threads, for work that runs mostly without Python's lock.
+
+    jobs: how many. free: is the work still like that? If not, `otherwise` does the rest.
+    """
+
+    jobs: int
+    free: Callable[[], bool]
+    otherwise: Engine
+
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ready: Ready = always
+    ) -> Results[Result]:
+        """`work` of every item; the first is done before the next is requested."""
+        failed: list[NormcliError] = []
+        waiting = until_failure(items, failed)
+        yield from map(work, islice(waiting, 1))
+        yield from self._in_threads(work, waiting, ready)
+        yield from self.otherwise.map(work, waiting, ready)
+        if failed:
+            raise failed[0]
+
+    def _in_threads(
+        self, work: Callable[[Item], Result], waiting: Iterator[Item], ready: Ready
+    ) -> Iterator[Result]:
+        """`work` of the items that are waiting, as long as it is free."""
+        from concurrent.futures import Future, ThreadPoolExecutor
+
+        begun: deque[Future[Result]] = deque()
+        with ThreadPoolExecutor(self.jobs) as pool:
+            try:
+                while self.free() and (item := list(islice(waiting, 1))):
+                    begun.append(pool.submit(work, *item))
+                    while len(begun) > self.jobs or (begun and not ready()):
+                        yield begun.popleft().result()
+                while begun:
+                    yield begun.popleft().result()
+            finally:
+                for each in begun:
+                    each.cancel()
+
+
 def engine(jobs: int) -> Engine:
     """The engine for `jobs` processes."""
     return Processes(min(jobs, MOST_JOBS)) if jobs > 1 else Serial()

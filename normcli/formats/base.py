@@ -248,6 +248,13 @@ class Table(Contract, abstract=True):
         """Can the next chunk be read without waiting for somebody who sends the rows?"""
         return True
 
+    def free(self) -> bool:
+        """Has the work on its chunks run mostly without Python's lock so far?
+
+        Then threads can share it, and it needs no processes.
+        """
+        return False
+
     @property
     def total_rows(self) -> int | None:
         """How many rows there are; None where that is not known before they are read."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from normcli.engines.local import Engine, Overlapped, Serial
+from normcli.engines.local import Engine, Overlapped, Processes, Serial, Threads
 from normcli.errors import DataError, UsageError
 from normcli.formats.base import BadRowError, Chunk, Table
 from normcli.numerics.numbers import Numbers
@@ -85,6 +85,8 @@ def engine_for(engine: Engine | None, table: Table) -> Engine:
     """`engine`, where the work on this table is worth it."""
     if engine is None or isinstance(engine, Serial):
         return Serial()
+    if isinstance(engine, Processes) and table.free():
+        return Threads(engine.jobs, table.free, engine)
     if table.parallel:
         return engine
     return Overlapped() if table.overlaps else Serial()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from normcli import kernel
 from normcli.errors import DataError
 from normcli.numerics.digits import GRID, FixedPoint
 from normcli.numerics.numbers import Numbers
@@ -279,8 +280,11 @@ class MomentsState(State):
     def _add(self, columns: list[Numbers], places: Ints) -> None:
         """Add columns of the same parts, length and scale at these places."""
         p, scale = len(columns[0].parts), columns[0].scale
+        is_compiled = p == 1 and kernel.library() is not None
+        if is_compiled:
+            self._compiled(kernel.moments([c.parts[0] for c in columns]), places)
         tallies = ((Tally.of(x), places[some]) for some, x in blocks([c.parts for c in columns]))
-        while pairs := list(islice(tallies, MANY)):
+        while not is_compiled and (pairs := list(islice(tallies, MANY))):
             self._tally(
                 Tally.joined([t for t, _ in pairs]), np.concatenate([at for _, at in pairs])
             )
@@ -289,7 +293,18 @@ class MomentsState(State):
         if scale or p > 1:
             self._exact_extremes(columns, places)
         self._count_missing(columns, places)
-        self.whole[places] = [_are_whole(x) for x in columns]
+        if scale or not is_compiled:
+            self.whole[places] = [_are_whole(x) for x in columns]
+
+    def _compiled(self, found: kernel.Moments, places: Ints) -> None:
+        """Add what the kernel has found of columns at these places."""
+        m = self.counts.shape[1]
+        self.counts[np.array([[0], [2], [3]]), places] = found.counts[:, :3].T
+        self.whole[places] = found.counts[:, 3] == 1
+        self.low[places], self.high[places] = found.ends.T
+        digits = np.zeros((len(found.digits), 2 * m), np.int64)
+        digits[:, np.concatenate([places, places + m])] = found.digits
+        self.sums = self.sums.plus(FixedPoint(digits, found.low))
 
     def _tally(self, tally: Tally, places: Ints) -> None:
         for i, count in ((0, tally.count), (2, tally.nan), (3, tally.inf)):

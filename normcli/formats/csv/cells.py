@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from normcli import kernel
 from normcli.formats.base import Style
 from normcli.formats.csv.index import Index
 from normcli.formats.texts import kernels
 from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.read import CODE, EXACT, Reading, Unreadable, read, without_codes
-from normcli.formats.texts.write import format_rows
+from normcli.formats.texts.write import format_rows, shorten
+from normcli.kernel import Marks
 from normcli.numerics.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -30,6 +32,17 @@ def read_columns(
     """What `read` makes of each of some columns; those that are plain numbers all at once."""
     found = _read_group(index, sorted(positions), reading, codes) if positions else {}
     return [found[position] for position in positions]
+
+
+def read_compiled(
+    index: Index, positions: Sequence[int], reading: Reading, *, codes: bool
+) -> dict[int, Numbers]:
+    """The columns that the kernel reads, by position."""
+    if not index.compiled or not reading.plain:
+        return {}
+    found = kernel.read(index.data, index.compiled, positions, reading.null, codes=codes)
+    columns = zip(positions, found, strict=True)
+    return {i: Numbers(read[0][np.newaxis], read[1]) for i, read in columns if read}
 
 
 def _read_group(
@@ -151,6 +164,8 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
     The new texts are cut in pieces too. One Arrow `take` over all these pieces, in the order
     wanted, copies each byte of the result once.
     """
+    if index.compiled and index.compiled.width > 1 and not style.float32:
+        return _splice_compiled(index.data, index.compiled, replaced, style, decimal)
     runs = _runs(index, replaced)
     rows, width = len(index.starts), len(runs)
     bounds = np.empty((rows, width, 2), np.int64)  # of the runs; between them is what stays
@@ -168,6 +183,21 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
             number if scaled.keep is None else np.where(scaled.keep, wanted[:, i, 1], number)
         )
     return pieces.take(np.append(wanted.ravel(), wanted.size))
+
+
+def _splice_compiled(
+    block: Bytes, marks: Marks, replaced: Mapping[int, Scaled], style: Style, decimal: str
+) -> memoryview:
+    """`splice` by the kernel, which leaves numbers that have an exponent to `format_rows`."""
+    columns = dict(sorted(replaced.items()))
+    values = [np.ascontiguousarray(shorten(x.values, style)) for x in columns.values()]
+    keep, null = [x.keep for x in columns.values()], [x.null for x in columns.values()]
+    odd = kernel.odd(values, keep, null)
+    row, column = np.divmod(odd, len(values))
+    numbers = np.array([values[c][r] for r, c in zip(row.tolist(), column.tolist(), strict=True)])
+    texts = format_rows(numbers.reshape(-1, 1), style, decimal=decimal)
+    found = (texts.buffer, texts.starts, texts.ends)
+    return kernel.splice(block, marks, list(columns), values, keep, null, odd, found, decimal)
 
 
 def _nulls(index: Index, position: int, pieces: _Pieces) -> Offsets:

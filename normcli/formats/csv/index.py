@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from normcli import kernel
 from normcli.formats.csv import records as csv_records
 from normcli.formats.csv.records import BLANKS, Dialect, Problem, grammar, records
 from normcli.formats.texts.lines import count, line_end
+from normcli.kernel import Marks
 
 if TYPE_CHECKING:
     from normcli.formats.texts.kernels import Bytes, Offsets
@@ -30,6 +33,7 @@ class Index:
     """The cells of a block: cell (r, c) is ``data[starts[r, c]:ends[r, c]]``, quotes included.
 
     marks: the same bytes, with ordinary characters where something is escaped.
+    found: where the cells start and end, arrays of shape (rows, columns); or what the kernel found.
     quoted, blanks: may cells have quotes or outer blanks? False spares looking for them.
     padded: are there quoted cells with blanks around the quotes?
     problem: the first record that is not a row; the index covers the rows before it.
@@ -37,14 +41,41 @@ class Index:
 
     data: Bytes
     marks: Bytes
-    starts: Offsets  # (rows, columns)
-    ends: Offsets
+    found: tuple[Offsets, Offsets] | Marks
     dialect: Dialect
     quoted: bool
     blanks: bool
     padded: bool = False
     problem: Problem | None = None
     _bare: dict[int, tuple[Offsets, Offsets]] = field(default_factory=dict)
+
+    @property
+    def compiled(self) -> Marks | None:
+        """What the kernel found; None where it did not find the cells."""
+        return self.found if isinstance(self.found, Marks) else None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.found.rows if isinstance(self.found, Marks) else len(self.found[0])
+
+    @property
+    def starts(self) -> Offsets:
+        """Where the cells start."""
+        return self._bounds[0]
+
+    @property
+    def ends(self) -> Offsets:
+        """Where the cells end."""
+        return self._bounds[1]
+
+    @cached_property
+    def _bounds(self) -> tuple[Offsets, Offsets]:
+        if not isinstance(self.found, Marks):
+            return self.found
+        ends = self.found.ends.astype(np.int64)
+        starts, ends = (each.reshape(-1, self.found.width) for each in (_starts(ends), ends))
+        return starts, _before_returns(self.data, starts, ends)
 
     def cells(self, position: int) -> tuple[Offsets, Offsets]:
         """Where the cells of a column start and end, without their quotes and outer blanks."""
@@ -97,7 +128,9 @@ class Index:
 
 def index(block: bytes, dialect: Dialect, width: int, line: int = 1, offset: int = 0) -> Index:
     """The cells of `block`, which lies at `line` and byte `offset` of its file."""
-    found = None if csv_records.bad_byte(block, 0) else _index(block, dialect, width)
+    found = _compiled(block, dialect, width)
+    if found is None and not csv_records.bad_byte(block, 0):
+        found = _index(block, dialect, width)
     if found is not None:
         return found
     first = csv_records.first_problem(block, dialect, width, line, offset)
@@ -108,6 +141,22 @@ def index(block: bytes, dialect: Dialect, width: int, line: int = 1, offset: int
     return replace(rows, problem=problem)
 
 
+def _compiled(block: bytes, dialect: Dialect, width: int) -> Index | None:
+    """The cells of `block`, found by the kernel; None where it refuses the block."""
+    if dialect.comment or dialect.escape or dialect.runs:
+        return None
+    found = kernel.find(block, dialect.delimiter, dialect.quote, width)
+    if found is None or (not found.is_ascii and csv_records.bad_byte(block, 0)):
+        return None
+    blanks = found.blanks and _has_blanks(block, dialect)
+    data = np.frombuffer(block, np.uint8)
+    return Index(data, data, found, dialect, found.quotes, blanks)
+
+
+def _has_blanks(block: bytes, dialect: Dialect) -> bool:
+    return any(dialect.blanks[i : i + 1] in block for i in range(len(dialect.blanks)))
+
+
 def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     """The cells of `block`, or None where any record is not a row of `width` cells."""
     seen = _without_escapes(block, dialect)
@@ -116,20 +165,31 @@ def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     if found is None:
         return None
     separators, padded = found
-    starts = np.empty_like(separators)
-    starts[:1] = 0
-    np.add(separators[:-1], 1, out=starts[1:])
-    cells = _rows(seen, marks, starts, separators, dialect, width)
+    cells = _rows(seen, marks, _starts(separators), separators, dialect, width)
     if cells is None:
         return None
     starts, ends = (each.reshape(-1, width) for each in cells)
     if b"\r" in seen:
-        ends = ends.copy()
-        ends[:, -1] -= (marks[ends[:, -1] - 1] == CR) & (ends[:, -1] > starts[:, -1])
+        ends = _before_returns(marks, starts, ends)
     quoted = dialect.quote is not None and dialect.quote in seen
-    blanks = any(dialect.blanks[i : i + 1] in block for i in range(len(dialect.blanks)))
     data = marks if seen is block else np.frombuffer(block, np.uint8)
-    return Index(data, marks, starts, ends, dialect, quoted, blanks, padded)
+    blanks = _has_blanks(block, dialect)
+    return Index(data, marks, (starts, ends), dialect, quoted, blanks, padded)
+
+
+def _starts(ends: Offsets) -> Offsets:
+    """Where cells start that are separated by one byte each."""
+    starts = np.empty_like(ends)
+    starts[:1] = 0
+    np.add(ends[:-1], 1, out=starts[1:])
+    return starts
+
+
+def _before_returns(marks: Bytes, starts: Offsets, ends: Offsets) -> Offsets:
+    """The ends of cells, without the CR of a line end."""
+    ends = ends.copy()
+    ends[:, -1] -= (marks[ends[:, -1] - 1] == CR) & (ends[:, -1] > starts[:, -1])
+    return ends
 
 
 def _without_escapes(block: bytes, dialect: Dialect) -> bytes:

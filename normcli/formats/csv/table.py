@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from normcli import kernel
 from normcli.errors import DataError
 from normcli.formats.base import (
     BadRowError,
@@ -38,11 +39,12 @@ from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count_line_ends, line_end
 from normcli.formats.texts.options import MAX_RECORD, too_long
 from normcli.formats.texts.read import Reading, Unreadable, not_a_number
+from normcli.numerics.numbers import Numbers
 from normcli.words import printable
 
 if TYPE_CHECKING:
     from normcli.formats.texts.kernels import Offsets
-    from normcli.numerics.numbers import Numbers, Scaled
+    from normcli.numerics.numbers import Scaled
     from normcli.storage.files import File
     from normcli.storage.sources import Source
 
@@ -58,6 +60,7 @@ class Layout:
     dialect: Dialect
     reading: Reading
     encoding: str = "utf-8"
+    refused: list[int] = field(default_factory=list, compare=False)  # blocks, by the kernel
 
 
 @dataclass(eq=False)
@@ -93,7 +96,7 @@ class CsvChunk(Chunk):
     def rows(self) -> int:
         """How many rows; raises DataError where a record is not a row."""
         self._refuse_problem()
-        return len(self.index.starts)
+        return self.index.rows
 
     @cached_property
     def index(self) -> Index:
@@ -116,7 +119,7 @@ class CsvChunk(Chunk):
         """Raise DataError where a record is not a row."""
         if self.index.problem:
             message = self.index.problem.message(self.layout.name)
-            raise BadRowError.at(len(self.index.starts), message)
+            raise BadRowError.at(self.index.rows, message)
 
     def _line_of(self, offset: int) -> int:
         """The number of the line that holds the byte at `offset` of the block."""
@@ -162,8 +165,17 @@ class CsvChunk(Chunk):
 
     def _read(self, positions: Sequence[int], *, codes: bool) -> list[Numbers | NotNumbers]:
         """Some columns; with `codes`, what looks like a code (007) is a number too."""
-        read = csv_cells.read_columns(self.index, positions, self.layout.reading, codes=codes)
-        return [self._not_numbers(each) if isinstance(each, Unreadable) else each for each in read]
+        index, reading = self.index, self.layout.reading
+        found: dict[int, Numbers | NotNumbers] = {}
+        found |= csv_cells.read_compiled(index, positions, reading, codes=codes)
+        rest = [position for position in positions if position not in found]
+        for i, read in zip(
+            rest, csv_cells.read_columns(index, rest, reading, codes=codes), strict=True
+        ):
+            found[i] = self._not_numbers(read) if isinstance(read, Unreadable) else read
+        if any(isinstance(found[i], Numbers) for i in rest):
+            self.layout.refused.append(self.line)
+        return [found[position] for position in positions]
 
     def _not_numbers(self, cell: Unreadable) -> NotNumbers:
         line = self._line_of(cell.start)
@@ -186,7 +198,7 @@ class CsvChunk(Chunk):
         """Where the bytes of a row start, blank and comment lines before it included."""
         if row == 0:
             return 0
-        if row >= len(self.index.starts) and not self.index.problem:
+        if row >= self.index.rows and not self.index.problem:
             return len(self.block)
         return line_end(self.block, int(self.index.ends[row - 1, -1]))
 
@@ -269,7 +281,7 @@ class CsvChunk(Chunk):
 
     def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes | memoryview:
         """The block with the numbers of the replaced columns in their cells."""
-        if not replaced or not len(self.index.starts):
+        if not replaced or not self.index.rows:
             return self.block
         spliced = csv_cells.splice(self.index, replaced, style, self.layout.reading.decimal)
         return spliced if self._is_closed else spliced[:-1]
@@ -290,6 +302,7 @@ class CsvChunk(Chunk):
         return self.numbers([position])[0]
 
 
+REFUSED = 4  # blocks that the kernel refuses: then processes do the rest
 SHORT = 64  # records that are read one by one to find the bad ones
 SECTIONS = 16  # in which a longer chunk is cut for that
 
@@ -332,6 +345,10 @@ class CsvTable(Table):
         if self.span:
             return self.source.between(self.span.start, self.span.stop)
         return open_text(self.source, self.layout.encoding, skip=len(self.head))
+
+    def free(self) -> bool:
+        """Reads the kernel the blocks, all but a few?"""
+        return kernel.library() is not None and len(self.layout.refused) < REFUSED
 
     @property
     def first(self) -> tuple[int, int]:
