@@ -164,7 +164,7 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
     The new texts are cut in pieces too. One Arrow `take` over all these pieces, in the order
     wanted, copies each byte of the result once.
     """
-    if index.compiled and index.compiled.width > 1 and not style.float32:
+    if index.compiled and _is_plain(index.compiled, replaced, style):
         return _splice_compiled(index.data, index.compiled, replaced, style, decimal)
     runs = _runs(index, replaced)
     rows, width = len(index.starts), len(runs)
@@ -183,6 +183,11 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
             number if scaled.keep is None else np.where(scaled.keep, wanted[:, i, 1], number)
         )
     return pieces.take(np.append(wanted.ravel(), wanted.size))
+
+
+def _is_plain(marks: Marks, replaced: Mapping[int, Scaled], style: Style) -> bool:
+    """Can the kernel write these numbers? Where cells may be lines of their own, it cannot."""
+    return marks.width > 1 and not style.float32 and all(x.whole is None for x in replaced.values())
 
 
 def _splice_compiled(
