@@ -229,6 +229,30 @@ def test_a_layer_takes_the_statistics_of_a_fit_or_the_running_ones(tmp_path, nor
         assert loaded.batches == 4
 
 
+@pytest.mark.parametrize("momentum", ["0.1", "cumulative"])
+def test_a_second_epoch_goes_on_from_the_running_statistics_of_the_first(
+    momentum, tmp_path, normcli
+):
+    """As a layer does that sees the batches of both, whatever the chunks."""
+    x = np.random.default_rng(1).normal(5, 3, (24, 2))
+    layer = BatchNorm(2, momentum="cumulative" if momentum == "cumulative" else 0.1)
+    table = tmp_path / "x.csv"
+    options = ["--batch-size", 8, "--chunk-rows", 5, "-s", "a,b", "-o", tmp_path / "y.csv", "-q"]
+    before = ["--method", "batch", "--momentum", momentum]
+    for epoch in range(3):
+        rows = np.random.default_rng(epoch).permutation(x)
+        pd.DataFrame(rows, columns=["a", "b"]).to_csv(table, index=False)
+        stats = tmp_path / f"epoch{epoch}.json"
+        assert normcli("transform", table, *before, *options, "--save-stats", stats).code == 0
+        for start in range(0, 24, 8):
+            layer.forward(rows[start : start + 8], training=True)
+        loaded = BatchNorm.load(stats, running=True)
+        assert loaded.batches == layer.batches == 3 * (epoch + 1)
+        assert loaded.running_mean == pytest.approx(layer.running_mean, rel=1e-13)
+        assert loaded.running_var == pytest.approx(layer.running_var, rel=1e-13)
+        before = ["--stats", stats, "--mode", "train"]
+
+
 @pytest.mark.parametrize(
     ("data", "method", "running", "message"),
     [

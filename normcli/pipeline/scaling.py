@@ -289,7 +289,8 @@ class Job:
             _refuse_other_given(name, method, column, self.statistics.method_for(name))
         whole = bool(column.count and column.moments.whole)
         made = _Made(name, method, self.inverse, self.style.integers, whole)
-        forth, leaves, by = made.forth(column), method.leaves(name), None
+        forth, by = made.forth(column), None
+        leaves = tuple(recipe.after(column.values) for recipe in method.leaves(name))
         mapping = made.way(forth)
         if self.by and method.needs_fit() and not column.given:
             by = ByGroup(name, self.seen, mapping, made)

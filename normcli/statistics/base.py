@@ -204,6 +204,10 @@ class Recipe(ABC):
             f"Fit them: normcli fit TABLE --method {method}"
         )
 
+    def after(self, known: Mapping[str, Value]) -> Recipe:
+        """The recipe for rows that follow others, of which the values of a column are known."""
+        return self
+
     def next(self, known: Mapping[Key, Value]) -> Recipe | None:
         """What has to be collected in another pass, given the values of this one."""
         return None

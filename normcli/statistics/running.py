@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from normcli.errors import DataError, UsageError
@@ -107,6 +107,7 @@ class RunningRecipe(Recipe):
 
     batching: Batching | None = None  # None: it is only read
     momentum: float | str = 0.1
+    start: Running = Running()  # of the batches before
 
     name: ClassVar[str] = "running"
     required: ClassVar[Sequence[str]] = ("mean", "var", "batches")
@@ -124,7 +125,13 @@ class RunningRecipe(Recipe):
         """The batches of some rows, which begin with a batch."""
         batching = self.batching
         assert batching is not None, "running statistics are collected batch by batch"
-        return RunningState(self.momentum, {key: batching.statistics(x) for key, x in rows.cells()})
+        batches = {key: batching.statistics(x) for key, x in rows.cells()}
+        return RunningState(self.momentum, batches, dict.fromkeys(batches, self.start))
+
+    def after(self, known: Mapping[str, Value]) -> RunningRecipe:
+        """Go on from the running statistics that are known, as a second epoch does."""
+        start = known.get(self.name)
+        return replace(self, start=start) if isinstance(start, Running) else self
 
     def lacking(self, maps: str, method: str) -> UsageError:
         """Only training makes them."""
