@@ -16,7 +16,13 @@ from normcli.methods.spelling import method_named, method_of
 from normcli.views import screen
 from normcli.views.screen import Cell, Column, Grid
 
-VALUES = {"float": "=NUMBER", "int": "=N", "per-column": "=NUMBER", "range": "=LOW,HIGH"}
+VALUES = {
+    "float": "=NUMBER",
+    "int": "=N",
+    "per-column": "=NUMBER",
+    "percent": "=PERCENT",
+    "range": "=LOW,HIGH",
+}
 NO_FIT = "no fit"
 FIELD = re.compile(r"\w+(, \w+)*: ")  # opens the part of a docstring about parameters
 

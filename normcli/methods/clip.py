@@ -28,6 +28,7 @@ class Clipped(ColumnMapping):
 
     low: float
     high: float
+    warning: str = ""
 
     def values(self, x: Numbers) -> Scaled:
         """The numbers, clipped; those that were outside are counted."""

@@ -66,6 +66,16 @@ def quantiles_of(column: ColumnStatistics) -> Quantiles:
     return found
 
 
+def difference(high: Interval, low: Interval) -> Interval:
+    """The range, of quantiles that are rounded once where they are known."""
+    from normcli.numerics.cells import Interval
+
+    if low.exact and high.exact:
+        span = Fraction(high.middle) - Fraction(low.middle)
+        return Interval(span, span)
+    return Interval(high.low - low.high, high.high - low.low)
+
+
 def divisor(interval: Interval, what: str) -> tuple[Fraction, str]:
     """The middle of a divisor, rounded once, and what to tell of it; 1 where it is 0.
 
@@ -86,6 +96,14 @@ def divisor(interval: Interval, what: str) -> tuple[Fraction, str]:
     return Fraction(
         interval.middle
     ), f"{told} {_share(off)}. For the exact one, fit all data together"
+
+
+def vague(interval: Interval, what: str) -> str:
+    """What to tell of a number that is not exact; nothing of one that is."""
+    if interval.exact:
+        return ""
+    ends = " and ".join(number(float(end)) for end in (interval.low, interval.high))
+    return f"its {what} is only known to be between {ends}, as statistics were merged or sketched"
 
 
 def _share(off: float) -> str:

@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from normcli.errors import CellError, UsageError
 from normcli.methods.base import Method, Option, finite_number, given_numbers, one_of
+from normcli.methods.levels import (
+    difference,
+    divisor,
+    in_percent,
+    quantiles_of,
+    range_of,
+    wanted,
+)
 from normcli.methods.mapping import (
     Affine,
     AffineMapping,
@@ -38,6 +46,7 @@ from normcli.words import printable
 if TYPE_CHECKING:
     from normcli.methods.mapping import Mapping as ColumnMapping
     from normcli.numerics.numbers import Floats, Mask
+    from normcli.statistics.base import Recipe
     from normcli.statistics.column import ColumnStatistics
 
 _Mapped: TypeAlias = "tuple[Floats, Mask, Mask]"  # numbers; which were below and above
@@ -47,6 +56,7 @@ OUTSIDE = {  # each policy in the words of a formula, before a range
     "error": "an error outside",
 }
 POLICIES = ("keep", *OUTSIDE)
+ALL = Fraction(0), Fraction(1)  # the levels of the minimum and the maximum
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class Rescaled(AffineMapping):
     greatest: Exact
     ends: tuple[float, float]
     policy: str = "keep"
+    warning: str = ""
 
     @property
     def makes_missing(self) -> bool:
@@ -252,6 +263,7 @@ class MinMax(Method):
     never decreases where x increases. Missing, NaN and infinite cells are kept.
 
     range: A and B, A < B.
+    low, high: percentages, whose quantiles are used in place of min and max.
     out_of_range: what happens to a number below min or above max. They are counted as
         "out_of_range" under each policy, those that are clipped as "clipped" too.
     """
@@ -274,6 +286,16 @@ class MinMax(Method):
             field="out_of_range",
             default="keep",
         ),
+        Option(
+            *("low", "percent", "The quantile to take in place of the minimum.", "low"),
+            fits=True,
+            spelled=True,
+        ),
+        Option(
+            *("high", "percent", "The quantile to take in place of the maximum.", "high"),
+            fits=True,
+            spelled=True,
+        ),
     )
 
     givens: ClassVar[Mapping[str, str]] = {
@@ -286,10 +308,13 @@ class MinMax(Method):
     )
     examples: ClassVar[Sequence[str]] = (
         *("minmax", "minmax:-1,1", "minmax:-5,2.5,out-of-range=clip", "minmax:min=0,max=255"),
+        "minmax:low=1%,high=99%,out-of-range=clip",
     )
 
     range: tuple[float, float] = (0.0, 1.0)
     out_of_range: str = "keep"
+    low: str = "0%"
+    high: str = "100%"
 
     def __post_init__(self) -> None:
         ends = self.range
@@ -301,6 +326,11 @@ class MinMax(Method):
             raise UsageError(f"--range {spelled(low)} {spelled(high)}: LOW must be less than HIGH.")
         object.__setattr__(self, "range", (low, high))
         one_of(self.out_of_range, POLICIES, "--out-of-range")
+        least, greatest = range_of((self.low, self.high), "minmax: low, high", "low=1%,high=99%")
+        object.__setattr__(self, "low", in_percent(least))
+        object.__setattr__(self, "high", in_percent(greatest))
+        if self.given and (least, greatest) != ALL:
+            raise UsageError("minmax: low and high have no effect on given numbers.")
         if self.given:
             known = given_numbers(self, "min", "max")
             if known["min"] > known["max"]:
@@ -310,7 +340,21 @@ class MinMax(Method):
         """The minimum and maximum of the column, or given ones, to the ends of the range."""
         if column.min is None or column.max is None:
             return Unfitted()
-        return Rescaled(column.min, column.max, self.range, self.out_of_range)
+        least, greatest, warning = column.min, column.max, ""
+        if self._levels != ALL:
+            found = quantiles_of(column)
+            low, high = map(found.quantile, self._levels)
+            warning = divisor(difference(high, low), f"range from {self.low} to {self.high}")[1]
+            least, greatest = low.middle, high.middle
+        return Rescaled(least, greatest, self.range, self.out_of_range, warning)
+
+    @property
+    def _levels(self) -> tuple[Fraction, Fraction]:
+        return range_of((self.low, self.high), "minmax: low, high", "low=1%,high=99%")
+
+    def needs(self, column: str) -> tuple[Recipe, ...]:
+        """The moments, or the quantiles at the ends."""
+        return super().needs(column) if self._levels == ALL else wanted(*self._levels)
 
 
 METHODS = (MinMax,)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from normcli.errors import UsageError
 from normcli.methods.base import Method, Option, one_of
-from normcli.methods.levels import divisor, in_percent, quantiles_of, range_of, wanted
+from normcli.methods.levels import difference, divisor, in_percent, quantiles_of, range_of, wanted
 from normcli.methods.mapping import Divided, Unfitted, minus, spelled
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Robust(Method):
             return self._divided(center, mad, Fraction(NORMAL_MAD), shown, warning)
         low, high = map(found.quantile, self._levels)
         what = f"range from {' to '.join(map(in_percent, self._levels))}"
-        span, warning = divisor(_difference(high, low), what)
+        span, warning = divisor(difference(high, low), what)
         return self._divided(center, span, self._normal(), self._shown(low, high), warning)
 
     def _divided(
@@ -135,16 +135,6 @@ class Robust(Method):
         if not self.unit_variance:
             return span
         return f"({span or spelled(high.middle)} / {spelled(1 / self._normal())})"
-
-
-def _difference(high: Interval, low: Interval) -> Interval:
-    """The range, of quantiles that are rounded once where they are known."""
-    from normcli.numerics.cells import Interval
-
-    if low.exact and high.exact:
-        span = Fraction(high.middle) - Fraction(low.middle)
-        return Interval(span, span)
-    return Interval(high.low - low.high, high.high - low.low)
 
 
 METHODS = (Robust,)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from normcli.errors import DataError
 from normcli.numerics.cells import (
     MANTISSA,
     Cells,
@@ -36,7 +37,17 @@ from normcli.numerics.cells import (
 from normcli.numerics.doubles import nearest
 from normcli.numerics.spool import Spool
 from normcli.numerics.total import LARGEST
-from normcli.statistics.base import Facts, FieldError, Key, Means, Recipe, Rows, State, Value
+from normcli.statistics.base import (
+    Facts,
+    FieldError,
+    Group,
+    Key,
+    Means,
+    Recipe,
+    Rows,
+    State,
+    Value,
+)
 from normcli.words import number, printable
 
 if TYPE_CHECKING:
@@ -162,9 +173,15 @@ class Quantiles(Value):
         a, b = (self._ranked(rank) for rank in neighbours(level, self.count))
         return Interval(a.low + share * (b.low - a.low), a.high + share * (b.high - a.high))
 
-    def quantiles(self) -> tuple[float, ...]:
-        """The table that is wanted, each rounded once; where it is not known, of middles."""
-        return self.table or tuple(self.quantile(p).middle for p in self.wants.steps(self.count))
+    def quantiles(self, n: int) -> tuple[float, ...]:
+        """A table of at most n quantiles, each rounded once; where they are not known, middles."""
+        if self.table and n == self.wants.table:
+            return self.table
+        return tuple(self.quantile(p).middle for p in Wants(table=n).steps(self.count))
+
+    def knows(self, n: int) -> bool:
+        """Are the quantiles of a table of n exact?"""
+        return not self.cells.shift or bool(self.table and n == self.wants.table)
 
     def deviation(self) -> Interval:
         """The median absolute deviation from the median; there must be numbers."""
@@ -226,6 +243,12 @@ class Quantiles(Value):
     def kept(self, among: int) -> Quantiles:
         """With fewer cells, so that those of `among` columns make no large sidecar."""
         most = min(self.most, max(FEWEST, min(KEPT, KEPT_IN_ALL // max(1, among))))
+        if self.wants.table * among > KEPT_IN_ALL and self.wants.table > FEWEST:
+            few = max(FEWEST, KEPT_IN_ALL // among)
+            raise DataError(
+                f"{self.wants.table} quantiles of each of {among} columns and groups are more than "
+                f"a sidecar keeps; ask for fewer: quantile:n={few}"
+            )
         return replace(self, cells=self.cells.limited(most), most=most, spans=None)._if_complete()
 
     def merge(self, other: Quantiles) -> Quantiles:
@@ -271,7 +294,8 @@ class Quantiles(Value):
         if self.wants.levels:
             found["at"] = {level_text(p): self._at(p) if count else None for p in self.wants.levels}
         if self.wants.table:
-            found |= {"n": self.wants.table, "table": list(self.quantiles())}
+            table = list(self.quantiles(self.wants.table))
+            found |= {"n": self.wants.table, "table": table}
         if self.wants.deviation:
             found["deviation"] = self._middle_or_bounds() if count else None
         return found
@@ -403,6 +427,11 @@ class QuantilesState(State):
         for key in self.piles.keys() & other.piles.keys():
             piles[key] = self.piles[key].plus(other.piles[key], most)
         return replace(self, piles=piles)._compacted()
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups, beside all rows."""
+        return list({group: None for group, _ in self.piles if group})
 
     @property
     def _most(self) -> int:

@@ -42,6 +42,7 @@ WORDS = {
     "inf": "infinite, unchanged",
     "out_of_range": "out of the fitted range",
     "outside_domain": "outside the domain, made missing",
+    "infinite_squashed": "infinite, squashed to the bound",
     "unseen_group": "of groups that the statistics do not have",
 }
 BECAME = {"keep": "unchanged", "null": "written empty"}  # cells without a number
