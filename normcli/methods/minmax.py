@@ -308,7 +308,7 @@ class MinMax(Method):
     )
     examples: ClassVar[Sequence[str]] = (
         *("minmax", "minmax:-1,1", "minmax:-5,2.5,out-of-range=clip", "minmax:min=0,max=255"),
-        "minmax:low=1%,high=99%,out-of-range=clip",
+        "minmax:low=1%,high=99%",
     )
 
     range: tuple[float, float] = (0.0, 1.0)
