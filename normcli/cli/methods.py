@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import click
@@ -24,6 +25,7 @@ VALUES = {
     "range": "=LOW,HIGH",
 }
 NO_FIT = "no fit"
+MANY = 5  # methods of one module
 FIELD = re.compile(r"\w+(, \w+)*: ")  # opens the part of a docstring about parameters
 
 
@@ -49,10 +51,16 @@ def command(name: str | None) -> None:
 
 
 def listed() -> Grid:
-    """All methods."""
+    """All methods; those of one module, if it has many, share a row."""
+    modules = Counter(method.__module__ for method in methods().values())
     rows: list[list[Cell]] = [
-        [name, _definition(method), _needs(method)] for name, method in methods().items()
+        [name, _definition(method), _needs(method)]
+        for name, method in methods().items()
+        if modules[method.__module__] < MANY
     ]
+    for module in (module for module, count in modules.items() if count >= MANY):
+        names = [name for name, method in methods().items() if method.__module__ == module]
+        rows.append([module.rpartition(".")[2], ", ".join(names), _needs(methods()[names[0]])])
     return Grid([Column("method"), Column("definition", "text"), Column("needs")], rows)
 
 

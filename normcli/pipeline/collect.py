@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from normcli.errors import CellError
@@ -98,6 +99,9 @@ class Found:
                 columns = {i: x for i, x in columns.items() if i in need.columns}
             if need.maps:
                 columns = found._mapped(columns, need, chunk, positions)
+            for i, x in columns.items():
+                with found._noting(i, chunk, positions):
+                    need.recipe.refuse(x)
             fold.state = need.recipe.of(replace(rows, columns=columns))
         return found
 
@@ -108,16 +112,22 @@ class Found:
         mapped = {}
         mapping = Composed(tuple(m.mapping(ColumnStatistics()) for m in need.maps))
         for i, x in columns.items():
-            try:
+            mapped[i] = x
+            with self._noting(i, chunk, positions):
                 done = mapping.values(x)
                 self.counts[i] = done.counts
                 read = as_numbers(done.values, either(done.keep, done.null))
                 mapped[i] = replace(read, missing=either(x.missing, done.null))
-            except CellError as error:
-                where = chunk.place(error.row, positions[i])
-                self.problems[i] = BadRowError.at(error.row, f"{where} {error.why}")
-                mapped[i] = x
         return mapped
+
+    @contextmanager
+    def _noting(self, column: int, chunk: Chunk, positions: Mapping[int, int]) -> Iterator[None]:
+        """Take an error of a number for a problem of its column."""
+        try:
+            yield
+        except CellError as error:
+            where = chunk.place(error.row, positions[column])
+            self.problems[column] = BadRowError.at(error.row, f"{where} {error.why}")
 
     def join(self, other: Found) -> None:
         """Add what the rows that follow hold."""

@@ -184,6 +184,9 @@ class Recipe(ABC):
         """The recipe for a fit with these means; by default they change nothing."""
         return self
 
+    def refuse(self, x: Numbers) -> None:  # noqa: B027  # by default all are allowed
+        """Raise CellError for the first number of a column that the statistic does not allow."""
+
     def also(self, other: Self) -> Self:
         """The recipe for what this one and another of the same name are needed for."""
         return other

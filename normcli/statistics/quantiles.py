@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from normcli.errors import DataError
+from normcli.errors import CellError, DataError
 from normcli.numerics.cells import (
     MANTISSA,
     Cells,
@@ -34,7 +34,7 @@ from normcli.numerics.cells import (
     floats_of,
     keys_of,
 )
-from normcli.numerics.doubles import nearest
+from normcli.numerics.doubles import fraction, nearest
 from normcli.numerics.spool import Spool
 from normcli.numerics.total import LARGEST
 from normcli.statistics.base import (
@@ -48,16 +48,18 @@ from normcli.statistics.base import (
     State,
     Value,
 )
+from normcli.statistics.power import KINDS
 from normcli.words import number, printable
 
 if TYPE_CHECKING:
     from normcli.numerics.digits import Ints
-    from normcli.numerics.numbers import Floats
+    from normcli.numerics.numbers import Floats, Numbers
 
 WORKING, WORKING_IN_ALL = 1 << 16, 1 << 22  # cells of a column, and of all, while numbers are read
 KEPT, KEPT_IN_ALL, FEWEST = 1 << 12, 1 << 20, 1 << 6  # in a sidecar
 GATHERED = 1 << 20  # numbers that another pass may gather, at least
 FINER = 16  # cells for each range that another pass looks at, at least
+NOT_POSITIVE = "is not greater than 0, as boxcox needs. Use yeojohnson, or --exclude the column."
 HALF = Fraction(1, 2)
 LEVEL = re.compile(r"(?=.{1,40}$)(\d+\.?\d*%?|\.\d+%?|\d+/0*[1-9]\d*)", re.ASCII)
 
@@ -97,19 +99,28 @@ class Wants:
 
     levels: from 0 to 1; they are sorted. table: so many at equal steps from 0 to 1, but at most
     as many as there are numbers. deviation: the median and the median distance from it, too.
+    powers: the exponents of these power transforms (see `normcli.statistics.power`).
     """
 
     levels: tuple[Fraction, ...] = ()
     table: int = 0
     deviation: bool = False
+    powers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         levels = {*self.levels, *([HALF] * self.deviation)}
         object.__setattr__(self, "levels", tuple(sorted(levels)))
+        object.__setattr__(self, "powers", tuple(sorted(set(self.powers))))
+
+    @property
+    def quantiles(self) -> bool:
+        """Are any quantiles wanted, not just cells?"""
+        return bool(self.levels or self.table)
 
     def __or__(self, other: Wants) -> Wants:
         levels = (*self.levels, *other.levels)
-        return Wants(levels, max(self.table, other.table), self.deviation or other.deviation)
+        deviation, powers = self.deviation or other.deviation, (*self.powers, *other.powers)
+        return Wants(levels, max(self.table, other.table), deviation, powers)
 
     def steps(self, count: int) -> list[Fraction]:
         """The levels of the table, of so many numbers."""
@@ -140,6 +151,7 @@ class Quantiles(Value):
     table: the quantiles of `wants.table`, rounded once; empty where they are not known exactly.
     middle: the two numbers (or one twice) whose distances from the median are the median
         distance, or its neighbours.
+    powers: exponents of power transforms that a sidecar had, for these cells.
     spans: what is known of the ranks while another pass is needed.
     """
 
@@ -149,6 +161,7 @@ class Quantiles(Value):
     known: Mapping[int, float] = field(default_factory=dict)
     table: tuple[float, ...] = ()
     middle: tuple[float, float] | None = None
+    powers: Mapping[str, float] = field(default_factory=dict, compare=False)
     spans: Spans | None = field(default=None, compare=False, repr=False)
 
     inline: ClassVar[bool] = True
@@ -191,6 +204,14 @@ class Quantiles(Value):
             return Interval((a + b) / 2, (a + b) / 2)
         low, high = _Distances(Spans.of(self.cells), median).bounds()
         return Interval(Fraction(low), Fraction(min(high, LARGEST)))
+
+    def power(self, kind: str) -> float:
+        """The exponent of a power transform; there must be numbers."""
+        if kind in self.powers:
+            return self.powers[kind]
+        from normcli.statistics.power import exponent
+
+        return exponent(kind, self.cells)
 
     def _ranked(self, rank: int) -> Interval:
         if rank in self.known:
@@ -249,7 +270,9 @@ class Quantiles(Value):
                 f"{self.wants.table} quantiles of each of {among} columns and groups are more than "
                 f"a sidecar keeps; ask for fewer: quantile:n={few}"
             )
-        return replace(self, cells=self.cells.limited(most), most=most, spans=None)._if_complete()
+        cells = self.cells.limited(most)
+        powers = self.powers if cells is self.cells else {}
+        return replace(self, cells=cells, most=most, powers=powers, spans=None)._if_complete()
 
     def merge(self, other: Quantiles) -> Quantiles:
         """Of the numbers of both: exact where their cells are, or where only one has numbers."""
@@ -257,7 +280,8 @@ class Quantiles(Value):
         cells = Cells.joined([self.cells, other.cells], most)
         one = other if not self.count else self if not other.count else None
         if one is not None and one.wants == wants:
-            return replace(one, cells=cells, most=most)
+            powers = one.powers if cells == one.cells else {}
+            return replace(one, cells=cells, most=most, powers=powers)
         return Quantiles(cells, wants, most)._if_complete()
 
     def _with(self, section: Mapping[str, Any]) -> Quantiles:
@@ -285,8 +309,9 @@ class Quantiles(Value):
 
     def dump(self, facts: Facts) -> dict[str, Any]:
         """The sections of quantiles, where any are wanted, and of cells."""
-        quantiles = {"quantiles": self._dumped()} if self.wants != Wants() else {}
-        return {**quantiles, "cells": _dumped(self.cells, self.most)}
+        quantiles = {"quantiles": self._dumped()} if self.wants.quantiles else {}
+        powers = {kind: self.power(kind) for kind in self.wants.powers if self.count}
+        return {**quantiles, "cells": {**_dumped(self.cells, self.most), **powers}}
 
     def _dumped(self) -> dict[str, Any]:
         exact, count = self.exact, self.count
@@ -305,7 +330,7 @@ class Quantiles(Value):
 
     def note(self) -> str:
         """What the median is between, where quantiles are not exact."""
-        if self.exact:
+        if self.exact or not self.wants.quantiles:
             return ""
         ends = _outwards(self.quantile(HALF))
         low, high = (number(end, ends[1] - ends[0]) for end in ends)
@@ -481,6 +506,7 @@ class QuantilesState(State):
         return found
 
 
+_LAMBDA = {"description": "The lambda of this power transform for these cells.", "type": "number"}
 _PAIR = {
     "type": ["array", "null"],
     "items": {"type": "number"},
@@ -577,13 +603,14 @@ class QuantilesRecipe(Recipe):
                     "type": "array",
                     "items": {"type": "integer", "minimum": 1},
                 },
+                **dict.fromkeys(KINDS, _LAMBDA),
             },
         },
     }
 
     def prepared(self, means: Means) -> QuantilesRecipe:
         """With a share of the memory, or none where cells are enough."""
-        exact = self.exact and means.exact
+        exact = self.exact and means.exact and self.wants.quantiles
         memory, spools = (means.memory, means.spools) if exact else (0, False)
         return replace(self, exact=exact, memory=memory, spools=spools)
 
@@ -591,6 +618,15 @@ class QuantilesRecipe(Recipe):
         """What both want."""
         assert isinstance(other, QuantilesRecipe)
         return replace(self, wants=self.wants | other.wants)
+
+    def refuse(self, x: Numbers) -> None:
+        """Raise CellError for the first number that boxcox, if it is wanted, cannot take."""
+        if "boxcox" in self.wants.powers and self.within is None:
+            bad = x.parts[0] <= 0
+            if bad.any():
+                cell = int(bad.argmax())
+                shown = f"{float(fraction(x, cell)):.17g}"
+                raise CellError.at(cell, shown, NOT_POSITIVE)
 
     def of(self, rows: Rows) -> QuantilesState:
         """The numbers of some rows."""
@@ -630,10 +666,9 @@ class QuantilesRecipe(Recipe):
             cells = _loaded_cells(section, entry)
         except FieldError as error:
             raise FieldError(f"cells.{error.field}", error.fault) from error
-        most = int(section["most"])
-        if "quantiles" not in entry:
-            return Quantiles(cells, Wants(), most)
-        return _loaded(entry["quantiles"], cells, most)
+        powers = {kind: float(section[kind]) for kind in KINDS if kind in section}
+        found = _loaded(entry.get("quantiles"), cells, int(section["most"]))
+        return replace(found, wants=found.wants | Wants(powers=tuple(powers)), powers=powers)
 
 
 # -- from a sidecar ------------------------------------------------------------------------
@@ -689,8 +724,10 @@ def _key_of(value: Any) -> int:
     return int(keys_of(np.array([float(Fraction(value))]))[0])
 
 
-def _loaded(section: Mapping[str, Any], cells: Cells, most: int) -> Quantiles:
+def _loaded(section: Mapping[str, Any] | None, cells: Cells, most: int) -> Quantiles:
     """The quantiles in a section; raises FieldError where the cells do not allow them."""
+    if section is None:
+        return Quantiles(cells, most=most)
     at, deviation = section.get("at", {}), "deviation" in section
     wants = Wants(tuple(map(_loaded_level, at)), int(section.get("n", 0)), deviation)
     found = Quantiles(cells, wants, most)
