@@ -42,7 +42,7 @@ def test_completion_prints_a_script_for_each_shell(normcli: Cli, shell: str) -> 
         ("transform --stats absent.json -s y", []),
         ("transform --stats {stats} -s y,y", ["y,y"]),
         ("transform --stats {stats} --column y", ["y"]),
-        ("transform --stats {stats} --column y=m", ["y\\=minmax"]),
+        ("transform --stats {stats} --column y=mi", ["y\\=minmax"]),
         ("fit --method z", ["zscore"]),
         ("transform --to pa", ["parquet"]),
         ("fit --from js", ["jsonl"]),
