@@ -25,6 +25,7 @@ from normcli.errors import UsageError
 from normcli.formats import memory
 from normcli.formats.base import ReadOptions, Style, Table
 from normcli.methods.base import one_of
+from normcli.methods.filled import missing_of, recipes_for
 from normcli.methods.spelling import Asked, method_with
 from normcli.pipeline import files, frames
 from normcli.pipeline.choice import Choice
@@ -54,7 +55,9 @@ class Statistics(model.Statistics):
         write_atomic(path, sidecar.dumps(self, os.fspath(path)))
 
     @overload
-    def transform(self, data: Frame, *, on_inf: str = ...) -> Frame: ...
+    def transform(
+        self, data: Frame, *, on_inf: str = ..., missing: str | float | None = ...
+    ) -> Frame: ...
     @overload
     def transform(
         self,
@@ -64,6 +67,7 @@ class Statistics(model.Statistics):
         on_inf: str = ...,
         on_bad_row: str = ...,
         max_bad_rows: int | str | None = ...,
+        missing: str | float | None = ...,
     ) -> None: ...
 
     def transform(
@@ -74,17 +78,19 @@ class Statistics(model.Statistics):
         on_inf: str = "error",
         on_bad_row: str = "error",
         max_bad_rows: int | str | None = None,
+        missing: str | float | None = None,
     ) -> Any:
         """`data` with its columns scaled; a new DataFrame or Table, or the file `output`.
 
         data: a pandas DataFrame or pyarrow Table (index, column order and the types of what is
             not scaled stay), or a path, for which `output` names the file to write.
-        on_inf, on_bad_row, max_bad_rows: as of `fit`.
+        on_inf, on_bad_row, max_bad_rows, missing: as of `fit`; missing is as `fit` was told, unless
+            it is given.
 
         Raises DataError where a column is missing, or a cell in it is not a number.
         """
         choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
-        return self._scale(data, output, choice, inverse=False)
+        return self._scale(data, output, choice, missing=missing, inverse=False)
 
     @overload
     def inverse(self, data: Frame, *, on_inf: str = ..., integers: bool = ...) -> Frame: ...
@@ -124,9 +130,13 @@ class Statistics(model.Statistics):
         choice: Choice,
         style: Style = Style(),  # noqa: B008  # it is immutable
         *,
+        missing: str | float | None = None,
         inverse: bool,
     ) -> Any:
-        asked = Asked(self.method, kept=self.column_methods).with_statistics()
+        missing = (
+            self.options.get("missing", "keep") if missing is None else missing_of(str(missing))
+        )
+        asked = Asked(self.method, kept=self.column_methods, missing=missing).with_statistics()
         job = Job(asked, self, inverse, choice, style)
         if memory.is_frame(data):
             return frames.scale(data, job)
@@ -162,6 +172,7 @@ def fit(
     on_bad_row: str = "error",
     max_bad_rows: int | str | None = None,
     allow_empty: bool = False,
+    missing: str | float = "keep",
     **parameters: Any,
 ) -> Statistics:
     """The exact statistics of the columns of numbers of `data`.
@@ -175,13 +186,16 @@ def fit(
     max_bad_rows: how many of them are too many: a number, a text as "5%", or "off".  By default
         more than 10 that are more than 1% of the rows.
     allow_empty: may there be no number at all in the data?
+    missing: what `Statistics.transform` does with missing cells: "keep", "null", or fill them with
+        the "mean", the "median" or a number.
     method, parameters: how `Statistics.transform` will scale; one fit serves all methods.
 
     Raises DataError where the data are not such a table, UsageError where the call is wrong.
     """
     choice = _choice(select, exclude, on_inf, on_bad_row, max_bad_rows)
     choice = replace(choice, allow_empty=allow_empty)
-    asked = Asked(method_with(method, parameters))
+    missing = missing_of(str(missing))
+    asked = Asked(method_with(method, parameters), more=recipes_for(missing), missing=missing)
     statistics, summary = fit_tables(_tables(data, _reading(choice)), choice, asked)
     _warn_of_skipped(summary, 3)
     return _public(statistics)

@@ -15,6 +15,7 @@ from normcli.cli.command import Entry, F, Number, Whole, entry, group
 from normcli.errors import NormcliError, UsageError
 from normcli.methods import DEFAULT, methods
 from normcli.methods.base import Option
+from normcli.methods.filled import LEFT, WORDS, fills, missing_of, recipes_for
 from normcli.methods.levels import wanted
 from normcli.methods.spelling import Asked, column_method, method_of
 from normcli.words import printable
@@ -52,6 +53,15 @@ def method_options(
             shell_complete=completion.column_methods,
         ),
     ]
+    words = "|".join(LEFT if inverts else [*WORDS, "NUMBER"])
+    fill = "" if inverts else ", or fill them before they are scaled, with the mean, the median ..."
+    options.append(
+        entry(
+            f"--missing {words}",
+            f"Missing cells: keep them as they are written, write them all empty (null){fill}  "
+            f"[default: {'keep' if inverts or not keeps else 'as --stats says, else keep'}]",
+        )
+    )
     options += [_method_option(owners) for owners in found.values()]
     if not keeps:
         options += [
@@ -125,7 +135,19 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
     columns = [column_method(text) for text in values["column"]]
     levels = [level for text in values.get("at") or () for level in _levels(text)]
     exact = values.get("quantiles") != "sketch"
-    return Asked(method, columns, own, more=wanted(*levels) if levels else (), exact=exact)
+    missing = _missing(values, kept)
+    more = (*(wanted(*levels) if levels else ()), *recipes_for(missing))
+    return Asked(method, columns, own, more=more, exact=exact, missing=missing)
+
+
+def _missing(values: dict[str, Any], kept: Statistics | None) -> str:
+    """What becomes of missing cells: as asked for, else as kept; `inverse` fills none."""
+    if (given := values.get("missing")) is not None:
+        missing = missing_of(given)
+        if fills(missing) and click.get_current_context().info_name == "inverse":
+            raise UsageError("inverse takes --missing keep or null; it does not fill cells")
+        return missing
+    return str(kept.options.get("missing", "keep")) if kept else "keep"
 
 
 def _levels(text: str) -> list[Fraction]:

@@ -170,11 +170,6 @@ output_options = group(
         "Write parts to this directory, one for each fragment of the input: part-00000.csv, "
         "part-00001.csv and so on.",
     ),
-    entry(
-        "--missing [keep|null]",
-        "Missing cells: keep them as they are written, or write them all empty (null).",
-        default="keep",
-    ),
     entry("--float32", "Round scaled numbers to float32."),
     entry(
         "--precision DIGITS",

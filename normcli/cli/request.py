@@ -122,14 +122,7 @@ def request_of(values: Values) -> Request:
         {name: values[name] for name in methods},
         values.get("stats"),
         values.get("max_sidecar", 0),
-        Writing(
-            "-" if target is None else target,
-            directory or "",
-            format_,
-            style,
-            saves,
-            values.get("missing") or "keep",
-        ),
+        Writing("-" if target is None else target, directory or "", format_, style, saves),
         Work(jobs, values.get("engine") == "dask", *get("scheduler", "fragment_bytes")),
         Reporting(*get("quiet", "verbose", "json_summary", "explain")),
     )

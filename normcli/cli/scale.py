@@ -121,7 +121,6 @@ def _job_of(request: Request, asked: Asked, statistics: Statistics | None = None
         choice=request.choice,
         style=writing.style,
         observes=saves,
-        missing=writing.missing,
         policy=request.seen,
     )
 

@@ -179,6 +179,7 @@ class Asked:
     only: no others than the columns that are named are meant.
     more: recipes of what is wanted of all columns besides.
     exact: is what could be approximated to be exact?
+    missing: what becomes of missing cells, see `normcli.methods.filled`.
     """
 
     method: Method
@@ -187,6 +188,7 @@ class Asked:
     only: bool = False
     more: tuple[Recipe, ...] = ()
     exact: bool = True
+    missing: str = "keep"
 
     def all(self) -> list[Method]:
         """All methods that are asked for or kept."""

@@ -39,7 +39,6 @@ class Writing:
     target: a file, a URI, or - for stdout. directory: if any, takes parts, in place of `target`.
     format: the name of its format; None: the one of its suffix, or that of the input.
     saves: where the statistics of what was read go; None: they are not wanted.
-    missing: what becomes of missing cells (see `Job`).
     """
 
     target: str = "-"
@@ -47,7 +46,6 @@ class Writing:
     format: str | None = None
     style: Style = field(default_factory=Style)
     saves: str | None = None
-    missing: str = "keep"
 
     @cached_property
     def suffix(self) -> str:

@@ -256,11 +256,16 @@ def fitted(
         replace(methods.default, given={}),
         _own(methods, chosen, summary.left),
         groups_of(columns, chosen, known),
-        choice.roles.options,
+        {**choice.roles.options, **_told(asked.missing)},
     ).kept()
     refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)
     return statistics
+
+
+def _told(missing: str) -> dict[str, str]:
+    """What the sidecar says of missing cells, where that was asked for."""
+    return {} if missing == "keep" else {"missing": missing}
 
 
 def _given(methods: Methods, name: str) -> ColumnStatistics | None:

@@ -23,6 +23,8 @@ from normcli.formats.base import (
 )
 from normcli.methods.base import Method
 from normcli.methods.chain import spelling
+from normcli.methods.filled import filled, fills
+from normcli.methods.filled import in_words as number_in_words
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import either
 from normcli.methods.spelling import Asked, Methods
@@ -198,8 +200,6 @@ class Job:
     statistics: None where no method needs any (batch training, maps, given numbers).
     observes: tell the statistics of what was read, too.
     own: `statistics` are those of what is read; they need not be collected again.
-    missing: "keep": cells without a number (missing or NaN) stay as they are written; "null":
-        they are all written empty, or null.
     policy: for rows of groups that the statistics do not have, whatever groups it names.
     """
 
@@ -210,8 +210,19 @@ class Job:
     style: Style = field(default_factory=Style)
     observes: bool = False
     own: bool = False
-    missing: str = "keep"
     policy: Seen = field(default_factory=Seen)
+
+    @property
+    def missing(self) -> str:
+        """What becomes of cells without a number; the way back fills none."""
+        missing = self.asked.missing
+        return "keep" if self.inverse and fills(missing) else missing
+
+    @property
+    def filled(self) -> str:
+        """On the way back: with what missing cells were filled before, in words."""
+        kept = str(self.statistics.options.get("missing", "keep")) if self.statistics else "keep"
+        return number_in_words(kept) if self.inverse and fills(kept) else ""
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -288,7 +299,7 @@ class Job:
             assert self.statistics is not None
             _refuse_other_given(name, method, column, self.statistics.method_for(name))
         whole = bool(column.count and column.moments.whole)
-        made = _Made(name, method, self.inverse, self.style.integers, whole)
+        made = _Made(name, method, self.inverse, self.style.integers, whole, self.missing)
         forth, by = made.forth(column), None
         leaves = tuple(recipe.after(column.values) for recipe in method.leaves(name))
         mapping = made.way(forth)
@@ -319,6 +330,7 @@ class _Made:
 
     integers: on the way back all results are rounded.
     whole: all fitted numbers were whole; on the way back such numbers become whole again.
+    missing: what becomes of missing cells.
     """
 
     name: str
@@ -326,6 +338,7 @@ class _Made:
     inverse: bool
     integers: bool
     whole: bool
+    missing: str
 
     def __call__(self, column: ColumnStatistics) -> ColumnMapping:
         return self.way(self.forth(column))
@@ -333,7 +346,11 @@ class _Made:
     def forth(self, column: ColumnStatistics) -> ColumnMapping:
         """The mapping, even if the way back is wanted."""
         with self._named():
-            return _mapping(self.method, column)
+            mapping = _mapping(self.method, column)
+            if not fills(self.missing):
+                return mapping
+            of_mapped = column.given and self.method.before  # not of the numbers that are filled
+            return filled(mapping, self.missing, ColumnStatistics() if of_mapped else column)
 
     def way(self, forth: ColumnMapping) -> ColumnMapping:
         """The way that is wanted."""
@@ -431,7 +448,7 @@ class Scaling:
         self.summary.inputs.append((self.table.name, self.table.format))
         writer = self.format.writer(stream, self.encoder)
         job = self.job
-        self.summary.missing = job.missing
+        self.summary.missing, self.summary.filled = job.missing, job.filled
         needs = job.needs(self.plans)
         self.found = Found.nothing(needs)
         keys = dict(zip(job.by, Roles(by=job.by).places(self.table), strict=True))

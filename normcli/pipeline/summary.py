@@ -22,7 +22,8 @@ class Summary:
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
         `skipped_rows` of them, which may be more than memory holds.
     nan_as_null: cells, of whichever column, that the output could not tell from missing ones.
-    missing: what became of cells without a number, "keep" or "null" (see `Job`).
+    missing: what became of cells without a number (see `normcli.methods.filled`).
+    filled: with what they had been filled before, in words, where the way back cannot tell them.
     seconds, bytes: how long it took, and how much was read (None: not known).
     watch: is called whenever some more rows are done.
     """
@@ -40,6 +41,7 @@ class Summary:
     dropped_rows: int = 0
     nan_as_null: int = 0
     missing: str = "keep"
+    filled: str = ""
     seconds: float = 0.0
     bytes: int | None = None
     watch: Callable[[], None] | None = None
@@ -56,7 +58,7 @@ class Summary:
         self.inputs += [each for each in other.inputs if each not in self.inputs[-1:]]
         self.columns, self.constant, self.missing = other.columns, other.constant, other.missing
         self.present |= other.present
-        self.warnings = other.warnings
+        self.warnings, self.filled = other.warnings, other.filled
         for name, why in other.left.items():
             self.left.setdefault(name, why)
         for what, columns in other.cells.items():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from normcli.errors import LimitError, SidecarError, UsageError
 from normcli.methods.base import Method
+from normcli.methods.filled import missing_of
 from normcli.methods.spelling import method_with
 from normcli.numerics.total import LARGEST
 from normcli.sidecar.model import GroupStatistics, Statistics
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 << 20
 MAX_DIGITS = 400  # of one number; the longest that a column can need is a decimal of 310
-OPTIONS = ("null", "by", "where", "weight", "share")  # at the top
+OPTIONS = ("null", "missing", "by", "where", "weight", "share")  # at the top
 
 Entry = Mapping[str, Any]
 Place = Sequence[str | int]
@@ -243,8 +244,21 @@ def _statistics(document: Entry) -> Statistics:
         method,
         own,
         groups,
-        {key: document[key] for key in OPTIONS if key in document},
+        _options(document),
     )
+
+
+def _options(document: Entry) -> dict[str, Any]:
+    """How the rows were read and chosen, and what becomes of missing cells."""
+    found = {key: document[key] for key in OPTIONS if key in document}
+    if "missing" in found:
+        try:
+            found["missing"] = missing_of(found["missing"])
+        except UsageError as error:
+            raise SidecarError(
+                f"field 'missing': {_shown(found['missing'])} is not valid"
+            ) from error
+    return found
 
 
 def _groups(document: Entry, ddof: int) -> dict[Group, GroupStatistics]:

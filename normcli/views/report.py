@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from normcli.methods.filled import in_words as number_in_words
 from normcli.pipeline.summary import Summary
 from normcli.words import grouped, listed, many, name, number, printable
 
@@ -41,11 +42,11 @@ WORDS = {
     "nan": "NaN, {}",
     "inf": "infinite, unchanged",
     "out_of_range": "out of the fitted range",
+    "filled": "missing, filled with {}",
     "outside_domain": "outside the domain, made missing",
     "infinite_squashed": "infinite, squashed to the bound",
     "unseen_group": "of groups that the statistics do not have",
 }
-BECAME = {"keep": "unchanged", "null": "written empty"}  # cells without a number
 
 
 def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str]:
@@ -67,14 +68,23 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
     if empty := [n for n in summary.columns if cells.get("missing", Counter())[n] == summary.rows]:
         yield f"missing in every row: {_columns(empty, most)}"
     for what, columns in cells.items():
-        words = WORDS.get(what, what.replace("_", " ")).format(BECAME[summary.missing])
+        words = WORDS.get(what, what.replace("_", " ")).format(_became(what, summary.missing))
         where = _each(columns) if verbose else _worst(columns)
         yield f"{many(columns.total(), 'cell')} {words} ({where})"
+    if summary.filled:
+        yield f"missing cells had been filled with {summary.filled}, and come back as numbers"
     if summary.nan_as_null:
         yield f"{many(summary.nan_as_null, 'NaN cell')} written as null: JSON has no NaN"
     if summary.dropped_rows:
         yield f"{many(summary.dropped_rows, 'row')} of the last, incomplete batch dropped"
     yield from skipped(summary)
+
+
+def _became(what: str, missing: str) -> str:
+    """What became of cells without a number."""
+    if what == "filled":
+        return number_in_words(missing)
+    return "written empty" if missing == "null" else "unchanged"
 
 
 def skipped(summary: Summary) -> Iterable[str]:

@@ -299,7 +299,8 @@ class JsonLinesChunk(Chunk):
     def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes:
         """The block with the numbers of the replaced columns in their fields."""
         edits = [self._edits(position, scaled, style) for position, scaled in replaced.items()]
-        spliced = _spliced(self.block, edits) if self.fields.starts.size else self.block
+        edits += self._absent(replaced, style)
+        spliced = _spliced(self.block, edits) if edits else self.block
         return _LEFT_OUT.sub(b"", spliced) if self.skips else spliced
 
     def _edits(self, position: int, scaled: Scaled, style: Style) -> Edits:
@@ -308,6 +309,14 @@ class JsonLinesChunk(Chunk):
         if scaled.keep is not None:
             cells = cells[~scaled.keep[self.fields.row[cells]]]
         rows = self.fields.row[cells]
+        return (
+            self.fields.starts[cells],
+            self.fields.ends[cells],
+            self._new(position, scaled, rows, style),
+        )
+
+    def _new(self, position: int, scaled: Scaled, rows: Offsets, style: Style) -> list[bytes]:
+        """The new texts of a column in some rows."""
         null = np.zeros(len(rows), bool) if scaled.null is None else scaled.null[rows]
         with np.errstate(over="ignore"):
             shown = shorten(scaled.values[rows], style)
@@ -315,7 +324,41 @@ class JsonLinesChunk(Chunk):
             name = f"{self.layout.name}, column {printable(self.layout.names[position])}"
             raise DataError(f"{name}: a scaled number is too large for float32")
         whole = None if scaled.whole is None else scaled.whole[rows]
-        return self.fields.starts[cells], self.fields.ends[cells], _texts(shown, null, whole)
+        return _texts(shown, null, whole)
+
+    def _absent(self, replaced: Mapping[int, Scaled], style: Style) -> list[Edits]:
+        """New fields for numbers in rows that did not have the column: they were filled."""
+        added: dict[int, list[tuple[bytes, bytes]]] = {}
+        for position, scaled in replaced.items():
+            lacks = np.ones(self.rows, bool)
+            lacks[self.fields.row[self._cells(position)]] = False
+            for mask in (scaled.keep, scaled.null):
+                lacks &= True if mask is None else ~mask
+            rows = np.flatnonzero(lacks)
+            key = orjson.dumps(self.layout.names[position])
+            for row, text in zip(
+                rows.tolist(), self._new(position, scaled, rows, style), strict=True
+            ):
+                added.setdefault(row, []).append((key, text))
+        return [self._additions(added)] if added else []
+
+    def _additions(self, added: Mapping[int, Sequence[tuple[bytes, bytes]]]) -> Edits:
+        """New fields (key, value) at the ends of rows, spaced as the first field of the row is."""
+        rows = np.array(sorted(added))
+        first = self.fields.row.searchsorted(rows)
+        has = first < len(self.fields.row)
+        has[has] = self.fields.row[first[has]] == rows[has]
+        spaced = np.zeros(len(rows), bool)
+        spaced[has] = self.fields.starts[first[has]] - self.fields.key_ends[first[has]] > len('":')
+        ends, texts = [], []
+        for row, some, space in zip(rows.tolist(), has.tolist(), spaced.tolist(), strict=True):
+            line = self.block[self._rows.starts[row] : self._rows.ends[row]]
+            inside = line[: line.rindex(b"}")].rstrip(SPACE)
+            ends.append(int(self._rows.starts[row]) + len(inside))
+            comma, colon = (b", ", b": ") if space else (b",", b":")
+            fields = comma.join(key + colon + text for key, text in added[row])
+            texts.append(comma + fields if some else fields)
+        return np.array(ends), np.array(ends), texts
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table of the layout's types; what a row lacks is null."""
