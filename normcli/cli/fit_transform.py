@@ -17,6 +17,7 @@ from normcli.cli.command import Command
 @opt.save_option
 @mo.method_options(keeps=False)
 @opt.by_options
+@opt.where_option
 @opt.unseen_options
 @opt.empty_option
 @opt.data_options

@@ -45,7 +45,7 @@ def fit_and_scale(run: Run, asked: Asked, job: Job) -> None:
     with _cluster(run) as dask:
         cut = _cut(run, dask, run.request.reading.options)
         statistics, seen = _fit(run, asked, cut, dask)
-        _write(run, fitted(job, statistics), cut, dask, seen.left)
+        _write(run, fitted(job, statistics), cut, dask, seen.left, seen.unselected_rows)
 
 
 @contextmanager
@@ -88,6 +88,7 @@ def _write(
     cut: Sequence[Fragment],
     dask: Engine | None,
     left: Mapping[str, str] | None = None,
+    unselected_rows: int = 0,
 ) -> None:
     """Scale all fragments, each to a part, and report."""
     writing, engine = run.request.writing, None if dask else run.request.work.engine()
@@ -109,5 +110,6 @@ def _write(
             sidecar.write(dumps(seen, writing.saves or ""))
     lost = dict.fromkeys(scaling.table.partition, "partition, not in the parts")
     bar.summary.left |= {**(left or {}), **lost}
+    bar.summary.unselected_rows = unselected_rows
     saved_in = f"{many(len(cut), 'part')} saved in {name(writing.directory)}"
     run.report(bar.summary, "restored" if job.inverse else "scaled", after=[saved_in])

@@ -131,6 +131,13 @@ by_options = group(
     ),
     entry("--max-groups N", "Stop where there are more groups.", default=1_000_000),
 )
+where_option = group(
+    "Rows",
+    entry(
+        "--where CONDITION",
+        "Compute statistics of these rows only, such as \"split == 'train' and age >= 18\".",
+    ),
+)
 check_group_option = group(
     "Groups",
     entry("--by-group", "Compare each group, too, where the statistics are by groups."),

@@ -130,7 +130,14 @@ def request_of(values: Values) -> Request:
 
 def _roles(values: Values) -> Roles:
     """The columns that say something of rows."""
-    return Roles(keys_of(values.get("by", ())), values.get("max_groups", MAX_GROUPS))
+    text = values.get("where")
+    where = None
+    if text is not None:
+        from normcli.pipeline.where import condition
+
+        where = condition(text)
+    by, most = keys_of(values.get("by", ())), values.get("max_groups", MAX_GROUPS)
+    return Roles(by, most, where=where)
 
 
 def _refuse_conflicts(values: Values) -> None:

@@ -59,7 +59,7 @@ def fit_and_scale(request: Request) -> None:
     refuse_absent(table, request.choice, asked)
     run.sources[0].spooled()
     statistics, seen = fit_tables(run, asked, table)
-    _write(run, table, fitted(job, statistics), seen.left)
+    _write(run, table, fitted(job, statistics), seen.left, seen.unselected_rows)
 
 
 def chosen(job: Job, table: Table, fit: Fit) -> tuple[Job, dict[str, str] | None]:
@@ -167,10 +167,17 @@ def _fit_once(run: Run, table: Table, asked: Asked) -> tuple[Statistics, Summary
         return fit([bar.begin(source, table)], run.request.choice, asked, summary=bar.summary)
 
 
-def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = None) -> None:
+def _write(
+    run: Run,
+    table: Table,
+    job: Job,
+    left: Mapping[str, str] | None = None,
+    unselected_rows: int = 0,
+) -> None:
     """Scale the one source of a run, and report.
 
     left: why columns were left alone, if the table was read for that before.
+    unselected_rows: that were left out of the statistics then.
 
     Raises: NormcliError where it has changed since then.
     """
@@ -185,6 +192,7 @@ def _write(run: Run, table: Table, job: Job, left: Mapping[str, str] | None = No
         engine, again = request.work.engine(), left is not None
         files.write(scaling, source, request.writing, engine, again=again)
     scaling.summary.left.update(left or {})
+    scaling.summary.unselected_rows = unselected_rows
     after = _unknown_suffix(scaling, request.writing)
     run.report(scaling.summary, "restored" if job.inverse else "scaled", after=after)
 

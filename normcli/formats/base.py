@@ -193,6 +193,13 @@ class Chunk(Contract, abstract=True):
     def slice(self, start: int, stop: int) -> Self:
         """The rows from `start` to before `stop`."""
 
+    @abstractmethod
+    def only(self, rows: NDArray[np.int64]) -> Self:
+        """Some of the rows, in order; `place` says where they stand in the whole.
+
+        For reading: such a chunk cannot be encoded, nor joined to others.
+        """
+
     @classmethod
     @abstractmethod
     def concat(cls, chunks: Sequence[Self]) -> Self:

@@ -70,6 +70,7 @@ class Found:
         be one of numbers.
     outside: column -> numbers outside its bounds.
     counts: column -> what maps tell of its numbers (see `Scaled`).
+    unselected: rows that do not fulfil the condition of --where.
     sorted: inputs had the columns in different orders.
     """
 
@@ -80,6 +81,7 @@ class Found:
     outside: dict[int, int] = field(default_factory=dict)
     counts: dict[int, Mapping[str, int]] = field(default_factory=dict)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
+    unselected: int = 0
     sorted: bool = False
 
     @classmethod

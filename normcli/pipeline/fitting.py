@@ -12,7 +12,7 @@ from typing import Any
 
 from normcli.engines.local import Engine
 from normcli.errors import DataError, UsageError
-from normcli.formats.base import Chunk, NotNumbers, Table
+from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
 from normcli.methods.spelling import Asked, Methods, refuse_unknown_names
 from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
@@ -132,19 +132,32 @@ class Look:
         """Look at one chunk."""
         columns, strict = task.columns, self._strict
         positions = list(columns.values())
-        chunk, bad_rows = good_rows(task.chunk, positions if strict else (), self.choice)
+        whole, bad_rows = good_rows(task.chunk, positions if strict else (), self.choice)
+        chunk, unselected = self._selected(whole, task)
         read = read_chunk(chunk, positions, self.choice) if strict else self._read(chunk, columns)
         cells = dict(zip(columns, read, strict=True))
         numbers = {i: x for i, x in cells.items() if isinstance(x, Numbers)}
         rows = Rows(numbers, task.places.labels(chunk))
         found = Found.of(rows, self.needs, chunk, columns)
         self._note_infinite(found, chunk, columns, numbers)
-        found.rows, found.bad_rows = chunk.rows, bad_rows
+        found.rows, found.bad_rows, found.unselected = chunk.rows, bad_rows, unselected
         found.others = {i: x for i, x in cells.items() if isinstance(x, NotNumbers)}
         found.outside = {
             i: count_outside(x, *ends) for i, x in numbers.items() if (ends := self.bounds.get(i))
         }
         return found
+
+    def _selected(self, chunk: Chunk, task: Task) -> tuple[Chunk, int]:
+        """The rows that are fitted, and how many others there are.
+
+        Where the condition cannot tell, what is wrong with the rows before comes first.
+        """
+        try:
+            return task.places.selected(chunk)
+        except BadRowError as error:
+            if error.row:
+                self(replace(task, chunk=chunk.slice(0, error.row)))
+            raise
 
     @property
     def _strict(self) -> bool:
@@ -238,6 +251,8 @@ def fitted(
     """
     choice.most_bad.refuse(summary)
     found.refuse_problems()
+    if summary.unselected_rows and not summary.rows:
+        raise DataError("--where: none of the rows fulfils the condition")
     chosen = _chosen(wanted.names, found, summary)
     columns = found.columns(len(wanted.names), wanted.needs)
     if not choice.allow_empty:
@@ -313,6 +328,7 @@ def observe(
                     summary.count("out_of_range", wanted.names[i], cells)
                 for i, counts in seen.counts.items():
                     summary.count_all(wanted.names[i], counts)
+                summary.unselected_rows += seen.unselected
                 summary.advance(seen.rows, seen.bad_rows)
     return found
 
@@ -345,13 +361,17 @@ def _tasks(
         yield Task(chunk, {i: positions[i] for i in wanted.alive(found)}, places)
 
 
+ROLES = ("by", "where")
+
+
 def refuse_roles(roles: Roles, asked: Asked) -> None:
     """Raise UsageError where a method does not go with what columns say of rows."""
-    for method in asked.all() if roles.by else ():
+    given = [option for option in ROLES if getattr(roles, option)]
+    for method in asked.all() if given else ():
         if method.trains:
             raise UsageError(
-                f"--by does not go with {method.spelling} in training mode, which scales every "
-                "batch of rows by its own statistics"
+                f"--{given[0]} does not go with {method.spelling} in training mode, which scales "
+                "every batch of rows by its own statistics"
             )
 
 

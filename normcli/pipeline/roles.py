@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from normcli.formats.base import Chunk, Table, Texts
+    from normcli.pipeline.where import Condition
 
 MAX_GROUPS = 1_000_000
 KEY = "key of the groups"
@@ -29,11 +30,13 @@ class Roles:
     by: their texts are the key of the group of a row.
     max_groups: how many groups there may be.
     json: the statistics go to JSON, which does not hold many.
+    where: the rows that are fitted; None: all. Its columns may be scaled.
     """
 
     by: tuple[str, ...] = ()
     max_groups: int = MAX_GROUPS
     json: bool = False
+    where: Condition | None = None
 
     @property
     def names(self) -> dict[str, str]:
@@ -43,12 +46,15 @@ class Roles:
     @property
     def options(self) -> dict[str, Any]:
         """What the top of a sidecar says of them."""
-        return {"by": list(self.by)} if self.by else {}
+        where = {"where": self.where.text} if self.where else {}
+        return {**({"by": list(self.by)} if self.by else {}), **where}
 
     def places(self, table: Table) -> Places:
         """Where they are in a table; raises DataError where one is not there, or there twice."""
         count = Counter(table.columns)
-        for name, role in self.names.items():
+        compared = self.where.columns if self.where else ()
+        roles = {**dict.fromkeys(compared, "column that --where compares"), **self.names}
+        for name, role in roles.items():
             if name in table.partition:
                 raise DataError(
                     f"{table.name}: {printable(name)}, the {role}, is a folder in the path of the "
@@ -60,7 +66,9 @@ class Roles:
                     f"{table.name}: {has} named {printable(name)}, the {role}."
                     + did_you_mean(name, table.columns)
                 )
-        return Places(tuple(table.columns.index(name) for name in self.by))
+        positions = {name: table.columns.index(name) for name in roles}
+        by = tuple(positions[name] for name in self.by)
+        return Places(by, {name: positions[name] for name in compared}, self.where)
 
     def refuse_many(self, groups: int, columns: int) -> None:
         """Raise NormcliError where there are more groups than are allowed, or than JSON holds."""
@@ -79,9 +87,18 @@ class Places:
     """The positions of these columns in a table."""
 
     by: tuple[int, ...] = ()
+    compared: Mapping[str, int] = field(default_factory=dict)
+    where: Condition | None = None
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.by)
+        return iter((*self.by, *self.compared.values()))
+
+    def selected(self, chunk: Chunk) -> tuple[Chunk, int]:
+        """The rows of a chunk that are fitted, and how many others there are."""
+        if self.where is None:
+            return chunk, 0
+        rows = self.where.selected(chunk, self.compared).nonzero()[0]
+        return chunk.only(rows), chunk.rows - len(rows)
 
     def labels(self, chunk: Chunk) -> Labels | None:
         """The groups of the rows of a chunk; None where there are none."""

@@ -39,6 +39,7 @@ class Summary:
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     skipped_rows: int = 0
     dropped_rows: int = 0
+    unselected_rows: int = 0
     nan_as_null: int = 0
     missing: str = "keep"
     filled: str = ""
@@ -66,6 +67,7 @@ class Summary:
                 self.count(what, name, cells)
         self.bytes = (self.bytes or 0) + (other.bytes or 0)
         self.dropped_rows += other.dropped_rows
+        self.unselected_rows += other.unselected_rows
         self.nan_as_null += other.nan_as_null
         self.skipped_rows += other.skipped_rows - len(other.bad_rows)
         self.advance(other.rows, other.bad_rows)

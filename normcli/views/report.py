@@ -29,6 +29,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "cells": summary.cells_of_columns(),
         "bad_rows": {"count": summary.skipped_rows, "first": bad_rows},
         "dropped_rows": summary.dropped_rows,
+        "unselected_rows": summary.unselected_rows,
         "nan_as_null": summary.nan_as_null,
         "seconds": summary.seconds,
         "bytes": summary.bytes,
@@ -75,6 +76,8 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"missing cells had been filled with {summary.filled}, and come back as numbers"
     if summary.nan_as_null:
         yield f"{many(summary.nan_as_null, 'NaN cell')} written as null: JSON has no NaN"
+    if summary.unselected_rows:
+        yield f"{many(summary.unselected_rows, 'row')} left out of the statistics by --where"
     if summary.dropped_rows:
         yield f"{many(summary.dropped_rows, 'row')} of the last, incomplete batch dropped"
     yield from skipped(summary)

@@ -26,7 +26,9 @@ from normcli.storage.stores import reason
 from normcli.words import printable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from normcli.numerics.numbers import Scaled
     from normcli.storage.sources import Source
@@ -61,21 +63,33 @@ class Segment:
     group: its number in the file that was read; None where the rows came from no group.
     metadata: what an Arrow record batch carries beside its columns.
     first: how many rows of the group come before.
+    chosen: which of these rows it has, where it has some only; None: all.
     """
 
     group: int | None
     table: pa.Table
     metadata: Mapping[bytes, bytes] | None = None
     first: int = 0
+    chosen: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:
         """How many rows."""
         return int(self.table.num_rows)
 
+    def number(self, row: int) -> int:
+        """The number of a row in its group, from 1."""
+        return self.first + 1 + (row if self.chosen is None else int(self.chosen[row]))
+
+    def only(self, rows: NDArray[np.int64]) -> Segment:
+        """Some of its rows."""
+        return replace(self, table=self.table.take(rows), chosen=rows)
+
     def slice(self, start: int, stop: int) -> Segment:
         """The rows from `start` to before `stop`."""
         table = self.table.slice(start, stop - start)
+        if self.chosen is not None:
+            return replace(self, table=table, chosen=self.chosen[start:stop])
         return Segment(self.group, table, self.metadata, self.first + start)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -149,7 +163,7 @@ class ArrowChunk(Chunk):
         index = self._index(position)
         name = printable(segment.table.schema.field(index).name)
         cell = segment.table.column(index)[at].as_py()
-        return f"{self.name}: {group}row {segment.first + at + 1}, column {name}: {cell}"
+        return f"{self.name}: {group}row {segment.number(at)}, column {name}: {cell}"
 
     def slice(self, start: int, stop: int) -> Self:
         kept, first = [], 0
@@ -159,6 +173,15 @@ class ArrowChunk(Chunk):
                 kept.append(s.slice(begin, end))
             first += s.rows
         return replace(self, segments=tuple(kept) or (self.segments[0].slice(0, 0),))
+
+    def only(self, rows: NDArray[np.int64]) -> Self:
+        import numpy as np
+
+        ends = np.cumsum([s.rows for s in self.segments])
+        cuts = np.searchsorted(rows, ends[:-1])
+        starts = [0, *ends[:-1].tolist()]
+        pieces = zip(self.segments, np.split(rows, cuts), starts, strict=True)
+        return replace(self, segments=tuple(s.only(some - start) for s, some, start in pieces))
 
     @classmethod
     def concat(cls, chunks: Sequence[Self]) -> Self:

@@ -77,6 +77,10 @@ class Index:
         starts, ends = (each.reshape(-1, self.found.width) for each in (_starts(ends), ends))
         return starts, _before_returns(self.data, starts, ends)
 
+    def only(self, rows: Offsets) -> Index:
+        """The cells of some rows."""
+        return replace(self, found=(self.starts[rows], self.ends[rows]), _bare={})
+
     def cells(self, position: int) -> tuple[Offsets, Offsets]:
         """Where the cells of a column start and end, without their quotes and outer blanks."""
         if position not in self._bare:

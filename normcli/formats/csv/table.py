@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -71,6 +71,7 @@ class CsvChunk(Chunk):
     line: the number of its first line. offset: where its first byte lies in the file.
     file: any process can read the bytes from it; they are not pickled then.
     gaps: (offset, lines): so many lines that were there are left out, as bad rows.
+    chosen: the numbers of the rows that it has; None: all.
     """
 
     layout: Layout
@@ -79,6 +80,7 @@ class CsvChunk(Chunk):
     offset: int
     file: File | None = None
     gaps: tuple[tuple[int, int], ...] = ()
+    chosen: Offsets | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         state = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -104,7 +106,9 @@ class CsvChunk(Chunk):
         layout = self.layout
         # After lines that were left out, only an open quote after all of them can be wrong.
         line = self.line + self._left_out(len(self.block))
-        return csv_index.index(self._closed, layout.dialect, len(layout.names), line, self.offset)
+        width = len(layout.names)
+        found = csv_index.index(self._closed, layout.dialect, width, line, self.offset)
+        return found if self.chosen is None else found.only(self.chosen)
 
     @property
     def _closed(self) -> bytes:
@@ -190,8 +194,17 @@ class CsvChunk(Chunk):
     def null(self) -> Sequence[str]:
         return self.layout.reading.null
 
+    def only(self, rows: Offsets) -> CsvChunk:
+        some = replace(self, chosen=rows)
+        some.__dict__["index"] = self.index.only(rows)  # without looking for it again
+        return some
+
     def slice(self, start: int, stop: int) -> CsvChunk:
         """The rows from `start` to before `stop`, with the blank and comment lines before them."""
+        if self.chosen is not None and len(self.chosen):
+            first, *_, last = self.chosen[[start, stop - 1]].tolist()
+            whole = replace(self, chosen=None).slice(first, last + 1)
+            return whole.only(self.chosen[start:stop] - first)
         return self._between(self._row_start(start), self._row_start(stop))
 
     def _row_start(self, row: int) -> int:

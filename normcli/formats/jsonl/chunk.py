@@ -251,6 +251,9 @@ class JsonLinesChunk(Chunk):
         line = self.line + self.block.count(b"\n", 0, begin)
         return JsonLinesChunk(self.layout, self.block[begin:end], line, self.skips)
 
+    def only(self, rows: Offsets) -> JsonLinesChunk:
+        return self._without(np.setdiff1d(np.arange(self.rows), rows, assume_unique=True).tolist())
+
     def _cut(self, row: int) -> int:
         """Where the bytes of a row begin; those before the first row are its own."""
         if row == 0:
