@@ -24,6 +24,7 @@ from normcli import sidecar
 from normcli.errors import UsageError
 from normcli.formats import memory
 from normcli.formats.base import ReadOptions, Style, Table
+from normcli.formats.marks import Marks
 from normcli.methods.base import one_of
 from normcli.methods.filled import missing_of, recipes_for
 from normcli.methods.spelling import Asked, method_with
@@ -133,6 +134,7 @@ class Statistics(model.Statistics):
         missing: str | float | None = None,
         inverse: bool,
     ) -> Any:
+        choice = replace(choice, marks=Marks.kept(self.options))
         missing = (
             self.options.get("missing", "keep") if missing is None else missing_of(str(missing))
         )
@@ -159,7 +161,7 @@ def _scale_file(path: str, target: str, job: Job) -> None:
 
 
 def _reading(choice: Choice) -> files.Reading:
-    return files.Reading(ReadOptions(skip_bad_rows=choice.skip_bad_rows))
+    return files.Reading(ReadOptions(skip_bad_rows=choice.skip_bad_rows, marks=choice.marks))
 
 
 def fit(
@@ -171,6 +173,7 @@ def fit(
     on_inf: str = "error",
     on_bad_row: str = "error",
     max_bad_rows: int | str | None = None,
+    null: str | float | Sequence[str | float] = (),
     allow_empty: bool = False,
     missing: str | float = "keep",
     **parameters: Any,
@@ -185,6 +188,7 @@ def fit(
         text for a number, are left out; a UserWarning tells how many, and the first of them.
     max_bad_rows: how many of them are too many: a number, a text as "5%", or "off".  By default
         more than 10 that are more than 1% of the rows.
+    null: texts and numbers that mark missing values, as in --null; `Statistics` keep them.
     allow_empty: may there be no number at all in the data?
     missing: what `Statistics.transform` does with missing cells: "keep", "null", or fill them with
         the "mean", the "median" or a number.
@@ -193,7 +197,8 @@ def fit(
     Raises DataError where the data are not such a table, UsageError where the call is wrong.
     """
     choice = _choice(select, exclude, on_inf, on_bad_row, max_bad_rows)
-    choice = replace(choice, allow_empty=allow_empty)
+    tokens = [null] if isinstance(null, str | float | int) else null
+    choice = replace(choice, allow_empty=allow_empty, marks=Marks.of(map(str, tokens)))
     missing = missing_of(str(missing))
     asked = Asked(method_with(method, parameters), more=recipes_for(missing), missing=missing)
     statistics, summary = fit_tables(_tables(data, _reading(choice)), choice, asked)
@@ -226,7 +231,7 @@ def _texts(selectors: Sequence[str]) -> tuple[str, ...]:
 
 def _tables(data: Any, reading: files.Reading) -> list[Table]:
     if memory.is_frame(data):
-        return [memory.table(data)]
+        return [replace(memory.table(data), marks=reading.options.marks or Marks())]
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     return [reading.open(source) for source in sources([os.fspath(path) for path in paths])]
 

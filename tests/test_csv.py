@@ -411,13 +411,15 @@ def test_with_a_decimal_comma_numbers_are_read_and_written_so():
     assert same_outcome(data, ["a", "b"], delimiter=";", decimal=",") == (new, [])
 
 
-def test_tokens_mark_missing_values_instead_of_the_default_ones_and_besides_empty_cells():
-    data = b"x,y\n-999,1\n,2\nx,-999.0\n"
+def test_tokens_mark_missing_values_besides_empty_cells_and_the_default_ones():
+    """A token that is a number marks them however it is written."""
+    data = b"x,y\n-999,1\n,2\nx,-999.0\nNA,-9.99e2\n"
     assert same_outcome(data, ["x", "y"], null=("-999", "x")) == (
-        b"x,y\n-999,3.0\n,5.0\nx,-1997.0\n",
+        b"x,y\n-999,3.0\n,5.0\nx,-999.0\nNA,-9.99e2\n",
         [],
     )
-    assert "'NA' is not a number" in error_of(b"x,y\nNA,1\n", ["x"], null=("-999",))
+    told = error_of(b"x,y\nNA,1\n", ["x"], null=("-999",), no_default_null=True)
+    assert "'NA' is not a number" in told
 
 
 def test_comment_lines_stay_and_their_quotes_and_delimiters_mean_nothing():
@@ -453,7 +455,7 @@ def test_what_overflows_is_infinite_and_nan_that_is_no_token_is_not_missing():
         ("0\n-0\n0.5\n00.5", "leading zeros", 5),
         ("+49 30\n", "text", 2),
         ("+49\n", "a leading plus sign", 2),
-        ("1,5\n", "a comma", 2),
+        ("1,5\n", "a number with --decimal ,", 2),
         ("0x1F\n", "text", 2),
         ("true\n", "text", 2),
         ("2024-01-01\n", "text", 2),
@@ -514,13 +516,13 @@ QUOTES = "If quotes are ordinary characters in this file, add --no-quoting"
         ),
         (
             b'a,b\n1,"1,234,567.5"\n',
-            "line 2, column 'b': '1,234,567.5' is not a number\nRemove the thousands separators "
-            "first; to leave the column alone, --exclude b",
+            "line 2, column 'b': '1,234,567.5' is not a number\nIt is a number with --thousands ,; "
+            "to leave the column alone, --exclude b",
         ),
         (
             b'a,b\n1,"1,5"\n',
-            "line 2, column 'b': '1,5' is not a number\nIf the comma is the decimal mark, "
-            "add --decimal ,; to leave the column alone, --exclude b",
+            "line 2, column 'b': '1,5' is not a number\nIt is a number with --decimal ,; "
+            "to leave the column alone, --exclude b",
         ),
         (
             b'a,b\n1,"\x1b[31m\n"\n',
@@ -587,7 +589,7 @@ def test_text_that_would_not_come_back_in_its_encoding_is_refused():
         ({"delimiter": '"'}, "--delimiter must be one"),
         ({"delimiter": "-"}, "--delimiter must be one"),
         ({"delimiter": "e"}, "--delimiter must be one"),
-        ({"decimal": ","}, "try --delimiter ';'"),
+        ({"decimal": ",", "no_quoting": True}, "try --delimiter ';'"),
         ({"decimal": "·"}, "--decimal must be . or ,"),
         ({"comment": "//"}, "--comment must be one"),
         ({"comment": ","}, "--comment and the delimiter are both ','"),

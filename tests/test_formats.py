@@ -134,11 +134,11 @@ def test_every_declared_option_has_a_name_of_its_own() -> None:
         ("fit t.jsonl --tabs", "--tabs is an option of csv and tsv, but t.jsonl is jsonl"),
         (
             "check t.parquet --null x --stats s.json",
-            "--null is an option of csv, tsv and jsonl, but t.parquet is parquet",
+            "--null must be a number here: t.parquet is parquet, whose columns of numbers",
         ),
         (
             "transform t.parquet --null x --stats s.json -o t.csv",
-            "--null is an option for reading csv, tsv and jsonl, but t.parquet is parquet",
+            "--null must be a number here: t.parquet is parquet, whose columns of numbers",
         ),
         (
             "transform t.parquet --decimal , --stats s.json --output-dir parts",

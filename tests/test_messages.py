@@ -130,7 +130,20 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit -t -d ; t.csv": (2, "--tabs and --delimiter say two things; give one of them"),
     "fit --decimal ; t.csv": (2, "--decimal must be . or , not ';'"),
-    "fit --decimal , t.csv": (2, "--decimal and --delimiter are both ','; try --delimiter ';'"),
+    "fit --decimal , --no-quoting t.csv": (
+        2,
+        "--decimal and --delimiter are both ',', which only quotes can tell apart; "
+        "leave out --no-quoting, or try --delimiter ';'",
+    ),
+    "fit --thousands . t.csv": (
+        2,
+        "--thousands and the decimal mark are both '.'; add --decimal ,",
+    ),
+    "fit --thousands ,, t.csv": (
+        2,
+        "--thousands must be one character that numbers do not contain, not ',,'",
+    ),
+    "fit --strip () t.csv": (2, "--strip cannot take off '(': numbers are written with it"),
     "fit --comment // t.csv": (
         2,
         "--comment must be one ASCII character that numbers do not contain, not '//'",
@@ -368,8 +381,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit comma.csv -d ; -s x": (
         1,
         "comma.csv: line 2, column 'x': '1,5' is not a number\n"
-        "If the comma is the decimal mark, add --decimal ,; to leave the column alone, "
-        "--exclude x",
+        "It is a number with --decimal ,; to leave the column alone, --exclude x",
     ),
     "fit short.csv": (
         1,

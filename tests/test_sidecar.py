@@ -90,6 +90,7 @@ def tiny_sidecar() -> bytes:
         {("a", "b"): GroupStatistics(4, GROUP)},
         {
             "by": ["shop", "day"],
+            "default_null": False,
             "null": ["-999"],
             "missing": "median",
             "share": [["age", "ratio"]],
@@ -414,7 +415,7 @@ def test_a_hostile_value_is_refused_by_column_and_field_or_means_the_same(path):
 
 
 # Fields of which other values may be good ones, too.
-FREE = ("by", "null", "share", "weight", "where", "groups", "given", "of", "whole")
+FREE = ("by", "default_null", "null", "share", "weight", "where", "groups", "given", "of", "whole")
 MISSING = ("missing",)  # at the top; that of a column is a count
 
 

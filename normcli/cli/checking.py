@@ -31,14 +31,16 @@ def limits_of(values: Values) -> Limits:
 
 def check(request: Request, limits: Limits, form: str, *, by_group: bool = False) -> int:
     """Compare, print the verdict, and return the exit code."""
-    if not request.stats:
+    stats = request.stats
+    if not stats:
         raise UsageError(
             "check needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
         )
     found, statistics = sources(request.inputs), request.statistics()
     assert statistics is not None
     if by_group and "by" not in statistics.options:
-        raise UsageError(f"--by-group: the statistics in {shown(request.stats)} have no groups")
+        raise UsageError(f"--by-group: the statistics in {shown(stats)} have no groups")
+    request = request.with_marks_of(statistics)
     silent = request.reporting.quiet and form == "table"
     run = Run(request, found, {} if silent else {"the verdict": "-"})
     if request.reporting.explain:
@@ -46,7 +48,7 @@ def check(request: Request, limits: Limits, form: str, *, by_group: bool = False
         return 0
     verdict = _verdict(run, statistics, limits, by_group)
     if not silent:
-        _write(verdict, form, ", ".join(source.name for source in found[:3]), request.stats)
+        _write(verdict, form, ", ".join(source.name for source in found[:3]), stats)
     return 0 if verdict.fits else FAILED
 
 

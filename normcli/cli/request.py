@@ -12,6 +12,8 @@ from normcli.cli.options import Values, either, read_options_of
 from normcli.engines.local import Engine, engine
 from normcli.errors import UsageError
 from normcli.formats.base import Style
+from normcli.formats.marks import Marks
+from normcli.formats.texts.options import marks_of
 from normcli.pipeline.by_group import Seen
 from normcli.pipeline.choice import Choice
 from normcli.pipeline.enough import MostBad
@@ -41,12 +43,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Reporting:
-    """What is reported on stderr and in a file; or, with `explain`, on stdout without the work."""
+    """What is reported on stderr and in a file; or, with `explain`, on stdout without the work.
+
+    notes: lines that are told before all others.
+    """
 
     quiet: bool
     verbose: bool
     json_summary: str | None
     explain: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,26 @@ class Request:
 
         return load(self.stats, self.max_sidecar)
 
+    def with_marks_of(self, statistics: Statistics | None) -> Request:
+        """The request with the marks of missing values that the statistics tell.
+
+        If it has its own, these are used; where they differ, that is told.
+        """
+        if statistics is None:
+            return self
+        kept, options = Marks.kept(statistics.options), self.reading.options
+        used = marks_of(replace(options, marks=kept))
+        reading = replace(self.reading, options=replace(options, marks=used))
+        notes = self.reporting.notes
+        if used != kept:
+            notes += (f"missing values are marked by {used}; in the statistics, by {kept}",)
+        return replace(
+            self,
+            reading=reading,
+            choice=replace(self.choice, marks=used),
+            reporting=replace(self.reporting, notes=notes),
+        )
+
 
 def request_of(values: Values) -> Request:
     """The request; raises UsageError where its options contradict each other."""
@@ -106,9 +132,10 @@ def request_of(values: Values) -> Request:
         bool(values.get("float32")), values.get("precision"), integers=bool(values.get("integers"))
     )
     jobs = values["jobs"] or len(os.sched_getaffinity(0))
+    options = read_options_of(values)
     return Request(
         values["inputs"] or ("-",),
-        Reading(read_options_of(values), values["from_"]),
+        Reading(options, values["from_"]),
         Choice(
             values["select"],
             values["exclude"],
@@ -117,6 +144,7 @@ def request_of(values: Values) -> Request:
             _roles(values),
             values["max_bad_rows"] or MostBad(),
             values.get("allow_empty", True),  # only what fits has the option
+            marks_of(options),
         ),
         Seen({}, values.get("min_group", 0), values.get("unseen", "error")),
         {name: values[name] for name in methods},

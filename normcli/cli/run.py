@@ -101,7 +101,7 @@ class Run:
         self.finish(summary)
         if not self._reporting.quiet:
             lines = report.lines(summary, verb, verbose=self._reporting.verbose)
-            report.say([*before, *lines, *after])
+            report.say([*self._reporting.notes, *before, *lines, *after])
 
     def finish(self, summary: Summary) -> None:
         """Take the time, and write --json-summary."""

@@ -31,7 +31,9 @@ Fit = Callable[[Asked], tuple[Statistics, Summary]]
 
 def scale(request: Request, *, inverse: bool = False) -> None:
     """Scale or restore the input, by --stats or by the statistics of its batches."""
-    job = replace(_job(request, inverse=inverse), inverse=inverse)
+    kept = request.statistics()
+    request = request.with_marks_of(kept)
+    job = replace(_job(request, kept, inverse=inverse), inverse=inverse)
     run = _begun(request)
     if request.is_cut:
         from normcli.cli import fragments
@@ -90,9 +92,8 @@ def fitted(job: Job, statistics: Statistics) -> Job:
     return replace(_of_columns(job, statistics.columns), statistics=statistics, own=True)
 
 
-def _job(request: Request, *, inverse: bool) -> Job:
+def _job(request: Request, kept: Statistics | None, *, inverse: bool) -> Job:
     """The job with the methods and statistics that are asked for; raises UsageError."""
-    kept = request.statistics()
     asked = mo.methods_of(request.methods, kept)
     if kept is not None:
         return _job_of(request, asked.with_statistics(), kept)

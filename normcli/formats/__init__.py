@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
 from normcli.formats.base import Divisible, Format, Option, ReadOptions, Table
+from normcli.formats.texts.options import NULL, marks_of
 from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def options() -> list[Option[Any]]:
 
 
 def refuse_unused_options(
-    given: Iterable[str], sources: Sequence[Source], forced: str | None, output: Format | None
+    given: Mapping[str, Any], sources: Sequence[Source], forced: str | None, output: Format | None
 ) -> None:
     """Raise UsageError for a given option that neither the inputs' formats nor `output` use.
 
@@ -42,13 +43,16 @@ def refuse_unused_options(
         if it may be another; None also where the output is not a table.
     """
     written = {each.name for each in output.output_options} if output else set()
-    for name in given:
-        read = ({each.name for each in input_format(s, forced).options} for s in sources)
-        if name not in written and not any(name in names for names in read):
+    for name, value in given.items():
+        used = (input_format(source, forced).uses(name, value) for source in sources)
+        if name not in written and not any(used):
             users = [n for n, each in formats().items() if name in {o.name for o in each.options}]
             of = "for reading" if output and output.name in users else "of"
             known = f"{', '.join(users[:-1])} and {users[-1]}" if users[1:] else users[0]
             first = f"{sources[0].name} is {input_format(sources[0], forced).name}"
+            if name == NULL.name:
+                words = f"{first}, whose columns of numbers hold no text"
+                raise UsageError(f"--{NULL.name} must be a number here: {words}")
             raise UsageError(f"--{name} is an option {of} {known}, but {first}")
 
 
@@ -91,6 +95,7 @@ def open_table(
         table = format_.open_piece(source, options, piece)
     else:
         table = format_.open(source, options)
+    table.marks = marks_of(options)
     table.partition = tuple(name for name in source.partition if name not in table.columns)
     count, limit = len(table.columns), options.max_columns
     if count > limit:

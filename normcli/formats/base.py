@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from normcli.errors import DataError
+from normcli.formats.marks import Marks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,6 +113,8 @@ class ReadOptions:
     skip_bad_rows: bool = False
     chunk_rows: int | None = None  # exactly so many rows a chunk; None: what is fast
     max_columns: int = 1 << 15
+    # What marks missing values in the statistics that are used; it holds where none is given.
+    marks: Marks | None = None
     # The only columns that will be asked for, where all are known by name and the output, if
     # any, is of the input's format: spares JSON Lines reading ahead for the keys of all rows.
     columns: tuple[str, ...] | None = None
@@ -241,6 +244,7 @@ class Table(Contract, abstract=True):
     # position -> what its numbers are, if not quantities: they are fitted only where selected
     set_aside: dict[int, str] = field(default_factory=dict)
     partition: tuple[str, ...] = ()  # columns whose values are in its path
+    marks: Marks = field(default_factory=Marks)  # what the options, or the statistics, name
     share_read: float | None = None  # how much, from 0 to 1; None to ask its source
 
     @abstractmethod
@@ -266,6 +270,11 @@ class Table(Contract, abstract=True):
     def total_rows(self) -> int | None:
         """How many rows there are; None where that is not known before they are read."""
         return None
+
+    @property
+    def single(self) -> frozenset[int]:
+        """The columns that stay float32 in a typed format."""
+        return frozenset()
 
     @abstractmethod
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
@@ -326,11 +335,18 @@ class Format(Output, abstract=True):
 
     options: those that it declares for its inputs.
     output_options: those of them by which a table of another format is written.
+    typed: do columns have types, so that no cell of numbers is a text?
     """
 
     suffixes: ClassVar[tuple[str, ...]]
+    typed: ClassVar[bool] = False
     options: ClassVar[tuple[Option[Any], ...]] = ()
     output_options: ClassVar[tuple[Option[Any], ...]] = ()
+
+    def uses(self, name: str, value: Any) -> bool:
+        """Does an option of this name and value mean something for an input?"""
+        del value
+        return any(each.name == name for each in self.options)
 
     def sniff(self, head: bytes) -> bool:
         """Do these first bytes prove that it is this format?"""

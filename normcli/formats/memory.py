@@ -57,7 +57,7 @@ class MemoryTable(ArrowTable):
     data: pa.Table = field(kw_only=True)
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:
-        yield ArrowChunk(self.name, (Segment(None, self.data),))
+        yield ArrowChunk(self.name, (Segment(None, self.data),), marks=self.marks.numbers)
 
 
 @dataclass(frozen=True)

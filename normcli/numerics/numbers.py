@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,48 @@ class Numbers:
         """Some of the cells; those of a slice are not copied."""
         missing = None if self.missing is None else self.missing[cells]
         return Numbers(self.parts[:, cells], missing, self.scale)
+
+
+def without(x: Numbers, marks: Sequence[int | float]) -> Numbers:
+    """The numbers, with the cells missing that equal one of the `marks`.
+
+    x: has at most two parts, and scale 0.
+    """
+    import numpy as np
+
+    if not marks:
+        return x
+    none = np.zeros(len(x), bool) if x.missing is None else x.missing
+    found = none.copy()
+    for mark in marks:
+        found |= ~none & _equal(x.parts, mark)
+    if not found.any():
+        return x
+    parts = x.parts.copy()
+    parts[:, found] = 0.0
+    parts[0, found] = np.nan
+    return Numbers(parts, found)
+
+
+def _equal(parts: Floats, mark: float) -> Mask:
+    """Where one or two parts together are a number, exactly; NaN equals NaN."""
+    import math
+
+    import numpy as np
+
+    if math.isnan(mark):
+        none: Mask = np.isnan(parts[0])
+        return none
+    nearest = float(mark)
+    rest = float(mark - int(nearest)) if isinstance(mark, int) else 0.0
+    if len(parts) == 1:
+        equal: Mask = parts[0] == nearest
+        return equal if not rest else np.zeros_like(equal)
+    total = parts[0] + parts[1]
+    with np.errstate(invalid="ignore"):  # an infinity has no rest
+        left = np.nan_to_num(parts[1] - (total - parts[0]))
+    both: Mask = (total == nearest) & (left == rest)
+    return both
 
 
 @dataclass(frozen=True, eq=False)

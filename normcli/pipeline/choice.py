@@ -11,6 +11,7 @@ import numpy as np
 from normcli.engines.local import Engine, Overlapped, Processes, Serial, Threads
 from normcli.errors import DataError, UsageError
 from normcli.formats.base import BadRowError, Chunk, Table
+from normcli.formats.marks import Marks
 from normcli.numerics.numbers import Numbers
 from normcli.pipeline.enough import MostBad
 from normcli.pipeline.roles import Roles
@@ -24,6 +25,7 @@ class Choice:
 
     roles: columns that say something of rows, and are never wanted.
     most_bad: how many of these may be. allow_empty: may there be no number at all to fit?
+    marks: what marks a missing value, beside what does by default.
     """
 
     select: tuple[str, ...] = ()
@@ -33,6 +35,7 @@ class Choice:
     roles: Roles = field(default_factory=Roles)
     most_bad: MostBad = field(default_factory=MostBad)
     allow_empty: bool = False
+    marks: Marks = field(default_factory=Marks)
 
     def wanted(self, names: Sequence[str], absent: Sequence[str] = ()) -> list[int]:
         """The positions of the columns that are not excluded, of those that are selected.

@@ -271,7 +271,7 @@ def fitted(
         replace(methods.default, given={}),
         _own(methods, chosen, summary.left),
         groups_of(columns, chosen, known),
-        {**choice.roles.options, **_told(asked.missing)},
+        {**choice.roles.options, **choice.marks.options, **_told(asked.missing)},
     ).kept()
     refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,8 @@ from normcli.pipeline.scaling import Job, Scaling
 def scale(data: Any, job: Job) -> Any:
     """`data` scaled: a new DataFrame (or Table), of which only scaled columns differ."""
     memory = Memory()
-    scaling = Scaling.prepare(table(data), job, memory, ReadOptions())
+    known = replace(table(data), marks=job.choice.marks)
+    scaling = Scaling.prepare(known, job, memory, ReadOptions())
     scaling.run(None)  # type: ignore[arg-type]  # what stays in memory needs no stream
     scaled = pa.concat_tables(memory.written.tables)
     if isinstance(data, pa.Table):

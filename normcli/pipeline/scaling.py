@@ -42,6 +42,7 @@ from normcli.pipeline.choice import (
     refuse_type,
 )
 from normcli.pipeline.collect import MOMENTS, Found, Need, groups_of
+from normcli.pipeline.collisions import refuse_collisions
 from normcli.pipeline.enough import refuse_absent_columns
 from normcli.pipeline.roles import KEY, Roles, labels_of
 from normcli.pipeline.select import in_words
@@ -98,16 +99,18 @@ class Scale:
     needs: what is collected of what it reads; columns by their place in `plans`.
     keys: the columns whose texts are the keys of groups -> their positions.
     seen: the groups that the statistics have.
+    single: the columns that are written as float32.
     """
 
     plans: tuple[Plan, ...]
     encoder: Encoder
     choice: Choice
-    float32: bool = False
+    style: Style = field(default_factory=Style)
     needs: tuple[Need, ...] = ()
     nulls: bool = False  # cells without a number are written empty, or null
     keys: Mapping[str, int] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
+    single: frozenset[int] = frozenset()
 
     def __call__(self, chunk: Chunk) -> Done:
         """Scale one chunk."""
@@ -142,9 +145,12 @@ class Scale:
         refuse_infinite(chunk, found, [count["inf"] for count in counts], self.choice)
         labels = labels_of([chunk.texts(i) for i in self.keys.values()]) if self.keys else None
         scaled = [self._scaled(chunk, plan, found[plan.position], labels) for plan in self.plans]
-        if self.float32:
+        if self.style.float32:
             _refuse_float32_overflow(chunk, self.plans, scaled)
-        payload = self.encoder.encode(chunk, dict(zip(positions, scaled, strict=True)))
+        new = dict(zip(positions, scaled, strict=True))
+        if self.choice.marks.numbers and not self.nulls:
+            refuse_collisions(chunk, new, self.choice.marks, self.style, self.single)
+        payload = self.encoder.encode(chunk, new)
         told = [{**c, **result.counts} for c, result in zip(counts, scaled, strict=True)]
         rows = Rows(dict(enumerate(numbers)), labels)
         seen = Found.of(rows, self.needs, chunk, dict(enumerate(positions)))
@@ -456,11 +462,12 @@ class Scaling:
             self.plans,
             self.encoder,
             job.choice,
-            job.style.float32,
+            job.style,
             needs,
             job.missing == "null",
             keys,
             job.seen,
+            self.table.single,
         )
         results = engine_for(engine, self.table).map(work, self._chunks(), self.table.ready)
         with closing(results):
@@ -547,5 +554,5 @@ class Scaling:
         found = self.found.columns(len(names), needs) if self.summary.rows else {(): {}}
         known = {name: found[()].get(i, ColumnStatistics()) for i, name in enumerate(names)}
         groups = groups_of(found, {name: i for i, name in enumerate(names)}, known)
-        options = Roles(by=self.job.by).options
+        options = {**Roles(by=self.job.by).options, **self.job.choice.marks.options}
         return Statistics(self.summary.rows, known, methods.default, own, groups, options)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 << 20
 MAX_DIGITS = 400  # of one number; the longest that a column can need is a decimal of 310
-OPTIONS = ("null", "missing", "by", "where", "weight", "share")  # at the top
+OPTIONS = ("null", "default_null", "missing", "by", "where", "weight", "share")  # at the top
 
 Entry = Mapping[str, Any]
 Place = Sequence[str | int]

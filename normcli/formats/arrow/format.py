@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from normcli.errors import DataError
-from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.base import Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.typed import Typed
 
 if TYPE_CHECKING:
     from normcli.formats.arrow.table import IpcFile, IpcTable
@@ -22,7 +23,7 @@ FEATHER_1_MAGIC = b"FEA1"
 CONTINUATION = b"\xff\xff\xff\xff"  # opens every message, since Arrow 0.15
 
 
-class ArrowFormat(Divisible):
+class ArrowFormat(Typed):
     """The Arrow IPC file format, which is Feather version 2 too."""
 
     name = "arrow"

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 from normcli.errors import DataError, LimitError
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Texts, Writer
 from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
-from normcli.formats.columnar.schema import pandas_labels, scaled_schema
+from normcli.formats.columnar.schema import pandas_labels, scaled_schema, stays_float32
 from normcli.formats.columnar.texts import texts_of
 from normcli.numerics.numbers import Numbers
 from normcli.storage.stores import reason
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from normcli.formats.marks import Mark
     from normcli.numerics.numbers import Scaled
     from normcli.storage.sources import Source
 
@@ -122,12 +123,14 @@ class ArrowChunk(Chunk):
     segments: at least one; all have the same schema.
     positions: of the columns that they carry, ascending; None: all.
     unit: what the groups of rows are called in this format.
+    marks: the numbers that mark missing values.
     """
 
     name: str
     segments: tuple[Segment, ...]
     positions: tuple[int, ...] | None = None
     unit: str = "row group"
+    marks: tuple[Mark, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -202,7 +205,7 @@ class ArrowChunk(Chunk):
 
     def _numbers(self, position: int) -> Numbers:
         with arrow_errors(self._where(position)):
-            return numbers_of(self._column(position))
+            return numbers_of(self._column(position), self.marks)
 
     def _column(self, position: int) -> pa.ChunkedArray:
         import pyarrow as pa
@@ -265,6 +268,11 @@ class ArrowTable(Table, abstract=True):
             **fields,
         )
 
+    @property
+    def single(self) -> frozenset[int]:
+        schema = self.arrow_schema
+        return frozenset(i for i, field in enumerate(schema) if stays_float32(field.type))
+
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         return scaled_schema(self.arrow_schema, replaced, style)
 
@@ -288,7 +296,7 @@ class GroupTable(ArrowTable, abstract=True):
         rows = self.chunk_rows or self.rows_of_a_chunk(wanted)
         segments = self.segments(wanted, rows)
         for chunk in gather(segments, rows, exactly=self.chunk_rows is not None):
-            yield ArrowChunk(self.name, tuple(chunk), wanted, self.unit)
+            yield ArrowChunk(self.name, tuple(chunk), wanted, self.unit, self.marks.numbers)
 
     def rows_of_a_chunk(self, wanted: tuple[int, ...] | None) -> int:
         """How many rows of the columns that are `wanted` (None: all) make a good chunk."""

@@ -6,6 +6,8 @@ allow it: a float64 column without nulls is not copied.
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError
@@ -13,12 +15,13 @@ from normcli.numerics.numbers import Numbers
 from normcli.words import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from normcli.formats.marks import Mark
     from normcli.numerics.numbers import Floats, Mask, Scaled
 
 EXACT = 2**53  # every integer up to here is a float64
@@ -38,8 +41,8 @@ def not_numbers(type_: pa.DataType) -> str | None:
     return printable(str(type_))[1:-1]
 
 
-def numbers_of(column: pa.ChunkedArray) -> Numbers:
-    """The n cells of a column of numbers; nulls are missing, NaN is not.
+def numbers_of(column: pa.ChunkedArray, marks: Sequence[Mark] = ()) -> Numbers:
+    """The n cells of a column of numbers; nulls and `marks` are missing, NaN is not.
 
     One part for floats and for integers within 2**53, two for larger ones, and as many as
     it has limbs of 32 bits for a decimal beyond 64 bits; highest part first.
@@ -55,12 +58,59 @@ def numbers_of(column: pa.ChunkedArray) -> Numbers:
     if n == array.null_count:
         return Numbers(np.full((1, n), np.nan), np.ones(n, np.bool_) if n else None)
     missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    for mark in marks:
+        found = equal(array, mark)
+        missing = found if missing is None else missing | found
+    if missing is not None and not missing.any():
+        missing = None
     parts, scale = _parts(array, missing)
     if missing is not None:
-        parts = parts if parts.flags.writeable else parts.copy()
+        in_place = parts.flags.writeable and not marks  # a mark stays in Arrow's buffer
+        parts = parts if in_place else parts.copy()
         parts[:, missing] = 0.0
         parts[0, missing] = np.nan
     return Numbers(parts, missing, scale)
+
+
+def equal(array: pa.Array, mark: Mark) -> Mask:
+    """The cells that are a number, as the type of the array has it; NaN equals NaN."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    if t.is_floating(array.type):
+        values = array.to_numpy(zero_copy_only=False)
+        nearest = values.dtype.type(mark)
+        found: Mask = np.isnan(values) if np.isnan(nearest) else values == nearest
+        return found
+    none = np.zeros(len(array), bool)
+    if not isinstance(mark, int) and not t.is_decimal(array.type):
+        return none
+    try:
+        value = Decimal(repr(mark)) if t.is_decimal(array.type) else mark
+        cell = pa.scalar(value, array.type)
+    except (pa.ArrowInvalid, OverflowError):  # the type does not have the number
+        return none
+    none |= pc.fill_null(pc.equal(array, cell), False).to_numpy(zero_copy_only=False)
+    return none
+
+
+def as_floats(x: Numbers, cells: Mask) -> Floats:
+    """The float64 nearest to each number; other cells than the given ones may hold anything."""
+    import numpy as np
+
+    values: Floats = x.parts[0]
+    if len(x.parts) == 1 and not x.scale:
+        return values
+    values = values.copy()
+    here = cells & np.isfinite(values)
+    if here.any():  # few different ones: those that mark missing values
+        each, places = np.unique(x.parts[:, here], axis=1, return_inverse=True)
+        unit = Fraction(10) ** x.scale
+        nearest = [float(sum(map(Fraction, parts)) / unit) for parts in each.T.tolist()]
+        values[here] = np.array(nearest)[places.ravel()]
+    return values
 
 
 def scaled_array(
@@ -69,7 +119,7 @@ def scaled_array(
     """A column with its numbers `scaled`, of the type of `target` (float32, float64 or int64).
 
     read: what the column was; asked only where cells are kept, which stay what they were:
-        null, NaN or an infinity.
+        null, NaN, an infinity or a number that marks a missing value.
 
     Raises: DataError, opened by `where`, where a number is too large for float32 or where
     a null would stand in a column declared without.
@@ -80,7 +130,7 @@ def scaled_array(
     values, nulls = scaled.values, [scaled.null]
     if scaled.keep is not None:
         x = read()
-        values = np.where(scaled.keep, x.parts[0], values)
+        values = np.where(scaled.keep, as_floats(x, scaled.keep), values)
         nulls.append(None if x.missing is None else x.missing & scaled.keep)
     masks = [mask for mask in nulls if mask is not None]
     null = np.logical_or.reduce(masks) if masks else None

@@ -53,12 +53,17 @@ def _float_type(type_: pa.DataType, style: Style) -> pa.DataType:
     Where integers are asked for, all are int64.
     """
     import pyarrow as pa
-    import pyarrow.types as t
 
     if style.integers:
         return pa.int64()
-    value = type_.value_type if t.is_dictionary(type_) else type_
-    return pa.float32() if style.float32 or t.is_float32(value) else pa.float64()
+    return pa.float32() if style.float32 or stays_float32(type_) else pa.float64()
+
+
+def stays_float32(type_: pa.DataType) -> bool:
+    """Is a column of this type written as float32, whatever is asked for?"""
+    import pyarrow.types as t
+
+    return bool(t.is_float32(type_.value_type if t.is_dictionary(type_) else type_))
 
 
 def _true_metadata(

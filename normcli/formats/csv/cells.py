@@ -15,9 +15,9 @@ from normcli.formats.csv.index import Index
 from normcli.formats.texts import kernels
 from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.read import CODE, EXACT, Reading, Unreadable, read, without_codes
-from normcli.formats.texts.write import format_rows, shorten
+from normcli.formats.texts.write import Texts, format_rows, shorten
 from normcli.kernel import Marks
-from normcli.numerics.numbers import Numbers
+from normcli.numerics.numbers import Numbers, without
 
 if TYPE_CHECKING:
     from normcli.formats.texts.kernels import Bytes, Offsets
@@ -42,14 +42,15 @@ def read_compiled(
         return {}
     found = kernel.read(index.data, index.compiled, positions, reading.null, codes=codes)
     columns = zip(positions, found, strict=True)
-    return {i: Numbers(read[0][np.newaxis], read[1]) for i, read in columns if read}
+    numbers = ((i, Numbers(each[0][np.newaxis], each[1])) for i, each in columns if each)
+    return {i: without(x, reading.marks) for i, x in numbers}
 
 
 def _read_group(
     index: Index, positions: list[int], reading: Reading, codes: bool
 ) -> dict[int, Numbers | Unreadable]:
     """The columns, read all at once if possible; else in groups."""
-    plain = _read_plain(index, positions, codes) if reading.plain else None
+    plain = _read_plain(index, positions, reading, codes) if reading.plain else None
     if plain is not None:
         return dict(zip(positions, plain, strict=True))
     if len(positions) < 2 or len(positions) * len(index.starts) <= TOGETHER:
@@ -88,7 +89,9 @@ def _columns(x: Numbers, width: int) -> list[Numbers | Unreadable]:
     return [Numbers(part[:d], mask if mask.any() else None) for part, d, mask in columns]
 
 
-def _read_plain(index: Index, positions: list[int], codes: bool) -> list[Numbers] | None:
+def _read_plain(
+    index: Index, positions: list[int], reading: Reading, codes: bool
+) -> list[Numbers] | None:
     """The columns as numbers; None where any cell needs a closer look.
 
     One cast reads all cells where they stand: in an Arrow array over the block, in which the
@@ -109,12 +112,14 @@ def _read_plain(index: Index, positions: list[int], codes: bool) -> list[Numbers
     if not np.abs(table, out=np.empty_like(table)).max(initial=0) < EXACT:  # NaN is not, either
         return None
     if absent is None:
-        return [Numbers(column[np.newaxis]) for column in table]
-    table[absent] = np.nan
-    return [
-        Numbers(column[np.newaxis], mask if mask.any() else None)
-        for column, mask in zip(table, absent, strict=True)
-    ]
+        found = [Numbers(column[np.newaxis]) for column in table]
+    else:
+        table[absent] = np.nan
+        found = [
+            Numbers(column[np.newaxis], mask if mask.any() else None)
+            for column, mask in zip(table, absent, strict=True)
+        ]
+    return [without(x, reading.marks) for x in found]
 
 
 def _cast_in_place(
@@ -164,21 +169,23 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
     The new texts are cut in pieces too. One Arrow `take` over all these pieces, in the order
     wanted, copies each byte of the result once.
     """
-    if index.compiled and _is_plain(index.compiled, replaced, style):
+    quoted = decimal.encode() == index.dialect.delimiter  # a number would be two cells else
+    if index.compiled and not quoted and _is_plain(index.compiled, replaced, style):
         return _splice_compiled(index.data, index.compiled, replaced, style, decimal)
-    runs = _runs(index, replaced)
+    runs = [[c] for c in replaced] if quoted else _runs(index, replaced)
     rows, width = len(index.starts), len(runs)
     bounds = np.empty((rows, width, 2), np.int64)  # of the runs; between them is what stays
     wanted = np.arange(bounds.size).reshape(bounds.shape)  # numbers of pieces: stay, run, ...
     pieces = _Pieces(index.data, bounds)
     for i, run in enumerate(runs):
-        bounds[:, i, 0], bounds[:, i, 1] = index.cells(run[0])[0], index.cells(run[-1])[1]
+        bounds[:, i, 0], bounds[:, i, 1] = _bounds(index, run, quoted)
         numbers = np.stack([replaced[c].values for c in run], axis=1)
         new = format_rows(numbers, style.of(replaced[run[0]]), index.dialect.delimiter, decimal)
+        new = _in_quotes(new, index.dialect.quote or b"") if quoted else new
         number = pieces.add(new.buffer, new.starts, new.ends)
         scaled = replaced[run[0]]
         if scaled.null is not None and scaled.null.any():
-            number[scaled.null] = _nulls(index, run[0], pieces)[scaled.null]
+            number[scaled.null] = _nulls(index, run[0], pieces, quoted)[scaled.null]
         wanted[:, i, 1] = (
             number if scaled.keep is None else np.where(scaled.keep, wanted[:, i, 1], number)
         )
@@ -205,7 +212,24 @@ def _splice_compiled(
     return kernel.splice(block, marks, list(columns), values, keep, null, odd, found, decimal)
 
 
-def _nulls(index: Index, position: int, pieces: _Pieces) -> Offsets:
+def _bounds(index: Index, run: list[int], quoted: bool) -> tuple[Offsets, Offsets]:
+    """Where the cells of a run start and end; with their quotes if they get new ones."""
+    if quoted:
+        return index.starts[:, run[0]], index.ends[:, run[0]]
+    return index.cells(run[0])[0], index.cells(run[-1])[1]
+
+
+def _in_quotes(new: Texts, quote: bytes) -> Texts:
+    """The texts, each in quotes."""
+    buffer = new.buffer.tobytes()
+    pairs = zip(new.starts.tolist(), new.ends.tolist(), strict=True)
+    texts = [quote + buffer[start:end] + quote for start, end in pairs]
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
+    return Texts(np.frombuffer(b"".join(texts), np.uint8), starts[: len(ends)], ends)
+
+
+def _nulls(index: Index, position: int, pieces: _Pieces, quoted: bool) -> Offsets:
     """The number of the piece that says "missing", for each row.
 
     It is empty, or ``""`` where else a blank line, which is not a row, would stay. Where there
@@ -214,7 +238,7 @@ def _nulls(index: Index, position: int, pieces: _Pieces) -> Offsets:
     starts, ends = index.cells(position)
     dialect, width = index.dialect, index.starts.shape[1]
     whole = (starts == index.starts[:, position]) & (ends == index.ends[:, position])
-    visible = np.ones(len(whole), bool) if dialect.runs else whole & (width == 1)
+    visible = np.ones(len(whole), bool) if dialect.runs or quoted else whole & (width == 1)
     word = b"NaN" if dialect.runs or dialect.quote is None else 2 * dialect.quote
     bounds = np.array([0, 0]), np.array([0, len(word)])
     nothing, something = pieces.add(np.frombuffer(word, np.uint8), *bounds)

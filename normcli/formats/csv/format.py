@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING, ClassVar
 from normcli.formats.base import DivisibleText, Encoder, ReadOptions, Style, Table
 from normcli.formats.csv.head import (
     COMMENT,
-    DECIMAL,
     DELIMITER,
     ESCAPE,
     NO_HEADER,
@@ -21,9 +20,11 @@ from normcli.formats.csv.head import (
 )
 from normcli.formats.csv.records import Dialect
 from normcli.formats.csv.transcode import encoding_of, known_encoding
+from normcli.formats.marks import TOKENS
 from normcli.formats.texts import cuts as text_cuts
 from normcli.formats.texts.cuts import Span
-from normcli.formats.texts.options import ENCODING, MAX_RECORD, NULL, TOKENS
+from normcli.formats.texts.notation import DECIMAL, LOOSE, STRIP, THOUSANDS
+from normcli.formats.texts.options import ENCODING, MAX_RECORD, NO_DEFAULT, NULL
 
 if TYPE_CHECKING:
     from normcli.formats.csv.table import CsvEncoder, CsvTable, CsvWriter
@@ -44,9 +45,13 @@ class Csv(DivisibleText):
         TABS,
         NO_HEADER,
         NULL,
+        NO_DEFAULT,
         COMMENT,
         ENCODING,
         DECIMAL,
+        THOUSANDS,
+        STRIP,
+        LOOSE,
         QUOTE,
         NO_QUOTING,
         ESCAPE,
@@ -62,7 +67,7 @@ class Csv(DivisibleText):
         dialect = dialect_of(options, self.delimiter)
         encoding = encoding_of(source, options[ENCODING])
         head = read_head(source, encoding, dialect, options)
-        reading = Reading(options[NULL] or TOKENS, options[DECIMAL])
+        reading = Reading.of(options, TOKENS)
         return CsvTable(
             format=self.name,
             name=source.name,

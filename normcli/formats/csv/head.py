@@ -11,6 +11,7 @@ from normcli.errors import DataError, UsageError
 from normcli.formats.base import Option, ReadOptions
 from normcli.formats.csv import transcode
 from normcli.formats.csv.records import Dialect, Record, problem_of, records
+from normcli.formats.texts.notation import DECIMAL
 from normcli.formats.texts.options import MAX_RECORD, too_long
 from normcli.words import printable
 
@@ -34,7 +35,6 @@ NO_HEADER = Option("no-header", False, "No header line: columns are 1, 2, ...")
 COMMENT = Option[str | None](
     "comment", None, "Treat lines that start with CHAR as comments.", "CHAR"
 )
-DECIMAL = Option("decimal", ".", "Decimal mark in CSV: . or ,  [default: .]", "CHAR")
 QUOTE = Option("quote", '"', 'Around CSV cells.  [default: "]', "CHAR")
 NO_QUOTING = Option("no-quoting", False, "Treat quotes as ordinary characters.")
 ESCAPE = Option[str | None](
@@ -69,7 +69,11 @@ def dialect_of(options: ReadOptions, default: str) -> Dialect:
         "--comment": _mark(COMMENT, options[COMMENT]),
         "--escape": _mark(ESCAPE, options[ESCAPE]),
     }
-    _refuse_decimal(options[DECIMAL], delimiter)
+    if options[DECIMAL] == delimiter and options[NO_QUOTING]:
+        raise UsageError(
+            f"--decimal and --delimiter are both {printable(delimiter)}, which only quotes can "
+            "tell apart; leave out --no-quoting, or try --delimiter ';'"
+        )
     for (name, one), (other_name, other) in combinations(marks.items(), 2):
         if one is not None and one == other:
             raise UsageError(f"{other_name} and {name} are both {printable(one.decode())}")
@@ -86,16 +90,6 @@ def _mark(option: Option[Any], text: str | None) -> bytes | None:
         return text.encode()
     shown = f"--{option.name} must be one ASCII character that numbers do not contain"
     raise UsageError(f"{shown}, not {printable(text)}")
-
-
-def _refuse_decimal(decimal: str, delimiter: str) -> None:
-    """Raise UsageError for a decimal mark that cannot be one."""
-    if decimal not in (".", ","):
-        raise UsageError(f"--decimal must be . or , not {printable(decimal)}")
-    if decimal == delimiter:
-        raise UsageError(
-            f"--decimal and --delimiter are both {printable(decimal)}; try --delimiter ';'"
-        )
 
 
 def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOptions) -> Head:

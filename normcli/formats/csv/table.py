@@ -35,6 +35,7 @@ from normcli.formats.csv.head import OPEN_QUOTE
 from normcli.formats.csv.index import Index
 from normcli.formats.csv.records import Dialect, Record
 from normcli.formats.csv.transcode import open_text
+from normcli.formats.marks import spelled
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count_line_ends, line_end
 from normcli.formats.texts.options import MAX_RECORD, too_long
@@ -192,7 +193,7 @@ class CsvChunk(Chunk):
 
     @property
     def null(self) -> Sequence[str]:
-        return self.layout.reading.null
+        return (*self.layout.reading.null, *map(spelled, self.layout.reading.marks))
 
     def only(self, rows: Offsets) -> CsvChunk:
         some = replace(self, chosen=rows)
@@ -296,7 +297,9 @@ class CsvChunk(Chunk):
         """The block with the numbers of the replaced columns in their cells."""
         if not replaced or not self.index.rows:
             return self.block
-        spliced = csv_cells.splice(self.index, replaced, style, self.layout.reading.decimal)
+        spliced = csv_cells.splice(
+            self.index, replaced, style, self.layout.reading.notation.decimal
+        )
         return spliced if self._is_closed else spliced[:-1]
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
@@ -306,13 +309,15 @@ class CsvChunk(Chunk):
         for c, name in enumerate(self.layout.names):
             if c in replaced:
                 target = pa.field(name, number)
-                columns.append(scaled_array(name, target, partial(self._column, c), replaced[c]))
+                columns.append(scaled_array(name, target, partial(self._marked, c), replaced[c]))
             else:
                 columns.append(csv_cells.texts(self.index, c))
         return pa.Table.from_arrays(columns, names=list(self.layout.names))
 
-    def _column(self, position: int) -> Numbers:
-        return self.numbers([position])[0]
+    def _marked(self, position: int) -> Numbers:
+        """A column with the numbers that mark missing values: in another format they stay."""
+        layout = replace(self.layout, reading=replace(self.layout.reading, marks=()))
+        return replace(self, layout=layout).numbers([position])[0]
 
 
 REFUSED = 4  # blocks that the kernel refuses: then processes do the rest

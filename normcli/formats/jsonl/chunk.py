@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style, Texts
 from normcli.formats.columnar.numbers import scaled_array
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
+from normcli.formats.marks import Marks
 from normcli.formats.texts.kernels import slices
 from normcli.formats.texts.read import Reading, not_a_number, read
 from normcli.formats.texts.write import number_text, shorten
@@ -49,14 +50,14 @@ _LEFT_OUT = re.compile(rb"%b+\n?" % TAKEN_OUT)
 class Layout:
     """What all chunks of a file have in common.
 
-    name: of the file, for messages. null: the strings, and numbers, that stand for a missing
+    name: of the file, for messages. marks: the strings and numbers that stand for a missing
     value beside JSON's own null. types: Arrow's names of the columns' types, or `JSON`; empty
     where the rows were not read ahead.
     """
 
     name: str
     names: tuple[str, ...]
-    null: tuple[str, ...] = ()
+    marks: Marks = field(default_factory=Marks)
     types: tuple[str, ...] = ()
 
 
@@ -122,7 +123,7 @@ class JsonLinesChunk(Chunk):
         """The columns as numbers, or why they are not; a field that a row lacks is missing."""
         bad = {position: self._first_bad(position) for position in positions}
         good = [position for position in positions if bad[position] is None]
-        numbers = dict(zip(good, self._numbers(good, self.layout.null), strict=True))
+        numbers = dict(zip(good, self._numbers(good), strict=True))
         return [bad[position] or numbers[position] for position in positions]
 
     def present(self, positions: Sequence[int]) -> list[bool]:
@@ -135,7 +136,7 @@ class JsonLinesChunk(Chunk):
             line, position, cell = min(bad, key=lambda each: each[:2])
             row = int(self._rows.lines.searchsorted(line - self.line))
             raise BadRowError.at(row, _refusal(self.layout.name, self.layout.names[position], cell))
-        return self._numbers(positions, self.layout.null)
+        return self._numbers(positions)
 
     @cached_property
     def _bad(self) -> tuple[NDArray[np.bool_], Offsets]:
@@ -168,7 +169,7 @@ class JsonLinesChunk(Chunk):
             kind = int(self._kinds[cell])
             if i > bounds[position] and self.fields.row[order[i - 1]] == self.fields.row[cell]:
                 yield cell, TWICE
-            elif kind != jsonl_index.STRING or self._text(cell) not in self.layout.null:
+            elif kind != jsonl_index.STRING or self._text(cell) not in self.layout.marks:
                 yield cell, REASONS[kind]
 
     def _text(self, cell: int) -> str:
@@ -179,8 +180,11 @@ class JsonLinesChunk(Chunk):
     def _value(self, cell: int) -> bytes:
         return self.block[self.fields.starts[cell] : self.fields.ends[cell]]
 
-    def _numbers(self, positions: Sequence[int], null: tuple[str, ...]) -> list[Numbers]:
-        """The numbers of columns of numbers, all parsed at once: there may be many columns."""
+    def _numbers(self, positions: Sequence[int], *, marked: bool = False) -> list[Numbers]:
+        """The numbers of columns of numbers, all parsed at once: there may be many columns.
+
+        marked: with those that mark missing values.
+        """
         of_column = [self._cells(position) for position in positions]
         of_column = [cells[self._kinds[cells] == jsonl_index.INTEGER] for cells in of_column]
         together = np.sort(np.concatenate([np.zeros(0, int), *of_column]))
@@ -188,7 +192,8 @@ class JsonLinesChunk(Chunk):
         places[together] = np.arange(len(together))
         data = np.frombuffer(self.block, np.uint8)
         starts, ends = self.fields.starts[together], self.fields.ends[together]
-        x = read(data, starts, ends, Reading(null), codes=True)
+        reading = Reading((), () if marked else self.layout.marks.numbers)
+        x = read(data, starts, ends, reading, codes=True)
         assert isinstance(x, Numbers)  # JSON's numbers are some of CSV's
         return [self._spread(x, places[cells], cells) for cells in of_column]
 
@@ -227,7 +232,7 @@ class JsonLinesChunk(Chunk):
 
     @property
     def null(self) -> Sequence[str]:
-        return self.layout.null
+        return self.layout.marks.tokens
 
     def _keyless(self, cell: int, position: int, what: str) -> DataError:
         """The error for a field that is no text."""
@@ -376,7 +381,9 @@ class JsonLinesChunk(Chunk):
 
     def _scaled(self, position: int, target: pa.Field, scaled: Scaled) -> pa.Array:
         where = f"{self.layout.name}, column {printable(target.name)}"
-        return scaled_array(where, target, lambda: self.numbers([position])[0], scaled)
+        return scaled_array(
+            where, target, lambda: self._numbers([position], marked=True)[0], scaled
+        )
 
     def _array(self, position: int, type_: str) -> pa.Array:
         """An untouched column; raises DataError where a key is twice in an object."""
@@ -397,7 +404,7 @@ class JsonLinesChunk(Chunk):
         if type_ == "double":
             if self._first_bad(position):
                 raise _ChangedError
-            (x,) = self._numbers([position], ())
+            (x,) = self._numbers([position], marked=True)
             return pa.array(x.parts[0], mask=x.missing)
         cells = self._cells(position)
         texts = [self._value(cell) for cell in cells.tolist()]

@@ -16,7 +16,7 @@ from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_schema
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count
-from normcli.formats.texts.options import MAX_RECORD, NULL, too_long
+from normcli.formats.texts.options import MAX_RECORD, marks_of, too_long
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +46,10 @@ class JsonLinesTable(Table):
         cls, source: Source, options: ReadOptions, keys: Keys | None, span: Span | None = None
     ) -> JsonLinesTable:
         """The table with these keys, or with the columns that `options` name."""
-        layout = Layout(source.name, options.columns or (), options[NULL])
+        layout = Layout(source.name, options.columns or (), marks_of(options))
         if keys is not None:
             types = tuple(map(_type, keys.kinds.tolist()))
-            layout = Layout(source.name, tuple(keys.names), options[NULL], types)
+            layout = Layout(source.name, tuple(keys.names), layout.marks, types)
         return cls(
             format="jsonl",
             name=source.name,

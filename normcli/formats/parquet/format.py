@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from normcli.errors import DataError
-from normcli.formats.base import Divisible, Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.base import Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.typed import Typed
 
 if TYPE_CHECKING:
     from normcli.formats.columnar.chunk import Groups
@@ -18,7 +19,7 @@ MAGIC = b"PAR1"
 ENCRYPTED = b"PARE"  # magic of a file with an encrypted footer
 
 
-class ParquetFormat(Divisible):
+class ParquetFormat(Typed):
     """Apache Parquet."""
 
     name = "parquet"

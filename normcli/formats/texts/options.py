@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from normcli.errors import LimitError
-from normcli.formats.base import Option
+from normcli.formats.base import Option, ReadOptions
+from normcli.formats.marks import TOKENS, Marks
+from normcli.formats.texts.notation import notation_of
 from normcli.words import grouped
-
-TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
 
 NULL = Option[tuple[str, ...]](
     "null",
     (),
-    "A text that marks a missing value, as the empty cell always does; repeatable, "
-    f"instead of the default: {', '.join(TOKENS[1:])}",
+    "Another mark of missing values; a number marks them however it is written, and in every "
+    f"format; repeatable.  In CSV, these are marks too: {', '.join(TOKENS[1:])}",
     "TOKEN",
 )
+NO_DEFAULT = Option("no-default-null", False, "Only what --null names marks missing values in CSV.")
+
 ENCODING = Option("encoding", "utf-8", "Of CSV text.  [default: utf-8]", "NAME")
 MAX_RECORD = Option(
     "max-record-bytes",
@@ -30,3 +32,12 @@ def too_long(what: str, limit: int, hint: str) -> LimitError:
         f"{what} is longer than {grouped(limit)} bytes; {hint}\n"
         f"If this is intended, raise the limit with --{MAX_RECORD.name}"
     )
+
+
+def marks_of(options: ReadOptions) -> Marks:
+    """The marks that the options name, else those of the statistics that are used."""
+    if NULL.name not in options.given and NO_DEFAULT.name not in options.given:
+        return options.marks or Marks()
+    tokens: tuple[str, ...] = options[NULL]
+    plain = notation_of(options).plain
+    return Marks.of(tokens, default=not options[NO_DEFAULT], plain=plain)

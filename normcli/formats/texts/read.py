@@ -3,61 +3,57 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from normcli.formats.base import NotNumbers
+from normcli.formats.base import NotNumbers, ReadOptions
+from normcli.formats.marks import TOKENS, Mark
 from normcli.formats.texts import kernels
 from normcli.formats.texts.kernels import slices
-from normcli.formats.texts.options import TOKENS
-from normcli.numerics.numbers import Numbers
+from normcli.formats.texts.notation import MINUS, NUMBER, Notation, needed, notation_of
+from normcli.formats.texts.options import marks_of
+from normcli.numerics.numbers import Numbers, without
 from normcli.words import printable
 
 if TYPE_CHECKING:
     from normcli.formats.texts.kernels import Bytes, Offsets
     from normcli.numerics.numbers import Floats, Mask
 
-NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$"
 CODE = r"^(\+|-?0[0-9])"  # 007, and +49 30 as phone numbers have it
 INTEGER = r"^[+-]?[0-9]{16,31}$"  # longer ones need more than two float64 parts
 EXACT = 2.0**53  # integers up to here are float64
-TEXT, COMMA, THOUSANDS = "text", "a comma", "thousands separators"  # not numbers
-HINTS = {
-    COMMA: "If the comma is the decimal mark, add --decimal ,",
-    THOUSANDS: "Remove the thousands separators first",
-}
+TEXT = "text"  # not a number, and nothing that may be one
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a cell is read; an empty one is missing, whatever `null` says."""
+    """How a cell is read; an empty one is missing, whatever `null` says.
+
+    null: texts that mark a missing value. marks: numbers that do, however they are written.
+    """
 
     null: tuple[str, ...] = TOKENS
-    decimal: str = "."
+    marks: tuple[Mark, ...] = ()
+    notation: Notation = field(default_factory=Notation)
+
+    @classmethod
+    def of(cls, options: ReadOptions, tokens: tuple[str, ...]) -> Reading:
+        """The reading that the options describe; `tokens` mark missing values by default."""
+        marks = marks_of(options)
+        texts = (*marks.texts, *(tokens if marks.default else ()))
+        return cls(texts, marks.numbers, notation_of(options))
 
     @property
     def plain(self) -> bool:
-        """Is every cell that Arrow reads as a number one? Not if -999 marks a missing value."""
-        return self.decimal == "." and not any(_is_number(token) for token in self.null)
-
-    @property
-    def pattern(self) -> str:
-        """What numbers look like, as a regular expression."""
-        return NUMBER if self.decimal == "." else NUMBER.replace(r"\.", ",")
+        """Is every cell that Arrow reads as a number one?"""
+        return self.notation.decimal == "."
 
     def takes(self, text: str) -> bool:
         """Is a text a number or missing? The plain twin of `read`."""
-        return not text or text in self.null or re.fullmatch(self.pattern, text) is not None
-
-
-def _is_number(token: str) -> bool:
-    try:
-        return float(token) == float(token)  # a NaN is found anyway
-    except ValueError:
-        return False
+        return not text or text in self.null or self.notation.takes(text)
 
 
 @dataclass(frozen=True)
@@ -82,15 +78,25 @@ def read(
         starts, ends = starts[~missing], ends[~missing]
     texts = slices(data, starts, ends)
     values = _cast(texts) if reading.plain else None
+    dressed = values is None
     if values is None or np.isnan(values).any():  # a token, a text, or a NaN that is a token
         token = _is_token(texts, reading)
         missing[~missing] = token
         starts, ends, texts = starts[~token], ends[~token], kernels.filtered(texts, ~token)
-        values = _parsed(texts, reading)
-    if values is None or not (codes or without_codes(data, starts)):
-        row, reason = _first_unreadable(texts, reading, codes)
+        plain = reading.notation.plain_texts(texts)
+        values = _parsed(plain)
+    else:
+        plain = texts
+    coded = values is not None and not codes and _codes(data, starts, plain, dressed=dressed)
+    if values is None or coded:
+        row, reason = _first_unreadable(texts, plain, reading, codes)
         return Unreadable(reason, int(starts[row]), int(ends[row]))
-    return _spread(_exact(values, texts), missing)
+    return without(_spread(_exact(values, plain), missing), reading.marks)
+
+
+def _codes(data: Bytes, starts: Offsets, plain: pa.LargeStringArray, *, dressed: bool) -> bool:
+    """Is one of the numbers a `CODE`? `dressed`: they may be written otherwise in `data`."""
+    return bool(_matches(plain, CODE).any()) if dressed else not without_codes(data, starts)
 
 
 def _spread(parts: Floats, missing: Mask) -> Numbers:
@@ -110,19 +116,12 @@ def _is_token(texts: pa.LargeStringArray, reading: Reading) -> Mask:
     return mask
 
 
-def _parsed(texts: pa.LargeStringArray, reading: Reading) -> Floats | None:
+def _parsed(plain: pa.LargeStringArray) -> Floats | None:
     """The float64 nearest to each text; None where one is not a number."""
-    original = texts
-    if reading.decimal != ".":
-        import pyarrow.compute as pc
-
-        if pc.any(pc.match_substring(texts, ".")).as_py():
-            return None
-        texts = pc.replace_substring(texts, reading.decimal, ".")
-    values = _cast(texts)
+    values = _cast(plain)
     if values is None:
         return None
-    nan = kernels.filtered(original, np.isnan(values))
+    nan = kernels.filtered(plain, np.isnan(values))
     return values if _matches(nan, NUMBER).all() else None  # Arrow reads nan(1) as a number
 
 
@@ -157,26 +156,23 @@ def _is_digit(text: Bytes) -> Mask:
     return digit
 
 
-def _first_unreadable(texts: pa.LargeStringArray, reading: Reading, codes: bool) -> tuple[int, str]:
-    """The first text that is not a number, or is a code unless `codes`; and what it is."""
-    numbers = _matches(texts, reading.pattern)
-    fits = numbers if codes else numbers & ~_matches(texts, CODE)
+def _first_unreadable(
+    texts: pa.LargeStringArray, plain: pa.LargeStringArray, reading: Reading, codes: bool
+) -> tuple[int, str]:
+    """The first text that is not a number, or is a code unless `codes`; and what it is.
+
+    plain: the texts as plain numbers are written.
+    """
+    numbers = _matches(plain, NUMBER)
+    fits = numbers if codes else numbers & ~_matches(plain, CODE)
     row = int(fits.argmin())
-    text = texts[row].as_py()
     if numbers[row]:
-        return row, "a leading plus sign" if text.startswith("+") else "leading zeros"
-    return row, _looks_like(text, reading)
-
-
-def _looks_like(text: str, reading: Reading) -> str:
-    """What a cell that is not a number looks like."""
-    if reading.decimal == ",":
-        return TEXT
-    if re.fullmatch(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?", text):
-        return COMMA
-    if re.fullmatch(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", text):
-        return THOUSANDS
-    return TEXT
+        code = plain[row].as_py()
+        return row, "a leading plus sign" if code.startswith("+") else "leading zeros"
+    text = texts[row].as_py()
+    options = needed(text, reading.notation)
+    minus = "; its minus sign is U+2212" if MINUS in text else ""
+    return row, f"a number with {' or '.join(options)}{minus}" if options else TEXT
 
 
 def _exact(values: Floats, texts: pa.LargeStringArray) -> Floats:
@@ -207,8 +203,12 @@ def _integers(values: Floats, texts: pa.LargeStringArray) -> Floats:
 
 def not_a_number(table: str, column: str, cell: NotNumbers) -> str:
     """The message for a cell of a chosen column that is not a number."""
-    hint = HINTS.get(cell.reason, f"If it marks a missing value, add --null {_shell(cell.text)}")
     place = f"{table}: {cell.where}, column {printable(column)}"
+    hint = f"If it marks a missing value, add --null {_shell(cell.text)}"
+    if cell.reason != TEXT:
+        hint = f"It is {cell.reason}"
+    elif re.fullmatch(r"\([^()]*[0-9][^()]*\)", cell.text):
+        hint = "If the parentheses mean a minus sign, write one in their place"
     return (
         f"{place}: {printable(cell.text)} is not a number\n"
         f"{hint}; to leave the column alone, --exclude {_shell(column)}"
