@@ -248,6 +248,7 @@ BAD = {
     "j.npz": (zipped({"mean.npy": array([[1, 2], [3, 4]]), "std.npy": array([1])}), "has shape"),
     "k.npy": (array([1, 2]), "does not say what it is"),
     "l.npy": (array([1, 2])[:-3], "which is not its shape"),
+    "mm.npy": (array([1, 2]).replace(b"(2,)", b"(2(("), "is not a valid .npy file"),
     "m.npy": (b"\x93NUMPY\x09\x00", "is not a valid .npy file"),
     "n.npz": (zipped({"mean.npy": b"no"}), "no layer of batch normalization"),
     "o.zip": (zipped({"a.txt": b""}), "it is a zip file, but neither .npz nor skops"),

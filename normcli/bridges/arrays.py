@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import math
 import operator
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -36,6 +40,10 @@ TYPES = {
     if kind + bits != "F8"
 }
 BFLOAT16 = "BF16"  # the upper half of a float32
+DAMAGES = (  # what zipfile raises for a member that it cannot read
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
+    *(ValueError, LookupError, RuntimeError),
+)
 
 
 Arrays = Mapping[str, "Callable[[], NDArray[Any]]"]  # each is read when it is called for
@@ -50,8 +58,9 @@ def npy(data: bytes, what: str) -> NDArray[Any]:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        shape, by_column, dtype = header(stream)
-    except (KeyError, ValueError, EOFError, TypeError) as error:
+        with warnings.catch_warnings(action="ignore"):  # that Python 2 wrote it
+            shape, by_column, dtype = header(stream)
+    except (LookupError, ValueError, EOFError, TypeError, SyntaxError, TokenError) as error:
         raise DataError(f"{what} is not a valid .npy file") from error
     if dtype.hasobject:
         raise DataError(
@@ -59,7 +68,7 @@ def npy(data: bytes, what: str) -> NDArray[Any]:
             "Save it as numbers: np.save(path, np.asarray(array, float))"
         )
     rest = data[stream.tell() :]
-    if math.prod(shape) * dtype.itemsize != len(rest):
+    if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(rest):
         raise DataError(f"{what} has {len(rest)} bytes of numbers, which is not its shape {shape}")
     array = np.frombuffer(rest, dtype)
     return array.reshape(shape[::-1]).T if by_column else array.reshape(shape)
@@ -79,12 +88,9 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         with archive.open(name) as file:
             data = file.read(MOST_BYTES + 1)
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
-        raise DataError(f"{printable(name)} in the zip file is damaged or encrypted") from error
-    except NotImplementedError as error:
-        raise DataError(
-            f"{printable(name)} in the zip file is compressed in another way"
-        ) from error
+    except DAMAGES as error:
+        what = "is damaged, encrypted, or compressed in an unknown way"
+        raise DataError(f"{printable(name)} in the zip file {what}") from error
     if len(data) > MOST_BYTES:
         raise DataError(f"{printable(name)} in the zip file has more than {MOST_BYTES} bytes")
     return data
