@@ -105,6 +105,19 @@ def test_the_bytes_are_the_same_for_any_order_chunks_jobs_format_and_cut(
     assert piped.out == expected
 
 
+def test_the_order_in_which_classes_come_makes_no_difference(normcli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 8)), columns=list("abcdefgh"))
+    frame["y"] = [f"class {i}" for i in rng.integers(0, 20, 300)]
+    table, found = tmp_path / "t.csv", set()
+    frame.to_csv(table, index=False)
+    stats = fitted(normcli, table)
+    for seed in range(5):
+        frame.sample(frac=1, random_state=seed).to_csv(table, index=False)
+        found.add(normcli("learn", "-q", table, "--stats", stats, "--target", "y").out)
+    assert len(found) == 1
+
+
 def test_a_text_after_many_numbers_makes_all_of_them_classes(normcli: Cli, tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     rows = [f"{i % 7},{i % 3},{i % 3}" for i in range(50)]
@@ -124,9 +137,13 @@ def test_rows_with_a_missing_cell_are_left_out_and_counted(normcli: Cli, tmp_pat
     frame.loc[5] = np.nan
     table = tmp_path / "t.csv"
     frame.to_csv(table, index=False)
-    done = normcli("learn", table, "--stats", fitted(normcli, table), "--target", "y")
+    summary = tmp_path / "summary.json"
+    options = ("--stats", fitted(normcli, table), "--target", "y", "--json-summary", summary)
+    done = normcli("learn", table, *options, "-v")
+    assert done.err.splitlines()[0] == f"read {table} as csv"
     assert "60 rows in" in done.err
     assert "3 rows left out: a cell is missing" in done.err
+    assert json.loads(summary.read_text())["dropped_rows"] == 3
     kept = frame.dropna()
     z = (kept[["a", "b"]] - frame[["a", "b"]].mean()) / frame[["a", "b"]].std(ddof=0)
     coefficients = Ridge(1.0).fit(z, kept["y"]).coef_

@@ -76,11 +76,11 @@ def test_targets_of_any_size_are_taken(size):
 
 def test_many_rows_of_the_largest_numbers_do_not_overflow():
     sums = CrossMoments()
-    ones = np.ones((1, 1 << 17))
+    ones = np.ones((1, 1 << 19))
     for sign in (1, -1):
         sums.add(sign * LARGEST * ones, sign * ones)
-    assert sums.rows == 1 << 18
-    assert sums.scatter().tolist() == [[2.0 ** (18 + 54)]]
+    assert sums.rows == 1 << 20
+    assert sums.scatter().tolist() == [[2.0 ** (20 + 54)]]
 
 
 def test_a_class_that_comes_later_was_0_before():

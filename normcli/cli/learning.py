@@ -42,10 +42,12 @@ def learn(request: Request, target: str, column: str, *, l2: float, classes: boo
             learned, summary = _learned(run, replace(lesson, classes=True))
         document = json.dumps(learned.gamma, ensure_ascii=False, indent=2)
         stream.write(f"{document}\n".encode())
+    summary.dropped_rows = learned.left
     run.finish(summary)
     if not request.reporting.quiet:
         saved = [f"saved in {name(target)}"] if target != "-" else []
-        report.say([*_lines(learned, column, summary), *saved])
+        read = report.inputs(summary) if request.reporting.verbose else ()
+        report.say([*read, *_lines(learned, column, summary), *saved])
 
 
 def _learned(run: Run, lesson: Lesson) -> tuple[Learned, Summary]:

@@ -54,7 +54,7 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
     """The report of a run, line by line; `verbose`: all of it."""
     most = None if verbose else 10
     if verbose:
-        yield from (f"read {title} as {format_}" for title, format_ in summary.inputs)
+        yield from inputs(summary)
     chosen = _columns(summary.columns, most, len(summary.left))
     yield f"{many(summary.rows, 'row')} in {_time(summary)}, {verb} {chosen}"
     left = {n: w for n, w in summary.left.items() if verbose or not w.startswith(ASKED_FOR)}
@@ -88,6 +88,11 @@ def _became(what: str, missing: str) -> str:
     if what == "filled":
         return number_in_words(missing)
     return "written empty" if missing == "null" else "unchanged"
+
+
+def inputs(summary: Summary) -> Iterable[str]:
+    """How each input was read."""
+    yield from (f"read {title} as {format_}" for title, format_ in summary.inputs)
 
 
 def skipped(summary: Summary) -> Iterable[str]:
