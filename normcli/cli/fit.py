@@ -16,7 +16,7 @@ from normcli.cli.command import Command
 @opt.output_file("FILE.stats.json beside a single file, else stdout")
 @mo.method_options(fits=True, keeps=False)
 @opt.by_options
-@opt.where_option
+@opt.row_options
 @opt.empty_option
 @opt.data_options
 @opt.engine_options

@@ -17,7 +17,7 @@ from normcli.cli.command import Command
 @opt.save_option
 @mo.method_options(keeps=False)
 @opt.by_options
-@opt.where_option
+@opt.row_options
 @opt.unseen_options
 @opt.empty_option
 @opt.data_options

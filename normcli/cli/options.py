@@ -131,8 +131,17 @@ by_options = group(
     ),
     entry("--max-groups N", "Stop where there are more groups.", default=1_000_000),
 )
-where_option = group(
+row_options = group(
     "Rows",
+    entry(
+        "--weight COLUMN", "Weigh each row by the number in this column.", shell_complete=columns
+    ),
+    entry(
+        "--weight-kind [frequency|reliability]",
+        "What weights are: how often each row occurs, or how much it counts. They differ only in "
+        "--ddof 1 and in quantiles.",
+        default="reliability",
+    ),
     entry(
         "--where CONDITION",
         "Compute statistics of these rows only, such as \"split == 'train' and age >= 18\".",

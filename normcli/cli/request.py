@@ -20,6 +20,7 @@ from normcli.pipeline.enough import MostBad
 from normcli.pipeline.files import Reading, Writing
 from normcli.pipeline.roles import MAX_GROUPS, Roles, keys_of
 from normcli.sidecar.model import Statistics
+from normcli.words import printable
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,10 @@ def _roles(values: Values) -> Roles:
 
         where = condition(text)
     by, most = keys_of(values.get("by", ())), values.get("max_groups", MAX_GROUPS)
-    return Roles(by, most, where=where)
+    weight, kind = values.get("weight"), values.get("weight_kind", "reliability")
+    if weight is not None and weight in by:
+        raise UsageError(f"--weight {printable(weight)}: this column is the key of the groups")
+    return Roles(by, most, where=where, weight=weight, weight_kind=kind)
 
 
 def _refuse_conflicts(values: Values) -> None:

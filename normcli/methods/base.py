@@ -59,6 +59,7 @@ class Method(ABC):
     givens: the numbers that can be given by hand, instead of a fit -> what they are.
     edges: what happens to constant columns and the like, for `normcli methods NAME`.
     examples: spellings of it: for people, and for the tests of the laws that all methods keep.
+    weighed: may it be fitted to rows that have weights?
     given: the numbers that were given by hand.
     """
 
@@ -67,6 +68,7 @@ class Method(ABC):
     givens: ClassVar[Mapping[str, str]] = {}
     edges: ClassVar[Sequence[str]] = ()
     examples: ClassVar[Sequence[str]] = ()
+    weighed: ClassVar[bool] = True
 
     given: Mapping[str, float] = field(default_factory=dict, kw_only=True, hash=False)
 

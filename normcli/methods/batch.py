@@ -240,6 +240,7 @@ class Batch(Method):
     """
 
     name: ClassVar[str] = "batch"
+    weighed: ClassVar[bool] = False
     options: ClassVar[tuple[Option, ...]] = (
         Option(
             "mode",

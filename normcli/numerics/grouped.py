@@ -29,7 +29,8 @@ LAST = -47  # the row of the grid whose unit, 2**-1081, divides every float64
 HUGE = 2.0**900  # larger numbers are cut in a smaller unit
 SHIFT = 27  # rows of the grid between that unit and 1
 UNIT = 2.0 ** (GRID * SHIFT)
-SMALL, LARGE = 2.0**-450, 2.0**450  # between them squares lose no bit
+STEP = 21  # rows of the grid between units of factors
+NEAR = 2.0 ** (GRID * STEP // 2)  # factors up to it need no other unit
 
 
 @dataclass
@@ -62,7 +63,7 @@ class GroupSums:
         """`add` for rows whose pieces can be added up at once."""
         top = float(np.abs(x).max())
         if top >= HUGE:
-            huge = np.abs(x) >= LARGE
+            huge = np.abs(x) >= 2.0**450
             self._add(x[huge] / UNIT, codes[huge], unit + SHIFT)
             x = np.where(huge, 0.0, x)
             top = float(np.abs(x).max())
@@ -108,39 +109,63 @@ def sums_and_squares_by(parts: Floats, codes: Ints, groups: int) -> tuple[FixedP
     sums, squares = GroupSums(codes, groups), GroupSums(codes, groups)
     for part in parts:
         sums.add(part)
-    for some, scaled, row in _without_loss(parts):
-        chosen = codes if some is None else codes[some]
-        for term in _square(scaled):
-            squares.add(term, chosen, row)
+    for some, (x,), (unit,) in _in_units(parts):
+        for term in _product(x, x):
+            squares.add(term, codes[some], -2 * STEP * unit)
     return sums.total(), squares.total()
 
 
-def _without_loss(parts: Floats) -> Iterator[tuple[Ints | None, Floats, int]]:
-    """Numbers in units whose squares neither overflow nor underflow.
+def weighted_sums_by(
+    parts: Floats, weights: Floats, codes: Ints, groups: int
+) -> tuple[FixedPoint, FixedPoint, FixedPoint, FixedPoint]:
+    """The exact sums of w, w**2, w * x and w * x**2 of every group.
 
-    Yields which they are (None: all), the numbers in that unit, and the row of its square.
+    parts, weights: shape (p, n) and (q, n), as of `sums_and_squares_by`.
     """
-    size = np.abs(parts[0])
-    if not size.size:
-        return
-    small = (size < SMALL) & (size > 0)
-    large = size > LARGE
-    if not (small.any() or large.any()):
-        yield None, parts, 0
-        return
-    for mask, unit, row in (
-        (~(small | large), 1.0, 0),
-        (large, 1 / UNIT, 2 * SHIFT),
-        (small, UNIT, -2 * SHIFT),
-    ):
-        some = np.flatnonzero(mask)
-        if len(some):
-            yield some, parts[:, some] * unit, row
+    w, w2, wx, wx2 = (GroupSums(codes, groups) for _ in range(4))
+    for part in weights:
+        w.add(part)
+    for some, (x, v), (unit, other) in _in_units(parts, weights):
+        here = codes[some]
+        for total, terms, row in (
+            (w2, _product(v, v), 2 * other),
+            (wx, _product(v, x), other + unit),
+            (wx2, _product(np.stack([*_product(x, x)]), v), other + 2 * unit),
+        ):
+            for term in terms:
+                total.add(term, here, -STEP * row)
+    return w.total(), w2.total(), wx.total(), wx2.total()
 
 
-def _square(parts: Floats) -> Iterator[Floats]:
-    """Terms whose sum is the square of the sum of the parts, exactly."""
-    for i, a in enumerate(parts):
-        for j in range(i, len(parts)):
-            product = two_product(a, parts[j])
-            yield from product if i == j else (2 * term for term in product)
+def _in_units(*numbers: Floats) -> Iterator[tuple[slice | Ints, list[Floats], list[int]]]:
+    """Numbers in units in which products of three neither overflow nor underflow.
+
+    Yields which rows they are; the numbers, times 2**(GRID * STEP * unit); and their units.
+    """
+    if not numbers[0].shape[1]:
+        return
+    units = np.stack([_units(x) for x in numbers])
+    if not units.any():
+        yield slice(None), list(numbers), [0] * len(numbers)
+        return
+    for unit in np.unique(units, axis=1).T.tolist():
+        rows = np.flatnonzero((unit == units.T).all(axis=1))
+        scaled = [x[:, rows] * 2.0 ** (GRID * STEP * u) for x, u in zip(numbers, unit, strict=True)]
+        yield rows, scaled, unit
+
+
+def _units(x: Floats) -> Ints:
+    """Of numbers of one part, those that bring their size near to 1; else 0 for all."""
+    size = np.abs(x[0])
+    near = size.max() < NEAR and np.min(size, where=size > 0, initial=1.0) > 1 / NEAR
+    if near or len(x) > 1:  # several parts are whole numbers of at most 256 bits
+        return np.zeros(len(size), np.int64)
+    units: Ints = -np.rint(np.frexp(size)[1] / (GRID * STEP)).astype(np.int64)
+    return units
+
+
+def _product(a: Floats, b: Floats) -> Iterator[Floats]:
+    """Terms whose sum is the product of the sums of the parts of a and of b, exactly."""
+    for left in a:
+        for right in b:
+            yield from two_product(left, right)

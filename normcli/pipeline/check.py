@@ -204,7 +204,9 @@ def wanted(columns: Sequence[str], statistics: Statistics, choice: Choice) -> li
     present = set(columns)
     absent = [n for n in statistics.columns if n not in present]
     names = [*columns, *absent]  # so that positions are those of the table
-    chosen = {names[i] for i in choice.wanted(names)} - set(statistics.options.get("by", ()))
+    weight = statistics.options.get("weight", {}).get("column")
+    roles = {*statistics.options.get("by", ()), weight}
+    chosen = {names[i] for i in choice.wanted(names)} - roles
     return [n for n in {**statistics.columns, **dict.fromkeys(names)} if n in chosen]
 
 

@@ -37,18 +37,28 @@ MOMENTS = (Need(MomentsRecipe()),)
 
 
 def needs_of(
-    names: Sequence[str], methods: Methods, more: Sequence[Recipe] = ()
+    names: Sequence[str],
+    methods: Methods,
+    more: Sequence[Recipe] = (),
+    beside: Sequence[Recipe] = (),
 ) -> tuple[Need, ...]:
-    """The moments of all columns, what their methods need besides, and `more` of all columns."""
+    """The moments of all columns, what their methods need besides, and `more` of all columns.
+
+    beside: what is needed wherever moments are.
+    """
     found: dict[tuple[Recipe, tuple[Method, ...]], set[int]] = {}
-    for i, name in enumerate(names):
-        method = methods.of(name)
+    for i, column in enumerate(names):
+        method = methods.of(column)
         recipes: dict[tuple[str, tuple[Method, ...]], Recipe] = {}
-        needed = [(recipe, method.before) for recipe in method.needs(name)]
-        for recipe, maps in () if method.given else [*needed, *((each, ()) for each in more)]:
+        needed = [(recipe, method.before) for recipe in method.needs(column)]
+        also = [(each, ()) for each in (*more, *beside)]
+        for recipe, maps in () if method.given else [*needed, *also]:
             recipes[MomentsRecipe.name, maps] = MomentsRecipe()
             known = recipes.get((recipe.name, maps))
             recipes[recipe.name, maps] = known.also(recipe) if known else recipe
+        for name, maps in list(recipes):
+            if name == MomentsRecipe.name:
+                recipes |= {(each.name, maps): each for each in beside}
         for (_, maps), recipe in recipes.items():
             found.setdefault((recipe, maps), set()).add(i)
     found.pop((MomentsRecipe(), ()), None)

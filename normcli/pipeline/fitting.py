@@ -28,7 +28,7 @@ from normcli.pipeline.collect import (
     value_of,
 )
 from normcli.pipeline.enough import refuse_no_number
-from normcli.pipeline.roles import Places, Roles
+from normcli.pipeline.roles import Chosen, Places, Roles
 from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.statistics.base import Means, Rows
@@ -80,7 +80,8 @@ class Wanted:
             return cls(names)
         methods = asked.methods(table.columns, "the table")
         means = replace(means or Means(), exact=asked.exact)
-        return cls(names, needs_of(names, methods, asked.more))._prepared(means)
+        beside = choice.roles.beside
+        return cls(names, needs_of(names, methods, asked.more, beside))._prepared(means)
 
     def _prepared(self, means: Means) -> Wanted:
         """With the recipes for these means, of whose memory each gets an equal share."""
@@ -133,27 +134,30 @@ class Look:
         columns, strict = task.columns, self._strict
         positions = list(columns.values())
         whole, bad_rows = good_rows(task.chunk, positions if strict else (), self.choice)
-        chunk, unselected = self._selected(whole, task)
+        chosen = self._chosen(whole, task)
+        chunk = chosen.chunk
         read = read_chunk(chunk, positions, self.choice) if strict else self._read(chunk, columns)
         cells = dict(zip(columns, read, strict=True))
         numbers = {i: x for i, x in cells.items() if isinstance(x, Numbers)}
-        rows = Rows(numbers, task.places.labels(chunk))
+        rows = Rows(numbers, chosen.labels, chosen.weights, chosen.left_out)
         found = Found.of(rows, self.needs, chunk, columns)
         self._note_infinite(found, chunk, columns, numbers)
-        found.rows, found.bad_rows, found.unselected = chunk.rows, bad_rows, unselected
+        found.rows, found.bad_rows = chosen.rows, bad_rows
+        found.unselected = whole.rows - chosen.rows
         found.others = {i: x for i, x in cells.items() if isinstance(x, NotNumbers)}
         found.outside = {
             i: count_outside(x, *ends) for i, x in numbers.items() if (ends := self.bounds.get(i))
         }
         return found
 
-    def _selected(self, chunk: Chunk, task: Task) -> tuple[Chunk, int]:
-        """The rows that are fitted, and how many others there are.
+    def _chosen(self, chunk: Chunk, task: Task) -> Chosen:
+        """The rows that are fitted.
 
-        Where the condition cannot tell, what is wrong with the rows before comes first.
+        Where a condition or a weight cannot be read, what is wrong with the rows before it
+        comes first.
         """
         try:
-            return task.places.selected(chunk)
+            return task.places.chosen(chunk)
         except BadRowError as error:
             if error.row:
                 self(replace(task, chunk=chunk.slice(0, error.row)))
@@ -361,17 +365,21 @@ def _tasks(
         yield Task(chunk, {i: positions[i] for i in wanted.alive(found)}, places)
 
 
-ROLES = ("by", "where")
-
-
 def refuse_roles(roles: Roles, asked: Asked) -> None:
     """Raise UsageError where a method does not go with what columns say of rows."""
-    given = [option for option in ROLES if getattr(roles, option)]
+    given = [option for option in ("by", "where", "weight") if getattr(roles, option)]
     for method in asked.all() if given else ():
         if method.trains:
             raise UsageError(
                 f"--{given[0]} does not go with {method.spelling} in training mode, which scales "
                 "every batch of rows by its own statistics"
+            )
+        recipes = (*method.needs(""), *asked.more)
+        weighed = method.weighed and all(recipe.weighs(roles.weight_kind) for recipe in recipes)
+        if roles.weight and not weighed:
+            raise UsageError(
+                f"--weight does not go with {method.spelling}: it has no definition for weights "
+                f"of the kind {roles.weight_kind}"
             )
 
 
@@ -447,6 +455,7 @@ def why(seen: NotNumbers) -> str:
 def count_statistics(columns: Mapping[str, ColumnStatistics], summary: Summary) -> None:
     """Add the cells of these columns that are no finite numbers to the summary."""
     for name, column in columns.items():
-        summary.count_all(name, {"missing": column.missing, "nan": column.nan, "inf": column.inf})
+        counts = {"missing": column.missing, "nan": column.nan, "inf": column.inf}
+        summary.count_all(name, {**counts, "zero_weight": column.moments.left_out})
         if column.constant:
             summary.constant.append(name)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
+from normcli.formats.base import BadRowError
 from normcli.sidecar.write import refuse_many
 from normcli.statistics.base import Labels
+from normcli.statistics.moments import fractions
 from normcli.words import did_you_mean, many, printable
 
 if TYPE_CHECKING:
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from normcli.formats.base import Chunk, Table, Texts
+    from normcli.numerics.numbers import Numbers
     from normcli.pipeline.where import Condition
+    from normcli.statistics.base import Recipe
 
 MAX_GROUPS = 1_000_000
 KEY = "key of the groups"
+WEIGHT = "column of weights"
 
 
 @dataclass(frozen=True)
@@ -31,23 +36,38 @@ class Roles:
     max_groups: how many groups there may be.
     json: the statistics go to JSON, which does not hold many.
     where: the rows that are fitted; None: all. Its columns may be scaled.
+    weight: the weights of the rows; weight_kind: of which kind they are.
     """
 
     by: tuple[str, ...] = ()
     max_groups: int = MAX_GROUPS
     json: bool = False
     where: Condition | None = None
+    weight: str | None = None
+    weight_kind: str = "reliability"
 
     @property
     def names(self) -> dict[str, str]:
         """Each column, and what it is for."""
-        return dict.fromkeys(self.by, KEY)
+        weight = {self.weight: WEIGHT} if self.weight else {}
+        return {**dict.fromkeys(self.by, KEY), **weight}
+
+    @property
+    def beside(self) -> tuple[Recipe, ...]:
+        """What is collected wherever moments are."""
+        if self.weight is None:
+            return ()
+        from normcli.statistics.weight import WeightRecipe
+
+        return (WeightRecipe(self.weight_kind),)
 
     @property
     def options(self) -> dict[str, Any]:
         """What the top of a sidecar says of them."""
         where = {"where": self.where.text} if self.where else {}
-        return {**({"by": list(self.by)} if self.by else {}), **where}
+        weight = {"weight": {"column": self.weight, "kind": self.weight_kind}}
+        by = {"by": list(self.by)} if self.by else {}
+        return {**by, **where, **(weight if self.weight else {})}
 
     def places(self, table: Table) -> Places:
         """Where they are in a table; raises DataError where one is not there, or there twice."""
@@ -68,7 +88,10 @@ class Roles:
                 )
         positions = {name: table.columns.index(name) for name in roles}
         by = tuple(positions[name] for name in self.by)
-        return Places(by, {name: positions[name] for name in compared}, self.where)
+        found = Places(by, {name: positions[name] for name in compared}, self.where)
+        if self.weight is None:
+            return found
+        return replace(found, weight=positions[self.weight], whole=self.weight_kind == "frequency")
 
     def refuse_many(self, groups: int, columns: int) -> None:
         """Raise NormcliError where there are more groups than are allowed, or than JSON holds."""
@@ -83,26 +106,82 @@ class Roles:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """The rows of a chunk that are fitted.
+
+    chunk: those of them whose weight is not 0. rows: how many they are, with the others.
+    labels, weights, left_out: of `Rows`.
+    """
+
+    chunk: Chunk
+    rows: int
+    labels: Labels | None = None
+    weights: Numbers | None = None
+    left_out: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
 class Places:
-    """The positions of these columns in a table."""
+    """The positions of these columns in a table.
+
+    where: the condition on the columns that are `compared`.
+    whole: must weights be whole numbers?
+    """
 
     by: tuple[int, ...] = ()
     compared: Mapping[str, int] = field(default_factory=dict)
     where: Condition | None = None
+    weight: int | None = None
+    whole: bool = False
 
     def __iter__(self) -> Iterator[int]:
-        return iter((*self.by, *self.compared.values()))
+        weight = () if self.weight is None else (self.weight,)
+        return iter((*self.by, *self.compared.values(), *weight))
 
-    def selected(self, chunk: Chunk) -> tuple[Chunk, int]:
-        """The rows of a chunk that are fitted, and how many others there are."""
-        if self.where is None:
-            return chunk, 0
-        rows = self.where.selected(chunk, self.compared).nonzero()[0]
-        return chunk.only(rows), chunk.rows - len(rows)
+    def chosen(self, chunk: Chunk) -> Chosen:
+        """The rows of a chunk that are fitted.
 
-    def labels(self, chunk: Chunk) -> Labels | None:
-        """The groups of the rows of a chunk; None where there are none."""
-        return labels_of([chunk.texts(i) for i in self.by]) if self.by else None
+        Raises: BadRowError where a condition or a weight cannot be read.
+        """
+        if self.where is not None:
+            chunk = chunk.only(self.where.selected(chunk, self.compared).nonzero()[0])
+        labels = labels_of([chunk.texts(i) for i in self.by]) if self.by else None
+        if self.weight is None:
+            return Chosen(chunk, chunk.rows, labels)
+        return _weighed(chunk, labels, self._weights(chunk, self.weight))
+
+    def _weights(self, chunk: Chunk, position: int) -> Numbers:
+        """The weights of the rows, from 0 on."""
+        import numpy as np
+
+        (x,) = chunk.numbers([position])
+        with np.errstate(invalid="ignore"):
+            good = (x.parts[0] >= 0) & np.isfinite(x.parts[0])
+        why = "is not a weight: it must be a number, 0 or more"
+        if good.all() and self.whole:
+            good = ~fractions(x.parts, x.scale)
+            why = "is not a whole number, as --weight-kind frequency demands"
+        if not good.all():
+            row = int(good.argmin())
+            raise BadRowError.at(row, f"{chunk.place(row, position)} {why}")
+        return x
+
+
+def _weighed(chunk: Chunk, labels: Labels | None, weights: Numbers) -> Chosen:
+    """The rows whose weight is not 0, and how many others there are in each group."""
+    import numpy as np
+
+    zero = weights.parts[0] == 0
+    count = chunk.rows
+    if labels is None:
+        left_out = np.array([np.count_nonzero(zero)])
+    else:
+        left_out = np.bincount(labels.codes[zero], minlength=len(labels.groups))
+    if zero.any():
+        rows = np.flatnonzero(~zero)
+        chunk, weights = chunk.only(rows), weights.at(rows)
+        labels = None if labels is None else Labels(labels.groups, labels.codes[rows])
+    return Chosen(chunk, count, labels, weights, left_out)
 
 
 def labels_of(keys: Sequence[Texts]) -> Labels:

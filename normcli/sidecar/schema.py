@@ -15,7 +15,7 @@ from normcli.statistics.base import Recipe, recipes
 
 VERSION = 2
 FIRST = 1  # the oldest version that is read
-SINCE_2 = ("whole", "given", "of")  # fields of a column that version 1 does not have
+SINCE_2 = ("left_out", "whole", "given", "of")  # fields of a column that version 1 does not have
 
 
 @cache

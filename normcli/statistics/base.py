@@ -55,12 +55,15 @@ class Rows:
 
     columns: the number of a column -> its cells, one for each row.
     labels: the groups of the rows; None where there is only that of all rows.
-    weights: of the rows; None where all have the weight 1.
+    weights: of the rows, greater than 0; None where all have the weight 1.
+    left_out: how many other rows, with the weight 0, there are in each group of the labels, or
+        in all; None where there are no weights.
     """
 
     columns: Mapping[int, Numbers]
     labels: Labels | None = None
     weights: Numbers | None = None
+    left_out: NDArray[np.int64] | None = None
 
     def cells(self) -> Iterator[tuple[Key, Numbers]]:
         """The cells of every column, and those of every group in it."""
@@ -175,6 +178,11 @@ class Recipe(ABC):
     passes: ClassVar[int] = 1
     fields: ClassVar[Mapping[str, Any]] = {}
     required: ClassVar[Sequence[str]] = ()
+
+    @classmethod
+    def weighs(cls, kind: str) -> bool:
+        """Can it be made of rows that have weights of this kind?"""
+        return False
 
     @abstractmethod
     def of(self, rows: Rows) -> State:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from normcli.errors import DataError
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
 from normcli.statistics.base import Value
 from normcli.statistics.moments import Moments
+
+if TYPE_CHECKING:
+    from normcli.statistics.weight import Weighted
 
 NONE = Moments()
 
@@ -74,6 +77,11 @@ class ColumnStatistics:
         return found
 
     @property
+    def _spread(self) -> Moments | Weighted:
+        """What knows the mean and the variance: the weighted sums, where rows have weights."""
+        return cast("Moments | Weighted", self.values.get("weight", self.moments))
+
+    @property
     def count(self) -> int:
         """How many finite numbers there are."""
         return self.moments.count
@@ -106,7 +114,7 @@ class ColumnStatistics:
     @property
     def mean(self) -> float | None:
         """The mean, correctly rounded; None where there is no number."""
-        return self.given.get("mean", self.moments.mean)
+        return self.given.get("mean", self._spread.mean)
 
     @property
     def constant(self) -> bool:
@@ -120,7 +128,7 @@ class ColumnStatistics:
         """
         if "var" in self.given:
             return math.sqrt(self.given["var"])
-        return self.given.get("std", self.moments.std(ddof))
+        return self.given.get("std", self._spread.std(ddof))
 
     def variance(self, ddof: int = 0) -> float | None:
         """The variance, correctly rounded; None where count <= ddof.
@@ -129,7 +137,7 @@ class ColumnStatistics:
         """
         if "std" in self.given and "var" not in self.given:
             return self.given["std"] ** 2
-        return self.given.get("var", self.moments.variance(ddof))
+        return self.given.get("var", self._spread.variance(ddof))
 
 
 def _pairs(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

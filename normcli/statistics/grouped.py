@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from normcli.numerics.grouped import sums_and_squares_by
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.sums import integers
 from normcli.numerics.total import Exact, Total
-from normcli.statistics.base import Group, Key, Labels, State, Value
+from normcli.statistics.base import Group, Key, Rows, State, Value
 from normcli.statistics.moments import (
     Moments,
     fractions,
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from normcli.numerics.numbers import Floats, Mask
 
 
+C = TypeVar("C", bound="Column")
+
+
 @dataclass(frozen=True, eq=False)
 class GroupedColumn:
     """The `Moments` of one column in g groups; arrays are as those of `MomentsState`.
 
-    counts: shape (4, g). low, high, whole: shape (g,). sums, squares: g numbers, in units of
+    counts: shape (5, g). low, high, whole: shape (g,). sums, squares: g numbers, in units of
     the last of `scale` decimal places (of twice as many).
     """
 
@@ -47,10 +50,11 @@ class GroupedColumn:
     scale: int
 
     @classmethod
-    def of(cls, x: Numbers, codes: Ints, groups: int) -> Self:
+    def of(cls, x: Numbers, rows: GroupedRows) -> Self:
         """The moments of the cells of each group."""
-        first = x.parts[0]
-        counts = np.zeros((4, groups), np.int64)
+        first, codes, groups = x.parts[0], rows.codes, len(rows.keys)
+        counts = np.zeros((5, groups), np.int64)
+        counts[4] = rows.left_out
         finite = np.isfinite(first)
         if not finite.all():
             missing = np.zeros(len(x), np.bool_) if x.missing is None else x.missing
@@ -67,7 +71,7 @@ class GroupedColumn:
         """The same groups at these places of more, of which the others have no cells."""
         low, high = (np.full(groups, end, kept.dtype) for end, kept in self._ends)
         low[places], high[places] = self.low, self.high
-        counts, whole = np.zeros((4, groups), np.int64), np.ones(groups, np.bool_)
+        counts, whole = np.zeros((5, groups), np.int64), np.ones(groups, np.bool_)
         counts[:, places], whole[places] = self.counts, self.whole
         sums, squares = self.sums.at(places, groups), self.squares.at(places, groups)
         return GroupedColumn(counts, low, high, whole, sums, squares, self.scale)
@@ -101,15 +105,20 @@ class GroupedColumn:
             self.scale,
         )
 
-    def moments(self) -> list[Moments]:
+    def alike(self, other: GroupedColumn) -> bool:
+        """Is it in the same units?"""
+        return self.scale == other.scale
+
+    def values(self) -> list[Moments]:
         """The moments of each group."""
-        sums = _totals(self.sums, self.scale)
-        squares = _totals(self.squares, 2 * self.scale)
-        totals = list(zip(sums, squares, strict=True))
-        return moments_of(self.counts, self.low, self.high, self.whole, totals)
+        sums = totals(self.sums, self.scale)
+        squares = totals(self.squares, 2 * self.scale)
+        pairs = list(zip(sums, squares, strict=True))
+        return moments_of(self.counts, self.low, self.high, self.whole, pairs)
 
 
-def _totals(numbers: FixedPoint, scale: int) -> list[Total]:
+def totals(numbers: FixedPoint, scale: int) -> list[Total]:
+    """The numbers, in units of the last of so many decimal places."""
     return [Total.of(number, GRID * numbers.low, scale) for number in numbers.integers()]
 
 
@@ -143,21 +152,57 @@ def _candidates(parts: Floats, codes: Ints, groups: int) -> list[tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class GroupedMoments(State):
-    """The moments of some columns in every group, and in all rows.
+class GroupedRows:
+    """Some rows: their groups, those of weight 0 apart.
+
+    keys: of the groups. codes: of each row. left_out: rows of weight 0 in each group.
+    """
+
+    keys: tuple[Group, ...]
+    codes: Ints
+    left_out: Ints
+
+    @classmethod
+    def of(cls, rows: Rows) -> Self:
+        """The groups of the rows; one of all where they have no labels."""
+        if rows.labels is not None:
+            keys, codes = tuple(rows.labels.groups), rows.labels.codes
+        else:
+            count = len(next(iter(rows.columns.values()), ()))
+            keys, codes = ((),), np.zeros(count, np.int64)
+        none = np.zeros(len(keys), np.int64)
+        return cls(keys, codes, none if rows.left_out is None else rows.left_out)
+
+
+class Column(Protocol):
+    """What is known of a column in every group, as arrays over the groups."""
+
+    def at(self, places: Ints, groups: int) -> Self:
+        """The same groups at these places of more, of which the others have no cells."""
+
+    def alike(self, other: Self) -> bool:
+        """Can they be merged?"""
+
+    def merge(self, other: Self) -> Self:
+        """Of the cells of both, group by group."""
+
+    @property
+    def all(self) -> Self:
+        """Those of all groups together, as of one."""
+
+    def values(self) -> Sequence[Value]:
+        """The value of each group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped(State, Generic[C]):
+    """What is known of some columns in every group, and in all rows.
 
     keys: those of the groups, in the order of first appearance.
     """
 
     keys: tuple[Group, ...]
-    columns: Mapping[int, GroupedColumn]
-
-    @classmethod
-    def of(cls, columns: Mapping[int, Numbers], labels: Labels) -> Self:
-        """The moments of some rows."""
-        groups = tuple(labels.groups)
-        found = {i: GroupedColumn.of(x, labels.codes, len(groups)) for i, x in columns.items()}
-        return cls(groups, found)
+    columns: Mapping[int, C]
 
     @cached_property
     def _places(self) -> dict[Group, int]:
@@ -168,17 +213,14 @@ class GroupedMoments(State):
         """The groups."""
         return self.keys
 
-    @property
-    def infinities(self) -> list[int]:
-        """How many infinite numbers every column has in all rows."""
-        return [int(column.counts[3].sum()) for column in self.columns.values()]
+    def alike(self, other: Self) -> bool:
+        """Has it the same columns, in the same units?"""
+        if self.columns.keys() != other.columns.keys():
+            return False
+        return all(column.alike(other.columns[i]) for i, column in self.columns.items())
 
-    def alike(self, other: GroupedMoments) -> bool:
-        """Has it the same columns, of the same scales?"""
-        return _scales(self) == _scales(other)
-
-    def merge(self, other: GroupedMoments) -> GroupedMoments:
-        """The moments of the cells of both."""
+    def merge(self, other: Self) -> Self:
+        """What is known of the cells of both."""
         mine, theirs = self.columns, other.columns
         places = dict(self._places)
         at = np.array([places.setdefault(group, len(places)) for group in other.keys], np.int64)
@@ -188,23 +230,28 @@ class GroupedMoments(State):
             mine = {i: column.at(here, count) for i, column in mine.items()}
         if other.keys != tuple(places):
             theirs = {i: column.at(at, count) for i, column in theirs.items()}
-        return replace(
-            self,
-            keys=tuple(places),
-            columns={i: column.merge(theirs[i]) for i, column in mine.items()},
-        )
+        columns = {i: column.merge(theirs[i]) for i, column in mine.items()}
+        return replace(self, keys=tuple(places), columns=columns)
 
     def values(self) -> dict[Key, Value]:
-        """The moments of every column, in all rows and in every group."""
+        """The value of every column, in all rows and in every group."""
         found: dict[Key, Value] = {}
         for i, column in self.columns.items():
-            found[(), i] = column.all.moments()[0]
-            found |= {
-                (group, i): moments
-                for group, moments in zip(self.keys, column.moments(), strict=True)
-            }
+            found |= {(group, i): v for group, v in zip(self.keys, column.values(), strict=True)}
+            found[(), i] = column.all.values()[0]
         return found
 
 
-def _scales(state: GroupedMoments) -> dict[int, int]:
-    return {i: column.scale for i, column in state.columns.items()}
+class GroupedMoments(Grouped[GroupedColumn]):
+    """The moments of some columns in every group, and in all rows."""
+
+    @classmethod
+    def of(cls, rows: Rows) -> Self:
+        """The moments of some rows."""
+        grouped = GroupedRows.of(rows)
+        return cls(grouped.keys, {i: GroupedColumn.of(x, grouped) for i, x in rows.columns.items()})
+
+    @property
+    def infinities(self) -> list[int]:
+        """How many infinite numbers every column has in all rows."""
+        return [int(column.counts[3].sum()) for column in self.columns.values()]

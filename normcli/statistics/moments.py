@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 ZERO = Total()
 MANY = 16  # blocks whose sums are added up at once
 FEW = 64  # numbers that are looked at before all of them
-COUNTS = ("count", "missing", "nan", "inf")
+COUNTS = ("count", "missing", "nan", "inf", "left_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Moments(Value):
     min, max: exact (see `exact_value`), None where count is 0.
     sum, sum_of_squares: exact.
     whole: are all of them whole numbers? None where that is not known (sidecars of version 1).
+    left_out: cells of rows with the weight 0, whatever is in them.
     """
 
     inline: ClassVar[bool] = True
@@ -71,6 +72,7 @@ class Moments(Value):
     sum: Total = ZERO
     sum_of_squares: Total = ZERO
     whole: bool | None = True
+    left_out: int = 0
 
     @classmethod
     def of(cls, x: Numbers) -> Moments:
@@ -89,6 +91,7 @@ class Moments(Value):
             self.sum + other.sum,
             self.sum_of_squares + other.sum_of_squares,
             _both_whole(self.whole, other.whole),
+            self.left_out + other.left_out,
         )
 
     @property
@@ -125,7 +128,7 @@ class Moments(Value):
     @property
     def cells(self) -> int:
         """How many cells there are, with a number or without."""
-        return self.count + self.missing + self.nan + self.inf
+        return self.count + self.missing + self.nan + self.inf + self.left_out
 
     def dump(self, facts: Facts) -> dict[str, Any]:
         """The fields of a column; std has the ddof of all of them.
@@ -144,6 +147,7 @@ class Moments(Value):
             "missing": self.missing,
             "nan": self.nan,
             "inf": self.inf,
+            **({"left_out": self.left_out} if self.left_out else {}),
             "mean": self.mean,
             "std": std,
             "min": exact_json(self.min),
@@ -178,22 +182,27 @@ class MomentsRecipe(Recipe):
 
     name: ClassVar[str] = "moments"
 
+    @classmethod
+    def weighs(cls, kind: str) -> bool:
+        """They are of the rows whose weight is not 0."""
+        return True
+
     def of(self, rows: Rows) -> State:
         """The moments of every column and group."""
-        if rows.labels is None:
+        if rows.labels is None and rows.weights is None:
             return MomentsState.of(rows)
         from normcli.statistics.grouped import GroupedMoments
 
-        return GroupedMoments.of(rows.columns, rows.labels)
+        return GroupedMoments.of(rows)
 
     @classmethod
     def load(cls, entry: Mapping[str, Any], facts: Facts) -> Moments:
         """The moments in the fields of a column; raises FieldError for the first fault."""
         low, high = (_loaded_exact(entry, field) for field in ("min", "max"))
         total, squares = (_loaded_total(entry, field) for field in ("sum", "sum_of_squares"))
-        count, missing, nan, inf = (int(entry[field]) for field in COUNTS)
+        count, missing, nan, inf, left_out = (int(entry.get(field, 0)) for field in COUNTS)
         whole = entry.get("whole")
-        found = Moments(count, missing, nan, inf, low, high, total, squares, whole)
+        found = Moments(count, missing, nan, inf, low, high, total, squares, whole, left_out)
         for field, fault in _faults(found, entry, facts):
             raise FieldError(field, fault)
         return found
@@ -204,7 +213,7 @@ class MomentsState(State):
     """The `Moments` of m columns (and groups) as arrays: made, sent and merged at little cost.
 
     keys: of the columns and groups.
-    counts: shape (4, m): count, missing, nan and inf.
+    counts: shape (5, m): count, missing, nan, inf and left_out.
     low, high: shape (m,): exact minima and maxima, infinities where count is 0; float64, or
         Python's numbers (see `exact_value`) where some may be no float64.
     whole: shape (m,): are all numbers whole?
@@ -228,7 +237,7 @@ class MomentsState(State):
         m = len(keys)
         state = cls(
             keys,
-            counts=np.zeros((4, m), np.int64),
+            counts=np.zeros((len(COUNTS), m), np.int64),
             low=np.full(m, np.inf),
             high=np.full(m, -np.inf),
             whole=np.ones(m, np.bool_),
@@ -340,9 +349,11 @@ def moments_of(
         counts.T.tolist(), lows.tolist(), highs.tolist(), totals, whole.tolist(), strict=True
     )
     found = []
-    for (count, missing, nan, inf), least, most, (total, squares), is_whole in rows:
+    for (count, missing, nan, inf, left_out), least, most, (total, squares), is_whole in rows:
         low, high = (least, most) if count else (None, None)
-        found.append(Moments(count, missing, nan, inf, low, high, total, squares, is_whole))
+        found.append(
+            Moments(count, missing, nan, inf, low, high, total, squares, is_whole, left_out)
+        )
     return found
 
 

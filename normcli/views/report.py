@@ -46,6 +46,7 @@ WORDS = {
     "filled": "missing, filled with {}",
     "outside_domain": "outside the domain, made missing",
     "infinite_squashed": "infinite, squashed to the bound",
+    "zero_weight": "left out, because the weight is 0",
     "unseen_group": "of groups that the statistics do not have",
 }
 
