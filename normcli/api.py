@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from normcli import sidecar
@@ -38,6 +39,7 @@ from normcli.sidecar import model
 from normcli.storage.outputs import write_atomic
 from normcli.storage.sources import sources
 from normcli.views.report import skipped
+from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
     Path = str | os.PathLike[str]
     Frame = TypeVar("Frame", pd.DataFrame, pa.Table)
+
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,13 @@ class Statistics(model.Statistics):
 
     @overload
     def transform(
-        self, data: Frame, *, on_inf: str = ..., missing: str | float | None = ...
+        self,
+        data: Frame,
+        *,
+        on_inf: str = ...,
+        missing: str | float | None = ...,
+        suffix: str = ...,
+        as_: Mapping[str, str] = ...,
     ) -> Frame: ...
     @overload
     def transform(
@@ -69,6 +80,8 @@ class Statistics(model.Statistics):
         on_bad_row: str = ...,
         max_bad_rows: int | str | None = ...,
         missing: str | float | None = ...,
+        suffix: str = ...,
+        as_: Mapping[str, str] = ...,
     ) -> None: ...
 
     def transform(
@@ -80,6 +93,8 @@ class Statistics(model.Statistics):
         on_bad_row: str = "error",
         max_bad_rows: int | str | None = None,
         missing: str | float | None = None,
+        suffix: str = "",
+        as_: Mapping[str, str] = NOTHING,
     ) -> Any:
         """`data` with its columns scaled; a new DataFrame or Table, or the file `output`.
 
@@ -87,14 +102,26 @@ class Statistics(model.Statistics):
             not scaled stay), or a path, for which `output` names the file to write.
         on_inf, on_bad_row, max_bad_rows, missing: as of `fit`; missing is as `fit` was told, unless
             it is given.
+        suffix: leave the columns as they are, and add the scaled ones, with this at the end of
+            their names.
+        as_: column -> another one, by whose statistics it is scaled.
 
         Raises DataError where a column is missing, or a cell in it is not a number.
         """
         choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
-        return self._scale(data, output, choice, missing=missing, inverse=False)
+        style = Style(suffix=suffix)
+        return self._scale(data, output, choice, style, as_, missing=missing, inverse=False)
 
     @overload
-    def inverse(self, data: Frame, *, on_inf: str = ..., integers: bool = ...) -> Frame: ...
+    def inverse(
+        self,
+        data: Frame,
+        *,
+        on_inf: str = ...,
+        integers: bool = ...,
+        suffix: str = ...,
+        as_: Mapping[str, str] = ...,
+    ) -> Frame: ...
     @overload
     def inverse(
         self,
@@ -105,6 +132,8 @@ class Statistics(model.Statistics):
         on_bad_row: str = ...,
         max_bad_rows: int | str | None = ...,
         integers: bool = ...,
+        suffix: str = ...,
+        as_: Mapping[str, str] = ...,
     ) -> None: ...
 
     def inverse(
@@ -116,20 +145,26 @@ class Statistics(model.Statistics):
         on_bad_row: str = "error",
         max_bad_rows: int | str | None = None,
         integers: bool = False,
+        suffix: str = "",
+        as_: Mapping[str, str] = NOTHING,
     ) -> Any:
         """`data` in original units, for those of its columns that are in the statistics.
 
         integers: round all results to whole numbers, and store them as int64.
+        suffix: restore the columns that have this at the end of their names, in place.
+        as_: column -> another one, by whose statistics it was scaled.
         """
         choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
-        return self._scale(data, output, choice, Style(integers=integers), inverse=True)
+        style = Style(integers=integers, suffix=suffix)
+        return self._scale(data, output, choice, style, as_, inverse=True)
 
     def _scale(
         self,
         data: Any,
         output: Path | None,
         choice: Choice,
-        style: Style = Style(),  # noqa: B008  # it is immutable
+        style: Style,
+        alias: Mapping[str, str],
         *,
         missing: str | float | None = None,
         inverse: bool,
@@ -139,7 +174,13 @@ class Statistics(model.Statistics):
             self.options.get("missing", "keep") if missing is None else missing_of(str(missing))
         )
         asked = Asked(self.method, kept=self.column_methods, missing=missing).with_statistics()
-        job = Job(asked, self, inverse, choice, style)
+        for fitted in alias.values():
+            if fitted not in self.columns:
+                raise UsageError(
+                    f"the statistics have no column {printable(fitted)}."
+                    + did_you_mean(fitted, self.columns)
+                )
+        job = Job(asked, self, inverse, choice, style, alias=alias)
         if memory.is_frame(data):
             return frames.scale(data, job)
         if output is None:

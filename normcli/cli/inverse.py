@@ -16,6 +16,7 @@ from normcli.cli.command import Command
 @opt.stats_option
 @opt.output_options
 @opt.integers_option
+@opt.as_option
 @mo.method_options(inverts=True)
 @opt.unseen_options
 @opt.data_options

@@ -186,10 +186,25 @@ output_options = group(
         "Write parts to this directory, one for each fragment of the input: part-00000.csv, "
         "part-00001.csv and so on.",
     ),
+    entry(
+        "--suffix TEXT",
+        "Leave the columns as they are, and add the scaled ones, with this at the end of their "
+        "names, such as _z; inverse restores those.",
+        default="",
+    ),
     entry("--float32", "Round scaled numbers to float32."),
     entry(
         "--precision DIGITS",
         "Significant digits of scaled numbers in text.  [default: as many as are needed]",
+    ),
+)
+
+as_option = group(
+    "Columns",
+    entry(
+        "as_ --as COLUMN=FITTED",
+        "Use the statistics of another column, as in y_pred=price.",
+        multiple=True,
     ),
 )
 

@@ -63,6 +63,7 @@ class Request:
     inputs: as the user wrote them.
     seen: what is done to rows of groups that the statistics do not have.
     methods: the options of the methods, by name, for `methods_of`.
+    alias: COLUMN=FITTED: the first is scaled by the statistics of the other.
     stats: the sidecar with the statistics to use, if any, of at most `max_sidecar` bytes.
     """
 
@@ -76,6 +77,7 @@ class Request:
     writing: Writing
     work: Work
     reporting: Reporting
+    alias: tuple[str, ...] = ()
 
     @property
     def is_cut(self) -> bool:
@@ -130,7 +132,10 @@ def request_of(values: Values) -> Request:
     ignore, skip = values["on_inf"] == "ignore", values["on_bad_row"] == "skip"
     target, directory, format_, saves = get("output", "output_dir", "to", "save_stats")
     style = Style(
-        bool(values.get("float32")), values.get("precision"), integers=bool(values.get("integers"))
+        bool(values.get("float32")),
+        values.get("precision"),
+        integers=bool(values.get("integers")),
+        suffix=values.get("suffix") or "",
     )
     jobs = values["jobs"] or len(os.sched_getaffinity(0))
     options = read_options_of(values)
@@ -154,6 +159,7 @@ def request_of(values: Values) -> Request:
         Writing("-" if target is None else target, directory or "", format_, style, saves),
         Work(jobs, values.get("engine") == "dask", *get("scheduler", "fragment_bytes")),
         Reporting(*get("quiet", "verbose", "json_summary", "explain")),
+        values.get("as_") or (),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -116,13 +117,32 @@ def _job_of(request: Request, asked: Asked, statistics: Statistics | None = None
         )
     writing = request.writing
     saves = writing.saves is not None
+    known = statistics.columns if statistics else None
     return Job(
         asked,
         statistics,
+        alias=dict(_alias(text, known) for text in request.alias),
         choice=request.choice,
         style=writing.style,
         observes=saves,
         policy=request.seen,
+    )
+
+
+def _alias(text: str, known: Collection[str] | None) -> tuple[str, str]:
+    """COLUMN=FITTED; names may have equals signs: what follows the one that is meant is fitted."""
+    pairs = [(text[: m.start()], text[m.end() :]) for m in re.finditer("=", text)]
+    if not any(column and fitted for column, fitted in pairs):
+        raise UsageError(f"--as takes COLUMN=FITTED, such as y_pred=price, not {printable(text)}")
+    if known is None:
+        raise UsageError("--as needs --stats, which have the statistics of the fitted column")
+    for column, fitted in pairs:
+        if column and fitted in known:
+            return column, fitted
+    fitted = pairs[0][1]
+    raise UsageError(
+        f"--as {printable(text)}: the statistics have no column {printable(fitted)}."
+        + did_you_mean(fitted, known)
     )
 
 

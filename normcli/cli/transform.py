@@ -15,6 +15,7 @@ from normcli.cli.command import Command
 @opt.input_argument
 @opt.stats_option
 @opt.output_options
+@opt.as_option
 @opt.save_option
 @mo.method_options()
 @opt.unseen_options

@@ -77,6 +77,7 @@ class Style:
     precision: int | None = None  # significant digits, text formats only
     nulls: bool = False  # scaled columns may gain nulls (out of range), even if declared without
     integers: bool = False  # typed formats get int64
+    suffix: str = ""  # scaled columns are added, with this at the end of their names
     whole: Mask | None = None  # rows whose numbers are written as 7, not 7.0; of one column
     drops: bool = False  # the last rows may be left out
 

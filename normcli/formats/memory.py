@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, ClassVar
 import pyarrow as pa
 
 from normcli.formats.base import Chunk, Encoder, Output, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.added import laid_out
 from normcli.formats.columnar.chunk import ArrowChunk, ArrowTable, Segment
 from normcli.formats.columnar.schema import CATEGORIES
 
@@ -67,7 +68,7 @@ class MemoryEncoder(Encoder):
     style: Style
 
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> pa.Table:
-        return chunk.to_arrow(replaced, self.style)
+        return laid_out(chunk, replaced, self.style)[0]
 
 
 class MemoryWriter(Writer):

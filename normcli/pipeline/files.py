@@ -78,9 +78,9 @@ def options_for_parts(
 
 def _only_needed(options: ReadOptions, job: Job) -> ReadOptions:
     """The options with the columns that are needed, where all of them are known by name."""
-    if job.statistics is None:
+    if job.statistics is None or job.style.suffix:
         return options
-    names, choice = job.statistics.columns, job.choice
+    names, choice = [*job.statistics.columns, *job.alias], job.choice
     known = are_names(choice.select + choice.exclude, names)
     return replace(options, columns=(*names, *job.by)) if known else options
 

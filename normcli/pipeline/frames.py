@@ -22,6 +22,11 @@ def scale(data: Any, job: Job) -> Any:
     if isinstance(data, pa.Table):
         return scaled
     frame = data.iloc[: len(scaled)].copy(deep=False)
+    if job.style.suffix and not job.inverse:
+        for i, plan in enumerate(scaling.plans, data.shape[1]):
+            values = _pandas(scaled.column(i), data.dtypes.iloc[plan.position])
+            frame[f"{plan.name}{job.style.suffix}"] = values
+        return frame
     for plan in scaling.plans:
         values = _pandas(scaled.column(plan.position), data.dtypes.iloc[plan.position])
         frame.isetitem(plan.position, values)

@@ -206,6 +206,7 @@ class Job:
     statistics: None where no method needs any (batch training, maps, given numbers).
     observes: tell the statistics of what was read, too.
     own: `statistics` are those of what is read; they need not be collected again.
+    alias: column of the table -> the column whose statistics it is scaled by.
     policy: for rows of groups that the statistics do not have, whatever groups it names.
     """
 
@@ -217,6 +218,7 @@ class Job:
     observes: bool = False
     own: bool = False
     policy: Seen = field(default_factory=Seen)
+    alias: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> str:
@@ -247,6 +249,11 @@ class Job:
 
     def plans(self, table: Table) -> tuple[Plan, ...]:
         """What is done to which columns of the table; raises where that cannot be."""
+        for name in self.alias.keys() - {*table.columns}:
+            raise UsageError(
+                f"--as {printable(name)}: {table.name} has no such column."
+                + did_you_mean(name, table.columns)
+            )
         positions, methods = self._positions(table), self.methods(table.columns)
         refuse_repeated(table.name, table.columns, [table.columns[i] for i in positions])
         return tuple(self._plan(table, position, methods) for position in positions)
@@ -259,13 +266,13 @@ class Job:
 
     def _positions(self, table: Table) -> list[int]:
         if self.statistics is None:
-            return self.choice.wanted(table.columns)
+            return self._without_statistics(table)
         known, present = self.statistics.columns, set(table.columns)
-        absent = [name for name in known if name not in present]
+        absent = [name for name in known if name not in present | {*self.alias.values()}]
         wanted = self.choice.wanted(table.columns, absent)
-        positions = [i for i in wanted if table.columns[i] in known]
+        positions = [i for i in wanted if self.fitted_as(table.columns[i]) is not None]
         if self.choice.select:
-            unknown = [table.columns[i] for i in wanted if table.columns[i] not in known]
+            unknown = [n for i in wanted if self.fitted_as(n := table.columns[i]) is None]
             if unknown:
                 raise UsageError(
                     f"the statistics have no column {printable(unknown[0])}."
@@ -273,6 +280,11 @@ class Job:
                 )
         elif not self.inverse and len(absent) < len(known):
             self._refuse_absent(table, absent)
+        if not positions and self.inverse and self.style.suffix:
+            raise DataError(
+                f"{table.name}: no column has the name of one of the statistics and "
+                f"{printable(self.style.suffix)} at the end. It has {_first(table.columns)}"
+            )
         if not positions and len(absent) < len(known):
             raise UsageError("--select and --exclude leave no column of the statistics")
         if not positions:
@@ -281,6 +293,28 @@ class Job:
                 f"{_first(list(known))}\n{_why_foreign(table)}"
             )
         return positions
+
+    def _without_statistics(self, table: Table) -> list[int]:
+        """The columns that are wanted; on the way back those that have the suffix besides."""
+        wanted = self.choice.wanted(table.columns)
+        if not (self.inverse and self.style.suffix):
+            return wanted
+        places = {name: i for i, name in enumerate(table.columns)}
+        scaled = [f"{table.columns[i]}{self.style.suffix}" for i in wanted]
+        if not any(name in places for name in scaled):
+            end = printable(self.style.suffix)
+            raise DataError(f"{table.name}: no column has {end} at the end of its name")
+        return [places[name] for name in scaled if name in places]
+
+    def fitted_as(self, column: str) -> str | None:
+        """The column whose statistics, or method, a column of the table is scaled by."""
+        known = self.statistics.columns if self.statistics else None
+        if column in self.alias:
+            return self.alias[column]
+        if self.inverse and self.style.suffix:
+            stem = column.removesuffix(self.style.suffix)
+            return stem if stem != column and (known is None or stem in known) else None
+        return column if known is None or column in known else None
 
     def _refuse_absent(self, table: Table, absent: list[str]) -> None:
         """Raise DataError where the table lacks a column of the statistics."""
@@ -295,22 +329,23 @@ class Job:
 
     def _plan(self, table: Table, position: int, methods: Methods) -> Plan:
         name = table.columns[position]
+        fitted = self.fitted_as(name) or name
         refuse_type(table, position)
-        method = methods.of(name)
+        method = methods.of(fitted)
         method.batching()  # raises where a size is missing, whatever the column
         column = ColumnStatistics(given=method.given)
         if self.statistics is not None and not method.given:
-            column = self.statistics.columns[name]
+            column = self.statistics.columns[fitted]
         if column.given and not method.given:
             assert self.statistics is not None
-            _refuse_other_given(name, method, column, self.statistics.method_for(name))
+            _refuse_other_given(name, method, column, self.statistics.method_for(fitted))
         whole = bool(column.count and column.moments.whole)
         made = _Made(name, method, self.inverse, self.style.integers, whole, self.missing)
         forth, by = made.forth(column), None
         leaves = tuple(recipe.after(column.values) for recipe in method.leaves(name))
         mapping = made.way(forth)
         if self.by and method.needs_fit() and not column.given:
-            by = ByGroup(name, self.seen, mapping, made)
+            by = ByGroup(fitted, self.seen, mapping, made)
         return Plan(
             *(position, name, method.spelling, mapping, column.constant, leaves, by, forth.warning)
         )
@@ -424,6 +459,16 @@ def _first(names: Sequence[str]) -> str:
     return listed([printable(name, 30) for name in names], 5)
 
 
+def _refuse_taken(table: Table, names: Sequence[str], suffix: str) -> None:
+    """Raise UsageError where the name of a new column is there already."""
+    for name in names if suffix else ():
+        if f"{name}{suffix}" in table.columns:
+            raise UsageError(
+                f"{table.name}: there is a column {printable(name + suffix)} already; "
+                "choose another --suffix"
+            )
+
+
 @dataclass
 class Scaling:
     """A prepared run: what can be refused before the rows are read has been refused."""
@@ -444,7 +489,9 @@ class Scaling:
         nulls = job.missing == "null" or any(each.makes_missing for each in mappings)
         batchings = [batching for plan in plans if (batching := plan.mapping.batching)]
         drops = any(batching.last == "drop" for batching in batchings)
-        style = replace(job.style, nulls=nulls, drops=drops)
+        suffix = "" if job.inverse else job.style.suffix
+        _refuse_taken(table, [plan.name for plan in plans], suffix)
+        style = replace(job.style, nulls=nulls, drops=drops, suffix=suffix)
         encoder = format_.encoder(table, [plan.position for plan in plans], style, options)
         Roles(by=job.by).places(table)
         return cls(table, job, plans, format_, encoder)
@@ -550,7 +597,8 @@ class Scaling:
             return self.job.statistics
         names = [plan.name for plan in self.plans]
         methods, needs = self.job.methods(self.table.columns), self.job.needs(self.plans)
-        own = {name: method for name, method in methods.own.items() if name in names}
+        fitted = {name: self.job.fitted_as(name) for name in names}
+        own = {name: methods.own[key] for name, key in fitted.items() if key and key in methods.own}
         found = self.found.columns(len(names), needs) if self.summary.rows else {(): {}}
         known = {name: found[()].get(i, ColumnStatistics()) for i, name in enumerate(names)}
         groups = groups_of(found, {name: i for i, name in enumerate(names)}, known)

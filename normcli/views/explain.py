@@ -39,6 +39,8 @@ def scaling(scaling: Scaling, left: Mapping[str, str]) -> Grid:
     for i, n in enumerate(scaling.table.columns):
         if plan := plans.get(i):
             formula = plan.mapping.formula("y" if scaling.job.inverse else "x")
+            suffix = "" if scaling.job.inverse else scaling.job.style.suffix
+            formula = f"{name(n + suffix)} = {formula}" if suffix else formula
             told = ", ".join(filter(None, (formula, plan.mapping.note(), plan.warning)))
             grid.rows.append([name(n), plan.method, told])
         else:

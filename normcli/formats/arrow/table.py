@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias
 
 from normcli.formats.arrow.format import CONTINUATION
 from normcli.formats.base import ReadOptions, Style, Table
+from normcli.formats.columnar.added import schema_of
 from normcli.formats.columnar.chunk import (
     ArrowEncoder,
     Groups,
@@ -191,7 +192,7 @@ def ranges(source: Source, size: int) -> list[Groups]:
 
 def encoder_for(table: Table, replaced: Sequence[int], style: Style) -> ArrowEncoder:
     """The encoder; record batches are compressed where those of the input are."""
-    schema = table.schema(replaced, style)
+    schema = schema_of(table, replaced, style)
     if not isinstance(table, IpcTable):
         return ArrowEncoder(schema, style, regroup=True, options={})
     kept = {"compression": table.compression, "metadata": table.footer}

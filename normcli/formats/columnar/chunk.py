@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 from normcli.errors import DataError, LimitError
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Texts, Writer
+from normcli.formats.columnar.added import laid_out
 from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
 from normcli.formats.columnar.schema import pandas_labels, scaled_schema, stays_float32
 from normcli.formats.columnar.texts import texts_of
@@ -353,7 +354,7 @@ class ArrowEncoder(Encoder):
 
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> list[Segment]:
         """The rows of `chunk` by segment, with the `replaced` columns scaled."""
-        table = chunk.to_arrow(replaced, self.style)
+        table, _ = laid_out(chunk, replaced, self.style)
         if self.regroup or not isinstance(chunk, ArrowChunk):
             return [Segment(None, table)]
         segments, first = [], 0

@@ -48,15 +48,17 @@ def pandas_labels(schema: pa.Schema) -> dict[int, str]:
 
 
 def _float_type(type_: pa.DataType, style: Style) -> pa.DataType:
-    """float32 columns stay float32, all else is float64 unless float32 is asked for.
+    """float32 columns stay float32, all else is as the style says."""
+    return number_type(style, single=stays_float32(type_))
 
-    Where integers are asked for, all are int64.
-    """
+
+def number_type(style: Style, *, single: bool = False) -> pa.DataType:
+    """The type of scaled columns; `single`: of those that were float32."""
     import pyarrow as pa
 
     if style.integers:
         return pa.int64()
-    return pa.float32() if style.float32 or stays_float32(type_) else pa.float64()
+    return pa.float32() if style.float32 or single else pa.float64()
 
 
 def stays_float32(type_: pa.DataType) -> bool:

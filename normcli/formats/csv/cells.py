@@ -192,6 +192,37 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
     return pieces.take(np.append(wanted.ravel(), wanted.size))
 
 
+def append(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: str) -> memoryview:
+    """The bytes of a block with the numbers of the scaled columns in new cells at the end of rows.
+
+    A cell that is kept comes again as it is written, and one that is null stays empty.
+    """
+    rows, mark = len(index.starts), index.dialect.delimiter
+    end = index.ends[:, -1]
+    pieces = _Pieces(index.data, np.stack([end, end], axis=1))
+    line = np.arange(2 * rows).reshape(rows, 2)  # of each row what is before its end, and nothing
+    quote = index.dialect.quote or b""
+    opening, closing = (mark + quote, quote) if decimal.encode() == mark else (mark, b"")
+    separator, last = (_constant(pieces, text, rows) for text in (opening, closing))
+    wanted = [line[:, 0]]
+    for position, scaled in replaced.items():
+        new = format_rows(scaled.values[:, np.newaxis], style.of(scaled), mark, decimal)
+        number = pieces.add(new.buffer, new.starts, new.ends)
+        if scaled.null is not None:
+            number = np.where(scaled.null, line[:, 1], number)
+        if scaled.keep is not None:
+            old = pieces.add(index.data, index.starts[:, position], index.ends[:, position])
+            number = np.where(scaled.keep, old, number)
+        wanted += [separator, number, last]
+    return pieces.take(np.append(np.stack(wanted, axis=1).ravel(), 2 * rows))
+
+
+def _constant(pieces: _Pieces, text: bytes, rows: int) -> Offsets:
+    """The number of a piece that is the same in all rows."""
+    number = pieces.add(np.frombuffer(text, np.uint8), np.array([0]), np.array([len(text)]))
+    return np.repeat(number, rows)
+
+
 def _is_plain(marks: Marks, replaced: Mapping[int, Scaled], style: Style) -> bool:
     """Can the kernel write these numbers? Where cells may be lines of their own, it cannot."""
     return marks.width > 1 and not style.float32 and all(x.whole is None for x in replaced.values())

@@ -17,6 +17,7 @@ from normcli.formats.csv.head import (
     TABS,
     dialect_of,
     read_head,
+    widened,
 )
 from normcli.formats.csv.records import Dialect
 from normcli.formats.csv.transcode import encoding_of, known_encoding
@@ -104,16 +105,20 @@ class Csv(DivisibleText):
         self, table: Table, replaced: Sequence[int], style: Style, options: ReadOptions
     ) -> CsvEncoder:
         """For a table of this format: its own header and bytes; for another: plain RFC 4180."""
+        from normcli.formats.columnar.added import schema_of
         from normcli.formats.csv.table import CsvEncoder, CsvTable, header
 
         if isinstance(table, CsvTable) and table.format == self.name:
-            layout = table.layout
-            return CsvEncoder(table.head, layout.dialect, layout.encoding, style)
+            layout, head = table.layout, table.head
+            if style.suffix and not options[NO_HEADER]:
+                added = [f"{table.columns[i]}{style.suffix}" for i in replaced]
+                head = widened(head, layout.dialect, added)
+            return CsvEncoder(head, layout.dialect, layout.encoding, style)
         dialect = Dialect(self.delimiter.encode())
         if not isinstance(table, CsvTable):  # the options cannot mean the input
             dialect = Dialect(dialect_of(options, self.delimiter).delimiter)
         bare = options[NO_HEADER]
-        head = b"" if bare else header(table.columns, dialect.delimiter)
+        head = b"" if bare else header(schema_of(table, replaced, style).names, dialect)
         encoding = known_encoding(options[ENCODING])
         return CsvEncoder(head, dialect, encoding, style, options[DECIMAL])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,34 @@ def read_head(source: Source, encoding: str, dialect: Dialect, options: ReadOpti
     if not options[NO_HEADER]:
         return Head(text[: mark + record.end], tuple(cell.decode() for cell in cells))
     return Head(text[: mark + record.start], tuple(str(n + 1) for n in range(len(cells))))
+
+
+def widened(raw: bytes, dialect: Dialect, names: Sequence[str]) -> bytes:
+    """What is before the first row, with more names in the header; rows that follow it get cells.
+
+    Comments and blank lines stay as they are.
+    """
+    mark = len(codecs.BOM_UTF8) if raw.startswith(codecs.BOM_UTF8) else 0
+    new = [raw[:mark]]
+    cells = [dialect_cell(name, dialect) for name in names]
+    for record in records(raw[mark:], dialect):
+        line = raw[mark + record.start : mark + record.end]
+        text = line.rstrip(b"\r\n")
+        if record.cells is not None:
+            added = b"".join(dialect.delimiter + cell for cell in cells)
+            line = text + added + line[len(text) :]
+            cells = [b""] * len(names)
+        new.append(line)
+    return b"".join(new)
+
+
+def dialect_cell(text: str, dialect: Dialect) -> bytes:
+    """A text as a cell, in quotes where it has to be, if there are any."""
+    cell, quote = text.encode(), dialect.quote
+    marks = (quote or b"", b"\r", b"\n", dialect.delimiter)
+    if quote is None or (cell and not any(mark in cell for mark in marks)):
+        return cell
+    return quote + cell.replace(quote, 2 * quote) + quote
 
 
 def _first_record(

@@ -25,13 +25,15 @@ from normcli.formats.base import (
     Texts,
     Writer,
 )
+from normcli.formats.columnar.added import laid_out
 from normcli.formats.columnar.numbers import scaled_array
+from normcli.formats.columnar.schema import number_type
 from normcli.formats.columnar.texts import encoded
 from normcli.formats.csv import cells as csv_cells
 from normcli.formats.csv import index as csv_index
 from normcli.formats.csv import records as csv_records
 from normcli.formats.csv.blocks import before_long_record, blocks
-from normcli.formats.csv.head import OPEN_QUOTE
+from normcli.formats.csv.head import OPEN_QUOTE, dialect_cell
 from normcli.formats.csv.index import Index
 from normcli.formats.csv.records import Dialect, Record
 from normcli.formats.csv.transcode import open_text
@@ -297,15 +299,13 @@ class CsvChunk(Chunk):
         """The block with the numbers of the replaced columns in their cells."""
         if not replaced or not self.index.rows:
             return self.block
-        spliced = csv_cells.splice(
-            self.index, replaced, style, self.layout.reading.notation.decimal
-        )
+        put = csv_cells.append if style.suffix else csv_cells.splice
+        spliced = put(self.index, replaced, style, self.layout.reading.notation.decimal)
         return spliced if self._is_closed else spliced[:-1]
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table: text as text, empty unquoted cells as null."""
-        number = pa.float32() if style.float32 else pa.float64()
-        columns = []
+        columns, number = [], number_type(style)
         for c, name in enumerate(self.layout.names):
             if c in replaced:
                 target = pa.field(name, number)
@@ -377,7 +377,7 @@ class CsvTable(Table):
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """Replaced columns as floats, all others as text."""
-        number = pa.float32() if style.float32 else pa.float64()
+        number = number_type(style)
         types = (number if c in replaced else pa.large_string() for c in range(len(self.columns)))
         return pa.schema(list(zip(self.columns, types, strict=True)))
 
@@ -402,9 +402,9 @@ class CsvEncoder(Encoder):
             return chunk.splice(replaced, self.style)
         from normcli.formats.csv.text import rows  # slow to import
 
-        table = chunk.to_arrow(replaced, self.style)
+        table, places = laid_out(chunk, replaced, self.style)
         delimiter = self.dialect.delimiter.decode()
-        return rows(table, replaced, self.style, delimiter, self.decimal)
+        return rows(table, places, self.style, delimiter, self.decimal)
 
 
 class CsvWriter(Writer):
@@ -433,13 +433,6 @@ class CsvWriter(Writer):
             self.stream.write(self._encoded(b"", final=True))
 
 
-def header(names: Sequence[str], delimiter: bytes) -> bytes:
+def header(names: Sequence[str], dialect: Dialect) -> bytes:
     """The header line, quoted where it has to be."""
-    marks = (b'"', b"\r", b"\n", delimiter)
-    cells = (name.encode() for name in names)
-    return delimiter.join(_quoted(cell, marks) for cell in cells) + b"\n"
-
-
-def _quoted(cell: bytes, marks: Sequence[bytes]) -> bytes:
-    special = not cell or any(mark in cell for mark in marks)
-    return b'"' + cell.replace(b'"', b'""') + b'"' if special else cell
+    return dialect.delimiter.join(dialect_cell(name, dialect) for name in names) + b"\n"

@@ -18,6 +18,7 @@ import pyarrow as pa
 from normcli.errors import DataError
 from normcli.formats.base import BadRowError, Chunk, NotNumbers, Style, Texts
 from normcli.formats.columnar.numbers import scaled_array
+from normcli.formats.columnar.schema import number_type
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
 from normcli.formats.marks import Marks
@@ -306,8 +307,11 @@ class JsonLinesChunk(Chunk):
 
     def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes:
         """The block with the numbers of the replaced columns in their fields."""
-        edits = [self._edits(position, scaled, style) for position, scaled in replaced.items()]
-        edits += self._absent(replaced, style)
+        if style.suffix:
+            edits = self._added(replaced, style)
+        else:
+            edits = [self._edits(position, scaled, style) for position, scaled in replaced.items()]
+            edits += self._absent(replaced, style)
         spliced = _spliced(self.block, edits) if edits else self.block
         return _LEFT_OUT.sub(b"", spliced) if self.skips else spliced
 
@@ -347,6 +351,21 @@ class JsonLinesChunk(Chunk):
             for row, text in zip(
                 rows.tolist(), self._new(position, scaled, rows, style), strict=True
             ):
+                added.setdefault(row, []).append((key, text))
+        return [self._additions(added)] if added else []
+
+    def _added(self, replaced: Mapping[int, Scaled], style: Style) -> list[Edits]:
+        """New fields for all numbers; where a row lacks the key, there is nothing to keep."""
+        added: dict[int, list[tuple[bytes, bytes]]] = {}
+        for position, scaled in replaced.items():
+            key = orjson.dumps(f"{self.layout.names[position]}{style.suffix}")
+            keep = np.zeros(self.rows, bool) if scaled.keep is None else scaled.keep
+            rows = np.flatnonzero(~keep)
+            texts = dict(zip(rows.tolist(), self._new(position, scaled, rows, style), strict=True))
+            cells = self._cells(position)
+            kept = cells[keep[self.fields.row[cells]]].tolist()
+            texts |= {int(self.fields.row[cell]): self._value(cell) for cell in kept}
+            for row, text in texts.items():
                 added.setdefault(row, []).append((key, text))
         return [self._additions(added)] if added else []
 
@@ -474,10 +493,10 @@ def _refusal(table: str, column: str, cell: NotNumbers) -> str:
 
 def arrow_schema(layout: Layout, replaced: Sequence[int], style: Style) -> pa.Schema:
     """The Arrow schema of a table of this layout whose columns `replaced` are scaled."""
-    number = "float" if style.float32 else "double"
+    number = number_type(style)
     return pa.schema(
         [
-            (name, arrow_type(number if position in replaced else layout.types[position]))
+            (name, number if position in replaced else arrow_type(layout.types[position]))
             for position, name in enumerate(layout.names)
         ]
     )

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from normcli.errors import LimitError, NormcliError, until_failure
 from normcli.formats.base import Chunk, Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.added import laid_out
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_schema
 from normcli.formats.texts.cuts import Span
@@ -237,7 +238,7 @@ class JsonLinesEncoder(Encoder):
             return chunk.splice(replaced, self.style), 0
         from normcli.formats.jsonl.text import rows  # slow to import
 
-        return rows(chunk.to_arrow(replaced, self.style), replaced, self.style)
+        return rows(*laid_out(chunk, replaced, self.style), self.style)
 
 
 class JsonLinesWriter(Writer):

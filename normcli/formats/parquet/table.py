@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from normcli.errors import DataError
 from normcli.formats.base import Encoder, ReadOptions, Style, Table, Writer
+from normcli.formats.columnar.added import schema_of
 from normcli.formats.columnar.chunk import (
     ROWS,
     ArrowEncoder,
@@ -91,7 +92,7 @@ class ParquetTable(GroupTable):
         That is so for files in which something is odd, and where rows may be left out.
         """
         original = Original.of(self.source, self.metadata) if replaced else None
-        if original is None or style.drops:
+        if original is None or style.drops or style.suffix:
             return None
         leaves = {i: self.leaves[i] for i in replaced}
         with arrow_errors(self.name):
@@ -214,18 +215,23 @@ def encoder_for(table: Table, replaced: Sequence[int], style: Style) -> ArrowEnc
     """The encoder; a column whose type Parquet does not have is a DataError."""
     if isinstance(table, ParquetTable) and (encoder := table.stitched(replaced, style)):
         return encoder
-    schema = table.schema(replaced, style)
+    schema, places = schema_of(table, replaced, style), list(replaced)
+    if style.suffix:
+        places = list(range(len(table.columns), len(schema)))
     written = _written_schema(table.name, schema)
     paths = [leaf.path for leaf in written]
     leaves = _leaves_by_column(schema, len(paths))
-    scaled = {paths[leaf] for i in replaced for leaf in leaves[i]}
+    scaled = {paths[leaf] for i in places for leaf in leaves[i]}
     if not isinstance(table, ParquetTable):
         # A dictionary of numbers that hardly repeat is half of the time of writing.
         others = [path for path in paths if path not in scaled]
         kept = {"compression": CODEC, "use_dictionary": others}
         return ArrowEncoder(schema, style, regroup=True, options=kept)
-    table.refuse_lost_types(replaced, written)
-    kept = _writer_options(schema, paths, table.layout(), scaled)
+    table.refuse_lost_types(() if style.suffix else replaced, written)
+    layout = table.layout()
+    if style.suffix and layout:  # a new column is stored as the one that it comes from
+        layout = [*layout, *(layout[leaf] for i in replaced for leaf in table.leaves[i])]
+    kept = _writer_options(schema, paths, layout, scaled)
     return ArrowEncoder(schema, style, regroup=False, options=kept)
 
 
