@@ -58,7 +58,7 @@ def test_with_no_column_chosen_every_valid_file_comes_back_and_every_other_is_re
     wrong = []
     for path, delimiter, valid in files():
         data, start = path.read_bytes(), time.monotonic()
-        found = outcome(data, (), delimiter=delimiter)
+        found = outcome(data, (), delimiter=delimiter, header=True)
         if found != (data, []) if valid else found[0] != "DataError":
             wrong.append((path.name, found))
         assert time.monotonic() - start < 10
@@ -70,7 +70,8 @@ def test_every_outcome_is_the_same_at_every_chunk_size():
     for path, delimiter, _ in files():
         if path.stat().st_size < 20_000:
             data = path.read_bytes()
-            found = [outcome(data, (), delimiter=delimiter, chunk_rows=rows) for rows in CHUNKS]
+            options = {"delimiter": delimiter, "header": True}
+            found = [outcome(data, (), chunk_rows=rows, **options) for rows in CHUNKS]
             assert found == [found[0]] * len(CHUNKS), path.name
 
 
@@ -91,13 +92,13 @@ def test_in_every_valid_file_only_the_numbers_of_the_chosen_columns_change():
         if not valid or len(data) > 100_000:
             continue
         rows = csv_oracle.parse(data, delimiter.encode())
-        columns = numeric(data, delimiter=delimiter)
+        columns = numeric(data, delimiter=delimiter, header=True)
         header = [csv_oracle.text(data, cell) for cell in rows[0].cells]
         columns = [c for c in columns if header.count(header[c]) == 1]
         new = csv_oracle.replaced(data, rows[1:], columns, scaled_text)
         chosen = [header[c].removeprefix("\ufeff") for c in columns]
         if not any(len(t) > 15 for row in rows[1:] for t in texts(data, row, columns)):
-            assert transform(data, chosen, delimiter=delimiter) == new, path.name
+            assert transform(data, chosen, delimiter=delimiter, header=True) == new, path.name
             scaled += bool(columns) and len(rows) > 1
     assert scaled > 100
 
@@ -128,11 +129,12 @@ def test_bad_rows_are_skipped_alike_at_every_chunk_size_and_what_is_left_is_a_ta
     for path, delimiter, _ in files():
         data = path.read_bytes()
         if len(data) < 5_000:
-            options = {"delimiter": delimiter, "skip": True}
+            options = {"delimiter": delimiter, "skip": True, "header": True}
             found = [outcome(data, (), chunk_rows=rows, **options) for rows in CHUNKS]
             assert found == [found[0]] * len(CHUNKS), path.name
             if found[0][0] not in ("DataError", "LimitError"):
-                assert outcome(found[0][0], (), delimiter=delimiter) == (found[0][0], [])
+                again = outcome(found[0][0], (), delimiter=delimiter, header=True)
+                assert again == (found[0][0], [])
 
 
 def test_a_table_in_utf16_or_latin1_comes_back_byte_for_byte():

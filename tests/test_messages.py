@@ -110,7 +110,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --on-bad-row ignore t.csv": (
         2,
-        "--on-bad-row: 'ignore' is not one of 'error', 'skip'. See normcli fit --help",
+        "--on-bad-row: 'ignore' is not one of 'error', 'skip', 'keep'. See normcli fit --help",
     ),
     "fit --range 1 t.csv": (2, "--range must be a number, not 't.csv'. See normcli fit --help"),
     "fit --range a b t.csv": (2, "--range must be a number, not 'a'. See normcli fit --help"),
@@ -386,12 +386,14 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "fit short.csv": (
         1,
         "short.csv: line 3: 1 cell where the header has 2\n"
-        "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter",
+        "Fix the line, skip such rows with --on-bad-row skip, keep them as they are with "
+        "--on-bad-row keep, or check --delimiter",
     ),
     "fit long.csv": (
         1,
         "long.csv: line 3: 3 cells where the header has 2\n"
-        "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter",
+        "Fix the line, skip such rows with --on-bad-row skip, keep them as they are with "
+        "--on-bad-row keep, or check --delimiter",
     ),
     "fit quote.csv": (
         1,

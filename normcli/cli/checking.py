@@ -15,7 +15,7 @@ from normcli.sidecar.model import Statistics
 from normcli.sidecar.read import loads
 from normcli.storage.sources import sources
 from normcli.views import check as view
-from normcli.views import screen
+from normcli.views import report, screen
 from normcli.words import shown
 
 FAILED = 3  # exit code
@@ -54,7 +54,7 @@ def check(request: Request, limits: Limits, form: str, *, by_group: bool = False
 
 def _verdict(run: Run, statistics: Statistics, limits: Limits, by_group: bool) -> Verdict:
     request = run.request
-    choice, reading = request.choice, request.reading
+    choice, reading = request.choice, request.reading.knowing(statistics)
     if (sidecar := _sidecar(run)) is not None:
         return pipeline.compare(sidecar, statistics, choice, limits, by_group=by_group)
     with run.bar("checking") as bar:
@@ -72,6 +72,8 @@ def _verdict(run: Run, statistics: Statistics, limits: Limits, by_group: bool) -
         run.report(bar.summary, "compared")
     else:
         run.finish(bar.summary)
+        if not request.reporting.quiet:
+            report.say(report.notes(bar.summary))
     return verdict
 
 

@@ -74,8 +74,9 @@ def read_options(function: F) -> F:
             default="error",
         ),
         entry(
-            "--on-bad-row [error|skip]",
-            "Rows with too many or too few cells, or text for a number: stop, or skip and tell.",
+            "--on-bad-row [error|skip|keep]",
+            "Rows with too many or too few cells, or text for a number: stop, or skip and tell; "
+            "keep those with too many or too few cells as they are.",
             default="error",
         ),
         entry(
@@ -324,6 +325,7 @@ def read_options_of(values: Values) -> ReadOptions:
     return ReadOptions(
         {each.name: value for each, value in declared if value != each.default},
         skip_bad_rows=values["on_bad_row"] == "skip",
+        keep_bad_rows=values["on_bad_row"] == "keep",
         chunk_rows=values["chunk_rows"],
         max_columns=values["max_columns"],
     )

@@ -184,7 +184,7 @@ def _refuse_conflicts(values: Values) -> None:
     cut, scheduler = dask or directory, values.get("scheduler") is not None
     conflicts = [
         (
-            values["max_bad_rows"] and values["on_bad_row"] == "error",
+            values["max_bad_rows"] and values["on_bad_row"] != "skip",
             "--max-bad-rows needs --on-bad-row skip: without it, the first bad row is an error",
         ),
         (directory == "", "--output-dir is empty; it must name a directory"),

@@ -112,6 +112,7 @@ class ReadOptions:
 
     given: Mapping[str, Any] = field(default_factory=dict)
     skip_bad_rows: bool = False
+    keep_bad_rows: bool = False  # rows with too many or too few cells: they are rows all the same
     chunk_rows: int | None = None  # exactly so many rows a chunk; None: what is fast
     max_columns: int = 1 << 15
     # What marks missing values in the statistics that are used; it holds where none is given.
@@ -119,6 +120,7 @@ class ReadOptions:
     # The only columns that will be asked for, where all are known by name and the output, if
     # any, is of the input's format: spares JSON Lines reading ahead for the keys of all rows.
     columns: tuple[str, ...] | None = None
+    known: tuple[str, ...] = ()  # the columns of the statistics in use: names that are no surprise
 
     def __getitem__(self, option: Option[Value]) -> Value:
         """The value that was given for an option, or else its default."""
@@ -161,6 +163,11 @@ class Chunk(Contract, abstract=True):
     @abstractmethod
     def rows(self) -> int:
         """How many rows."""
+
+    @property
+    def kept_rows(self) -> int:
+        """How many rows have too many or too few cells, and were kept."""
+        return 0
 
     @abstractmethod
     def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
@@ -244,6 +251,8 @@ class Table(Contract, abstract=True):
     others: dict[int, str] = field(default_factory=dict)  # position -> a type that is not numbers
     # position -> what its numbers are, if not quantities: they are fitted only where selected
     set_aside: dict[int, str] = field(default_factory=dict)
+    hint: str = ""  # what to try if no column holds numbers
+    notes: tuple[str, ...] = ()  # what was taken for granted, and how to say that it is not so
     partition: tuple[str, ...] = ()  # columns whose values are in its path
     marks: Marks = field(default_factory=Marks)  # what the options, or the statistics, name
     share_read: float | None = None  # how much, from 0 to 1; None to ask its source

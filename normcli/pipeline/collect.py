@@ -92,6 +92,7 @@ class Found:
     counts: dict[int, Mapping[str, int]] = field(default_factory=dict)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     unselected: int = 0
+    kept_rows: int = 0
     sorted: bool = False
 
     @classmethod

@@ -12,6 +12,7 @@ from normcli.formats import format_named, input_format, open_table, output_forma
 from normcli.formats.base import Format, ReadOptions, Style, Table
 from normcli.pipeline.scaling import Job, Scaling
 from normcli.pipeline.select import are_names
+from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import dumps
 from normcli.storage.outputs import is_seen_at_once, output
 from normcli.storage.sources import Source, split_suffix
@@ -26,6 +27,10 @@ class Reading:
 
     options: ReadOptions = field(default_factory=ReadOptions)
     format: str | None = None
+
+    def knowing(self, statistics: Statistics) -> Reading:
+        """The same, for a table of which there are statistics."""
+        return replace(self, options=replace(self.options, known=tuple(statistics.columns)))
 
     def open(self, source: Source) -> Table:
         """An input as a table."""
@@ -61,8 +66,7 @@ def open_for(job: Job, source: Source, reading: Reading, writing: Writing) -> Ta
     """The input of a job as a table."""
     format_ = input_format(source, reading.format)
     same = writing.format_for(format_.name) is format_
-    options = _only_needed(reading.options, job) if same else reading.options
-    return open_table(source, options, format_.name)
+    return open_table(source, _options_for(job, reading, same=same), format_.name)
 
 
 def options_for_parts(
@@ -73,16 +77,20 @@ def options_for_parts(
     if not same and reading.format is None:  # then their names have to tell
         suffixes = format_named(writing.format or "").suffixes
         same = all(source.suffix in suffixes for source in sources)
-    return _only_needed(reading.options, job) if same else reading.options
+    return _options_for(job, reading, same=same)
 
 
-def _only_needed(options: ReadOptions, job: Job) -> ReadOptions:
-    """The options with the columns that are needed, where all of them are known by name."""
-    if job.statistics is None or job.style.suffix:
-        return options
-    names, choice = [*job.statistics.columns, *job.alias], job.choice
-    known = are_names(choice.select + choice.exclude, names)
-    return replace(options, columns=(*names, *job.by)) if known else options
+def _options_for(job: Job, reading: Reading, *, same: bool) -> ReadOptions:
+    """The options with the columns of the statistics.
+
+    same: is the output of the input's format? Then only these may be needed.
+    """
+    if job.statistics is None:
+        return reading.options
+    options, choice = reading.knowing(job.statistics).options, job.choice
+    names = (*options.known, *job.alias)
+    only = same and not job.style.suffix and are_names(choice.select + choice.exclude, names)
+    return replace(options, columns=(*names, *job.by)) if only else options
 
 
 def write(

@@ -143,7 +143,7 @@ class Look:
         found = Found.of(rows, self.needs, chunk, columns)
         self._note_infinite(found, chunk, columns, numbers)
         found.rows, found.bad_rows = chosen.rows, bad_rows
-        found.unselected = whole.rows - chosen.rows
+        found.unselected, found.kept_rows = whole.rows - chosen.rows, whole.kept_rows
         found.others = {i: x for i, x in cells.items() if isinstance(x, NotNumbers)}
         found.outside = {
             i: count_outside(x, *ends) for i, x in numbers.items() if (ends := self.bounds.get(i))
@@ -333,7 +333,7 @@ def observe(
                 for i, counts in seen.counts.items():
                     summary.count_all(wanted.names[i], counts)
                 summary.unselected_rows += seen.unselected
-                summary.advance(seen.rows, seen.bad_rows)
+                summary.advance(seen.rows, seen.bad_rows, seen.kept_rows)
     return found
 
 
@@ -349,7 +349,7 @@ def _tasks(
 
     needed: the numbers of columns that are not set aside, whatever they are.
     """
-    summary.inputs.append((table.name, table.format))
+    summary.begin(table)
     chosen = choice.wanted(table.columns)
     summary.left.update(dict.fromkeys(table.partition, "partition"))
     places, roles = choice.roles.places(table), choice.roles.names
@@ -440,7 +440,7 @@ def _chosen(names: Sequence[str], found: Found, summary: Summary) -> dict[str, i
         )
         raise DataError(
             f"no column holds numbers only: {reasons}\n"
-            "Choose some with --select, or see --delimiter"
+            + (summary.hint or "Choose some with --select, or see --delimiter")
         )
     return {name: chosen[name] for name in sorted(chosen)} if found.sorted else chosen
 

@@ -117,6 +117,7 @@ class Scale:
         chunk, bad_rows = good_rows(chunk, self._positions, self.choice)
         done = self._in_order(chunk)
         done.found.rows, done.found.bad_rows = chunk.rows, bad_rows
+        done.found.kept_rows = chunk.kept_rows
         return done
 
     @property
@@ -449,6 +450,8 @@ def _refuse_other_given(name: str, method: Method, column: ColumnStatistics, kep
 
 def _why_foreign(table: Table) -> str:
     """What may be the reason that a table has no column of the statistics."""
+    if table.hint:
+        return table.hint
     if len(table.columns) == 1 and table.format in ("csv", "tsv"):
         return f"Its only column is {_first(table.columns)}; for several, see --delimiter"
     return f"It has {_first(table.columns)}. Are these the statistics of another table?"
@@ -498,7 +501,7 @@ class Scaling:
 
     def run(self, stream: IO[bytes], engine: Engine | None = None, *, flows: bool = False) -> None:
         """Read, scale and write all rows; if it `flows`, those of each chunk at once."""
-        self.summary.inputs.append((self.table.name, self.table.format))
+        self.summary.begin(self.table)
         writer = self.format.writer(stream, self.encoder)
         job = self.job
         self.summary.missing, self.summary.filled = job.missing, job.filled
@@ -569,7 +572,8 @@ class Scaling:
             yield good
 
     def _add(self, done: Done) -> None:
-        self.summary.advance(done.found.rows, done.found.bad_rows)
+        found = done.found
+        self.summary.advance(found.rows, found.bad_rows, found.kept_rows)
         for plan, counts, present in zip(self.plans, done.counts, done.present, strict=True):
             self.summary.count_all(plan.name, counts)
             if present:

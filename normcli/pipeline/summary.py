@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from normcli.formats.base import Table
 
 MOST_BAD_ROWS = 10  # that are told one by one
 KINDS = ("missing", "nan", "inf", "out_of_range")  # of cells, in the order in which they are told
@@ -14,13 +18,15 @@ KINDS = ("missing", "nan", "inf", "out_of_range")  # of cells, in the order in w
 class Summary:
     """What a run has seen and done.
 
-    inputs: name and format of each.
+    inputs: name and format of each. notes: what was taken for granted of them, each with the
+        name of the first. hint: what to try if no column holds numbers.
     left: column -> why it was not chosen.
     present: of the columns, those that were in any row at all, if only as missing cells.
     warnings: column -> what to know of how it was scaled.
     cells: what happened to cells ("missing", "out_of_range", ...) -> column -> how many.
     bad_rows: (line or row number, why) of the first rows that were skipped; there are
-        `skipped_rows` of them, which may be more than memory holds.
+        `skipped_rows` of them, which may be more than memory holds. kept_rows: those with too
+        many or too few cells that were kept.
     nan_as_null: cells, of whichever column, that the output could not tell from missing ones.
     missing: what became of cells without a number (see `normcli.methods.filled`).
     filled: with what they had been filled before, in words, where the way back cannot tell them.
@@ -30,6 +36,8 @@ class Summary:
 
     rows: int = 0
     inputs: list[tuple[str, str]] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    hint: str = ""
     columns: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
@@ -38,6 +46,7 @@ class Summary:
     cells: dict[str, Counter[str]] = field(default_factory=dict)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     skipped_rows: int = 0
+    kept_rows: int = 0
     dropped_rows: int = 0
     unselected_rows: int = 0
     nan_as_null: int = 0
@@ -47,9 +56,17 @@ class Summary:
     bytes: int | None = None
     watch: Callable[[], None] | None = None
 
-    def advance(self, rows: int, bad_rows: list[tuple[int, str]]) -> None:
-        """Add so many rows that are done, and the bad ones among them."""
+    def begin(self, table: Table) -> None:
+        """Note a table that is begun."""
+        self.inputs.append((table.name, table.format))
+        self.hint = self.hint or table.hint
+        for note in table.notes:
+            self.notes.setdefault(note, table.name)
+
+    def advance(self, rows: int, bad_rows: list[tuple[int, str]], kept_rows: int = 0) -> None:
+        """Add so many rows that are done, the bad ones that were left out, and those kept."""
         self.rows += rows
+        self.kept_rows += kept_rows
         self.skip(bad_rows)
         if self.watch is not None:
             self.watch()
@@ -57,6 +74,8 @@ class Summary:
     def add(self, other: Summary) -> None:
         """Add what was seen and done elsewhere, with the rows that follow."""
         self.inputs += [each for each in other.inputs if each not in self.inputs[-1:]]
+        self.notes = {**other.notes, **self.notes}
+        self.hint = self.hint or other.hint
         self.columns, self.constant, self.missing = other.columns, other.constant, other.missing
         self.present |= other.present
         self.warnings, self.filled = other.warnings, other.filled
@@ -70,7 +89,7 @@ class Summary:
         self.unselected_rows += other.unselected_rows
         self.nan_as_null += other.nan_as_null
         self.skipped_rows += other.skipped_rows - len(other.bad_rows)
-        self.advance(other.rows, other.bad_rows)
+        self.advance(other.rows, other.bad_rows, other.kept_rows)
 
     def skip(self, bad_rows: list[tuple[int, str]]) -> None:
         """Add bad rows that are left out."""

@@ -28,6 +28,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "warnings": summary.warnings,
         "cells": summary.cells_of_columns(),
         "bad_rows": {"count": summary.skipped_rows, "first": bad_rows},
+        "kept_rows": summary.kept_rows,
         "dropped_rows": summary.dropped_rows,
         "unselected_rows": summary.unselected_rows,
         "nan_as_null": summary.nan_as_null,
@@ -56,6 +57,7 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
     most = None if verbose else 10
     if verbose:
         yield from inputs(summary)
+    yield from notes(summary)
     chosen = _columns(summary.columns, most, len(summary.left))
     yield f"{many(summary.rows, 'row')} in {_time(summary)}, {verb} {chosen}"
     left = {n: w for n, w in summary.left.items() if verbose or not w.startswith(ASKED_FOR)}
@@ -79,6 +81,8 @@ def lines(summary: Summary, verb: str, *, verbose: bool = False) -> Iterable[str
         yield f"{many(summary.nan_as_null, 'NaN cell')} written as null: JSON has no NaN"
     if summary.unselected_rows:
         yield f"{many(summary.unselected_rows, 'row')} left out of the statistics by --where"
+    if summary.kept_rows:
+        yield f"{many(summary.kept_rows, 'row')} with too many or too few cells kept"
     if summary.dropped_rows:
         yield f"{many(summary.dropped_rows, 'row')} of the last, incomplete batch dropped"
     yield from skipped(summary)
@@ -94,6 +98,11 @@ def _became(what: str, missing: str) -> str:
 def inputs(summary: Summary) -> Iterable[str]:
     """How each input was read."""
     yield from (f"read {title} as {format_}" for title, format_ in summary.inputs)
+
+
+def notes(summary: Summary) -> Iterable[str]:
+    """What was taken for granted of the inputs."""
+    yield from (f"{table}: {note}" for note, table in summary.notes.items())
 
 
 def skipped(summary: Summary) -> Iterable[str]:

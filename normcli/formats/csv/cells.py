@@ -186,9 +186,11 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
         scaled = replaced[run[0]]
         if scaled.null is not None and scaled.null.any():
             number[scaled.null] = _nulls(index, run[0], pieces, quoted)[scaled.null]
-        wanted[:, i, 1] = (
-            number if scaled.keep is None else np.where(scaled.keep, wanted[:, i, 1], number)
-        )
+        keep = scaled.keep
+        if index.absent is not None:
+            absent = index.absent[:, run[0]]
+            keep = absent if keep is None else absent | keep
+        wanted[:, i, 1] = number if keep is None else np.where(keep, wanted[:, i, 1], number)
     return pieces.take(np.append(wanted.ravel(), wanted.size))
 
 
@@ -329,7 +331,7 @@ def _joins(index: Index, replaced: Mapping[int, Scaled], left: int, right: int) 
     whole &= _is_whole(replaced[left]) == _is_whole(replaced[right]) != "some"
     if right != left + 1 or not whole or index.dialect.runs:
         return False
-    if not (index.quoted or index.blanks):
+    if not (index.quoted or index.blanks or index.stops is not None):
         return True
     return bool((index.cells(right)[0] - index.cells(left)[1] == 1).all())
 

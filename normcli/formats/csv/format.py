@@ -11,14 +11,18 @@ from normcli.formats.csv.head import (
     COMMENT,
     DELIMITER,
     ESCAPE,
+    HEADER,
     NO_HEADER,
     NO_QUOTING,
     QUOTE,
+    SKIP_AFTER_HEADER,
+    SKIP_ROWS,
     TABS,
     dialect_of,
     read_head,
     widened,
 )
+from normcli.formats.csv.look import fitting
 from normcli.formats.csv.records import Dialect
 from normcli.formats.csv.transcode import encoding_of, known_encoding
 from normcli.formats.marks import TOKENS
@@ -44,7 +48,10 @@ class Csv(DivisibleText):
     options = (
         DELIMITER,
         TABS,
+        HEADER,
         NO_HEADER,
+        SKIP_ROWS,
+        SKIP_AFTER_HEADER,
         NULL,
         NO_DEFAULT,
         COMMENT,
@@ -65,18 +72,22 @@ class Csv(DivisibleText):
         from normcli.formats.csv.table import CsvTable, Layout
         from normcli.formats.texts.read import Reading
 
-        dialect = dialect_of(options, self.delimiter)
         encoding = encoding_of(source, options[ENCODING])
-        head = read_head(source, encoding, dialect, options)
         reading = Reading.of(options, TOKENS)
+        head = read_head(source, encoding, options, self.delimiter, reading.is_number)
         return CsvTable(
             format=self.name,
             name=source.name,
             columns=list(head.names),
-            layout=Layout(source.name, head.names, dialect, reading, encoding),
+            layout=Layout(
+                source.name, head.names, head.dialect, reading, encoding, head.opening, head.units
+            ),
             source=source,
             options=options,
             head=head.raw,
+            lines=head.lines,
+            hint=fitting(head.opening, head.dialect) if len(head.names) == 1 else "",
+            notes=head.notes,
             set_aside={0: UNNAMED} if len(head.names) > 1 and not head.names[0] else {},
         )
 
@@ -119,6 +130,8 @@ class Csv(DivisibleText):
             dialect = Dialect(dialect_of(options, self.delimiter).delimiter)
         bare = options[NO_HEADER]
         head = b"" if bare else header(schema_of(table, replaced, style).names, dialect)
+        if isinstance(table, CsvTable):
+            head = table.lines[0] + head + table.lines[1]
         encoding = known_encoding(options[ENCODING])
         return CsvEncoder(head, dialect, encoding, style, options[DECIMAL])
 

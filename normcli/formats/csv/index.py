@@ -34,6 +34,8 @@ class Index:
 
     marks: the same bytes, with ordinary characters where something is escaped.
     found: where the cells start and end, arrays of shape (rows, columns); or what the kernel found.
+    stops: where the records end, if rows may have more cells than the index, or fewer: None
+        where all have these. A cell that is not there has no length, and is `absent`.
     quoted, blanks: may cells have quotes or outer blanks? False spares looking for them.
     padded: are there quoted cells with blanks around the quotes?
     problem: the first record that is not a row; the index covers the rows before it.
@@ -43,9 +45,11 @@ class Index:
     marks: Bytes
     found: tuple[Offsets, Offsets] | Marks
     dialect: Dialect
-    quoted: bool
-    blanks: bool
+    quoted: bool = False
+    blanks: bool = False
     padded: bool = False
+    stops: Offsets | None = None
+    absent: Mask | None = None
     problem: Problem | None = None
     _bare: dict[int, tuple[Offsets, Offsets]] = field(default_factory=dict)
 
@@ -73,9 +77,10 @@ class Index:
     def _bounds(self) -> tuple[Offsets, Offsets]:
         if not isinstance(self.found, Marks):
             return self.found
-        ends = self.found.ends.astype(np.int64)
-        starts, ends = (each.reshape(-1, self.found.width) for each in (_starts(ends), ends))
-        return starts, _before_returns(self.data, starts, ends)
+        ends, width = self.found.ends.astype(np.int64), self.found.width
+        starts = _starts(ends)
+        ends = _before_returns(self.data, starts, ends, slice(width - 1, None, width))
+        return starts.reshape(-1, width), ends.reshape(-1, width)
 
     def only(self, rows: Offsets) -> Index:
         """The cells of some rows."""
@@ -169,16 +174,13 @@ def _index(block: bytes, dialect: Dialect, width: int) -> Index | None:
     if found is None:
         return None
     separators, padded = found
-    cells = _rows(seen, marks, _starts(separators), separators, dialect, width)
-    if cells is None:
+    rows = _rows(seen, marks, _starts(separators), separators, dialect, width)
+    if rows is None:
         return None
-    starts, ends = (each.reshape(-1, width) for each in cells)
-    if b"\r" in seen:
-        ends = _before_returns(marks, starts, ends)
-    quoted = dialect.quote is not None and dialect.quote in seen
     data = marks if seen is block else np.frombuffer(block, np.uint8)
+    quoted = dialect.quote is not None and dialect.quote in seen
     blanks = _has_blanks(block, dialect)
-    return Index(data, marks, (starts, ends), dialect, quoted, blanks, padded)
+    return replace(rows, data=data, quoted=quoted, blanks=blanks, padded=padded)
 
 
 def _starts(ends: Offsets) -> Offsets:
@@ -189,10 +191,10 @@ def _starts(ends: Offsets) -> Offsets:
     return starts
 
 
-def _before_returns(marks: Bytes, starts: Offsets, ends: Offsets) -> Offsets:
-    """The ends of cells, without the CR of a line end."""
+def _before_returns(marks: Bytes, starts: Offsets, ends: Offsets, last: Offsets | slice) -> Offsets:
+    """The ends of cells, those of the `last` ones of records without the CR of a line end."""
     ends = ends.copy()
-    ends[:, -1] -= (marks[ends[:, -1] - 1] == CR) & (ends[:, -1] > starts[:, -1])
+    ends[last] -= (marks[ends[last] - 1] == CR) & (ends[last] > starts[last])
     return ends
 
 
@@ -337,29 +339,60 @@ def _rows(
     ends: Offsets,
     dialect: Dialect,
     width: int,
-) -> tuple[Offsets, Offsets] | None:
-    """Starts and ends of the cells of all rows, blank and comment lines left out.
+) -> Index | None:
+    """The cells of all rows, blank and comment lines left out.
 
     None where a record is not a row of `width` cells.
     """
     closing = _closes(data[ends], dialect)  # the last cell of its record
     comments = dialect.comment is not None and dialect.comment in block
     if width > 1 and not comments and _regular(closing, width):
-        return starts, ends
+        if b"\r" in block:
+            ends = _before_returns(data, starts, ends, slice(width - 1, None, width))
+        return _even(data, starts, ends, dialect, width)
     last = np.flatnonzero(closing)
+    if b"\r" in block:
+        ends = _before_returns(data, starts, ends, last)
     first = np.concatenate(([0], last[:-1] + 1)) if len(last) else last
     head, tail = starts[first], ends[last]
     if dialect.runs:
         solid = np.flatnonzero(~_is_blank(data))
         head = solid[np.searchsorted(solid, head)]
-    no_row = (head == tail) | ((tail == head + 1) & (data[head] == CR))
+    row = head != tail
     if dialect.comment is not None:
-        no_row |= data[head] == dialect.comment[0]
+        row &= data[head] != dialect.comment[0]
     counts = last - first + 1
-    if (counts[~no_row] != width).any():
+    if (counts[row] == width).all():
+        keep = np.repeat(row, counts)
+        return _even(data, starts[keep], ends[keep], dialect, width)
+    return _ragged(data, starts, ends, (first[row], last[row]), dialect, width)
+
+
+def _even(data: Bytes, starts: Offsets, ends: Offsets, dialect: Dialect, width: int) -> Index:
+    return Index(data, data, (starts.reshape(-1, width), ends.reshape(-1, width)), dialect)
+
+
+def _ragged(
+    data: Bytes,
+    starts: Offsets,
+    ends: Offsets,
+    rows: tuple[Offsets, Offsets],
+    dialect: Dialect,
+    width: int,
+) -> Index | None:
+    """The first `width` cells of rows that have more or fewer; None where they must not.
+
+    rows: their first and their last cells.
+    """
+    if not dialect.ragged:
         return None
-    keep = np.repeat(~no_row, counts)
-    return starts[keep], ends[keep]
+    first, last = rows
+    places = first[:, np.newaxis] + np.arange(width)
+    absent = places > last[:, np.newaxis]
+    places = np.minimum(places, last[:, np.newaxis])
+    starts, stops, ends = starts[places], ends[last], ends[places]
+    starts[absent] = ends[absent]
+    return Index(data, data, (starts, ends), dialect, stops=stops, absent=absent)
 
 
 def _regular(closing: Mask, width: int) -> bool:

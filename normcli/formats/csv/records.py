@@ -26,6 +26,7 @@ class Dialect:
     escape: makes an ordinary character of the next one, in quotes and outside.
     runs: any number of blanks separates two cells, and blanks around a line mean nothing;
         `delimiter` is a blank then.
+    ragged: a row may have more or fewer cells than the header.
     """
 
     delimiter: bytes = b","
@@ -33,11 +34,17 @@ class Dialect:
     comment: bytes | None = None
     escape: bytes | None = None
     runs: bool = False
+    ragged: bool = False
 
     @property
     def blanks(self) -> bytes:
         """The blanks that may be around a quoted cell."""
         return BLANKS if self.runs else BLANKS.replace(self.delimiter, b"")
+
+    @property
+    def marks(self) -> bytes:
+        """The characters that can be around a cell without being of its text."""
+        return self.delimiter + (self.quote or b"") + BLANKS
 
     @property
     def pairs(self) -> str:
@@ -116,15 +123,21 @@ def grammar(dialect: Dialect) -> Grammar:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a record, at which line, and what to try."""
+    """What is wrong with a record, at which line, and what to try.
+
+    hint: empty where the first lines of the file have to tell (see `look.advice`). Then kind is
+        "quotes", "open" (one without an end) or "cells"; and raw the record, or its first line.
+    """
 
     line: int
     what: str
-    hint: str
+    hint: str = ""
+    kind: str = ""
+    raw: bytes = b""
 
-    def message(self, table: str) -> str:
+    def message(self, table: str, hint: str = "") -> str:
         """The problem in words, for the table of that name."""
-        return f"{table}: line {self.line}: {self.what}\n{self.hint}"
+        return f"{table}: line {self.line}: {self.what}\n{self.hint or hint}"
 
 
 @dataclass(frozen=True)
@@ -173,20 +186,25 @@ def _record(block: bytes, start: int, line: int, rules: Grammar) -> Record:
 
 def _misquoted(block: bytes, start: int, cell: int, line: int, rules: Grammar) -> Record:
     """The record at `start`, whose cell at `cell` has a quote out of place."""
-    hint = "If quotes are ordinary characters in this file, add --no-quoting"
     closed = rules.quoted.match(block, cell)
     if closed is None and rules.opening.match(block, cell):
         line += count_line_ends(block[start:cell])
-        problem = Problem(line, f"a quote opened at line {line} is never closed", hint)
+        raw = block[start : line_end(block, start)]
+        what = f"a quote opened at line {line} is never closed"
+        problem = Problem(line, what, kind="open", raw=raw)
         return Record(start, len(block), line, None, problem, unclosed=True)
     before = closed or rules.plain.match(block, cell)
     place = before.end() if before else cell
     what = "text after a closing quote" if closed else "a quote inside an unquoted cell"
-    problem = Problem(line + count_line_ends(block[start:place]), what, hint)
-    return Record(start, line_end(block, place), line, None, problem)
+    end = line_end(block, place)
+    line_of_quote = line + count_line_ends(block[start:place])
+    problem = Problem(line_of_quote, what, kind="quotes", raw=block[start:end])
+    return Record(start, end, line, None, problem)
 
 
-def problem_of(record: Record, block: bytes, width: int, offset: int) -> Problem | None:
+def problem_of(
+    record: Record, block: bytes, dialect: Dialect, width: int, offset: int
+) -> Problem | None:
     """Why a record is not a row of `width` cells, or None.
 
     offset: of the block in the file.
@@ -198,11 +216,11 @@ def problem_of(record: Record, block: bytes, width: int, offset: int) -> Problem
     if bad:
         place, what, hint = bad
         return Problem(record.line + count_line_ends(raw[:place]), what, hint)
-    if record.cells is None or len(record.cells) == width:
+    if record.cells is None or len(record.cells) == width or dialect.ragged:
         return None
     cells = "1 cell" if len(record.cells) == 1 else f"{len(record.cells)} cells"
-    hint = "Fix the line, skip such rows with --on-bad-row skip, or check --delimiter"
-    return Problem(record.line, f"{cells} where the header has {width}", hint)
+    what = f"{cells} where the header has {width}"
+    return Problem(record.line, what, kind="cells", raw=raw)
 
 
 def bad_byte(block: bytes, offset: int) -> tuple[int, str, str] | None:
@@ -232,7 +250,7 @@ def first_problem(
 ) -> tuple[int, Problem] | None:
     """The first record of `block` that is not a row: where it starts, and why; or None."""
     for record in records(block, dialect, line):
-        problem = problem_of(record, block, width, offset)
+        problem = problem_of(record, block, dialect, width, offset)
         if problem:
             return record.start, problem
     return None

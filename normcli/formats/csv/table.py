@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from normcli import kernel
@@ -35,6 +36,7 @@ from normcli.formats.csv import records as csv_records
 from normcli.formats.csv.blocks import before_long_record, blocks
 from normcli.formats.csv.head import OPEN_QUOTE, dialect_cell
 from normcli.formats.csv.index import Index
+from normcli.formats.csv.look import Opening, advice
 from normcli.formats.csv.records import Dialect, Record
 from normcli.formats.csv.transcode import open_text
 from normcli.formats.marks import spelled
@@ -63,6 +65,8 @@ class Layout:
     dialect: Dialect
     reading: Reading
     encoding: str = "utf-8"
+    opening: Opening = field(default_factory=Opening)
+    units: int = 0  # so many of the first rows may hold units
     refused: list[int] = field(default_factory=list, compare=False)  # blocks, by the kernel
 
 
@@ -125,7 +129,11 @@ class CsvChunk(Chunk):
     def _refuse_problem(self) -> None:
         """Raise DataError where a record is not a row."""
         if self.index.problem:
-            message = self.index.problem.message(self.layout.name)
+            problem, layout = self.index.problem, self.layout
+            hint = problem.hint or advice(
+                problem, layout.opening, layout.dialect, len(layout.names)
+            )
+            message = problem.message(layout.name, hint)
             raise BadRowError.at(self.index.rows, message)
 
     def _line_of(self, offset: int) -> int:
@@ -153,6 +161,27 @@ class CsvChunk(Chunk):
         text = printable(self.block[start:end].decode())
         name = printable(self.layout.names[position])
         return f"{self.layout.name}: line {self._line_of(start)}, column {name}: {text}"
+
+    @property
+    def kept_rows(self) -> int:
+        """How many rows have too many or too few cells, and were kept."""
+        index = self.index
+        if index.stops is None or index.absent is None:
+            return 0
+        return int(np.count_nonzero(index.absent[:, -1] | (index.stops > index.ends[:, -1])))
+
+    def _refuse_more_cells(self) -> None:
+        """Raise DataError for a row with a text beyond the columns, which only CSV has room for."""
+        if self.index.stops is None:
+            return
+        ends = self.index.ends[:, -1]
+        for row in np.flatnonzero(self.index.stops > ends).tolist():
+            start, stop = int(ends[row]), int(self.index.stops[row])
+            if self.block[start:stop].strip(self.layout.dialect.marks):
+                raise DataError(
+                    f"{self.layout.name}: line {self._line_of(start)}: there are more cells than "
+                    "columns, which only CSV can keep\nFix the line, or write CSV"
+                )
 
     def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
         self._refuse_problem()
@@ -216,7 +245,8 @@ class CsvChunk(Chunk):
             return 0
         if row >= self.index.rows and not self.index.problem:
             return len(self.block)
-        return line_end(self.block, int(self.index.ends[row - 1, -1]))
+        stops = self.index.ends[:, -1] if self.index.stops is None else self.index.stops
+        return line_end(self.block, int(stops[row - 1]))
 
     def _between(self, start: int, stop: int) -> CsvChunk:
         """The bytes from `start` to before `stop`."""
@@ -283,7 +313,8 @@ class CsvChunk(Chunk):
     def _why_bad(self, record: Record, positions: Sequence[int]) -> str | None:
         """Why a record is refused as a row, or None."""
         layout = self.layout
-        problem = csv_records.problem_of(record, self.block, len(layout.names), self.offset)
+        width = len(layout.names)
+        problem = csv_records.problem_of(record, self.block, layout.dialect, width, self.offset)
         if problem and not record.unclosed:
             return problem.what
         if record.cells is None:
@@ -305,6 +336,7 @@ class CsvChunk(Chunk):
 
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table: text as text, empty unquoted cells as null."""
+        self._refuse_more_cells()
         columns, number = [], number_type(style)
         for c, name in enumerate(self.layout.names):
             if c in replaced:
@@ -335,6 +367,9 @@ class CsvTable(Table):
     source: Source = field(kw_only=True)
     options: ReadOptions = field(kw_only=True)
     head: bytes = field(kw_only=True)  # all bytes before the first record that is a row
+    lines: tuple[bytes, bytes] = field(
+        kw_only=True
+    )  # of them, left out before and after the header
     span: Span | None = field(default=None, kw_only=True)  # of the rows; None: all
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[CsvChunk]:

@@ -51,6 +51,10 @@ class Reading:
         """Is every cell that Arrow reads as a number one?"""
         return self.notation.decimal == "."
 
+    def is_number(self, text: str) -> bool:
+        """Is a text a number, and not a word for one, such as inf?"""
+        return any(map(str.isdigit, text)) and self.notation.takes(text.strip())
+
     def takes(self, text: str) -> bool:
         """Is a text a number or missing? The plain twin of `read`."""
         return not text or text in self.null or self.notation.takes(text)
