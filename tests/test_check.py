@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -334,3 +335,38 @@ def test_exactly_the_extremes_are_inside() -> None:
     assert count_outside(x, c.min, c.max) == 0
     assert count_outside(x, math.nextafter(0.1, 1), c.max) == 1
     assert Fraction(c.min) == Fraction(0.1)
+
+
+FAR = 2**60  # where neighbouring float64 are 256 apart
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "shift", "code"),
+    [
+        ([127] * 51 + [129] * 49, [127] * 49 + [129] * 51, 0.04, 0),
+        (list(range(101)), [20] * 5 + [100] * 15, 1.03, 3),
+        ([1, 1], [90, 90], math.inf, 3),
+        ([1, 1], [1, 1, 1], 0.0, 0),
+        ([1, 1], [0], -math.inf, 3),
+    ],
+)
+def test_the_shift_of_a_mean_is_exact_far_from_zero(
+    normcli: Cli, tmp_path: Path, then: list[int], now: list[int], shift: float, code: int
+) -> None:
+    """The float64 nearest to these means are the same, or one unit in the last place apart."""
+    before, after = tmp_path / "then.json", tmp_path / "now.json"
+    table = "".join(f"{FAR + k}\n" for k in now)
+    normcli("fit", "-o", before, stdin=("x\n" + "".join(f"{FAR + k}\n" for k in then)).encode())
+    normcli("fit", "-o", after, stdin=("x\n" + table).encode())
+    out = ["--max-out-of-range", "off"]
+    done = normcli("check", "--stats", before, "--json", *out, stdin=("x\n" + table).encode())
+    assert done.code == code
+    exact = Fraction(sum(now), len(now)) - Fraction(sum(then), len(then))
+    assert exact == 0 or math.copysign(1, shift) == (1 if exact > 0 else -1)
+    for found in (done.out, normcli("check", after, "--stats", before, "--json", *out).out):
+        column = json.loads(found)["columns"][0]
+        assert float(column["mean_shift"]) == pytest.approx(shift, abs=0.005)
+    pair = normcli("show", before, after, "--json")
+    assert pair.code == 0
+    (told,) = re.findall(r'"mean_shift": "?([-.\w]+)', pair.text)
+    assert float(told) == pytest.approx(shift, abs=0.005)

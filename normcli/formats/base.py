@@ -282,6 +282,11 @@ class Table(Contract, abstract=True):
         return None
 
     @property
+    def orders(self) -> frozenset[tuple[str, ...]]:
+        """The orders in which rows have their columns, where these may differ from row to row."""
+        return frozenset()
+
+    @property
     def single(self) -> frozenset[int]:
         """The columns that stay float32 in a typed format."""
         return frozenset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -67,6 +67,16 @@ def needs_of(
     )
 
 
+def canonical(names: Sequence[str], orders: Iterable[Sequence[str]]) -> list[str]:
+    """The names as they are where all rows have them all in this order; else sorted.
+
+    So nothing tells in which order rows or inputs came.
+    """
+    wanted, known = list(names), set(names)
+    same = all([name for name in order if name in known] == wanted for order in orders)
+    return wanted if same else sorted(wanted)
+
+
 @dataclass
 class Found:
     """What some rows hold: folded over chunks, over fragments, and over inputs alike.
@@ -81,7 +91,7 @@ class Found:
     outside: column -> numbers outside its bounds.
     counts: column -> what maps tell of its numbers (see `Scaled`).
     unselected: rows that do not fulfil the condition of --where.
-    sorted: inputs had the columns in different orders.
+    orders: those in which inputs, or rows, had the columns, where they are not that of the first.
     """
 
     folds: list[Folded]
@@ -93,7 +103,7 @@ class Found:
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     unselected: int = 0
     kept_rows: int = 0
-    sorted: bool = False
+    orders: frozenset[tuple[str, ...]] = frozenset()
 
     @classmethod
     def nothing(cls, needs: Sequence[Need]) -> Found:
@@ -150,7 +160,7 @@ class Found:
             self.others.setdefault(i, why)
         for i, problem in other.problems.items():
             self.problems.setdefault(i, problem)
-        self.sorted |= other.sorted
+        self.orders |= other.orders
 
     @property
     def groups(self) -> int:

@@ -23,6 +23,7 @@ from normcli.pipeline.collect import (
     Columns,
     Found,
     Need,
+    canonical,
     groups_of,
     needs_of,
     value_of,
@@ -356,6 +357,7 @@ def _tasks(
     for i in sorted(set(range(len(table.columns))).difference(chosen)):
         name, why = table.columns[i], "not selected" if choice.select else "excluded"
         summary.left.setdefault(name, roles.get(name, why))
+    found.orders |= table.orders
     positions = _positions(table, chosen, wanted.names, found, choice)
     for i, kind in choice.set_aside(table).items():
         found.others |= {
@@ -396,7 +398,7 @@ def _positions(
     """The number of a column -> its position in this table; raises DataError where they differ."""
     here = [table.columns[i] for i in chosen]
     if here != list(names):
-        found.sorted = True
+        found.orders |= {tuple(here)}
         _refuse_other_columns(table, here, names)
     places: dict[str, list[int]] = {}  # several where columns have one name
     for position in reversed(chosen):
@@ -442,7 +444,7 @@ def _chosen(names: Sequence[str], found: Found, summary: Summary) -> dict[str, i
             f"no column holds numbers only: {reasons}\n"
             + (summary.hint or "Choose some with --select, or see --delimiter")
         )
-    return {name: chosen[name] for name in sorted(chosen)} if found.sorted else chosen
+    return {name: chosen[name] for name in canonical(list(chosen), found.orders)}
 
 
 def why(seen: NotNumbers) -> str:

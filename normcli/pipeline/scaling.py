@@ -41,7 +41,7 @@ from normcli.pipeline.choice import (
     refuse_repeated,
     refuse_type,
 )
-from normcli.pipeline.collect import MOMENTS, Found, Need, groups_of
+from normcli.pipeline.collect import MOMENTS, Found, Need, canonical, groups_of
 from normcli.pipeline.collisions import refuse_collisions
 from normcli.pipeline.enough import refuse_absent_columns
 from normcli.pipeline.roles import KEY, Roles, labels_of
@@ -604,7 +604,9 @@ class Scaling:
         fitted = {name: self.job.fitted_as(name) for name in names}
         own = {name: methods.own[key] for name, key in fitted.items() if key and key in methods.own}
         found = self.found.columns(len(names), needs) if self.summary.rows else {(): {}}
-        known = {name: found[()].get(i, ColumnStatistics()) for i, name in enumerate(names)}
+        places = {name: i for i, name in enumerate(names)}
+        in_order = canonical(names, self.table.orders)
+        known = {name: found[()].get(places[name], ColumnStatistics()) for name in in_order}
         groups = groups_of(found, {name: i for i, name in enumerate(names)}, known)
         options = {**Roles(by=self.job.by).options, **self.job.choice.marks.options}
         return Statistics(self.summary.rows, known, methods.default, own, groups, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from normcli.errors import DataError
@@ -115,6 +116,13 @@ class ColumnStatistics:
     def mean(self) -> float | None:
         """The mean, correctly rounded; None where there is no number."""
         return self.given.get("mean", self._spread.mean)
+
+    @property
+    def exact_mean(self) -> Fraction | None:
+        """The mean, exactly; None where there is no number."""
+        if "mean" in self.given:
+            return Fraction(self.given["mean"])
+        return self._spread.exact_mean
 
     @property
     def constant(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 from normcli.statistics.column import ColumnStatistics
 
@@ -36,8 +37,9 @@ def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift
     """
     shift = ratio = change = None
     std, std_now = _std(then, ddof), _std(now, ddof)
-    if std is not None and then.mean is not None and now.mean is not None:
-        shift = _ratio(now.mean - then.mean, std)
+    mean, mean_now = then.exact_mean, now.exact_mean
+    if std is not None and mean is not None and mean_now is not None:
+        shift = _shift(mean_now - mean, std)
     enough = now.count >= 2 and (then.count >= 2 or bool(then.given))
     if std is not None and std_now is not None and enough:
         ratio = 1.0 if std == std_now else _ratio(std_now, std)
@@ -56,6 +58,16 @@ def missing_share(c: ColumnStatistics) -> float | None:
     """The share of cells that are missing or NaN; None where there is no cell."""
     cells = c.moments.cells
     return (c.missing + c.nan) / cells if cells else None
+
+
+def _shift(moved: Fraction, std: float) -> float:
+    """A distance in standard deviations: it is exact before that, near 2**60 too."""
+    if not moved or math.isinf(std):
+        return 0.0
+    try:
+        return float(moved / Fraction(std))
+    except (ZeroDivisionError, OverflowError):
+        return math.inf if moved > 0 else -math.inf
 
 
 def _ratio(a: float, b: float) -> float:

@@ -102,6 +102,11 @@ class Moments(Value):
         s = self.sum
         return divide(s.numerator, self.count * 10**s.scale, s.exponent)
 
+    @property
+    def exact_mean(self) -> Fraction | None:
+        """The mean, exactly; None where count is 0."""
+        return self.sum.as_fraction() / self.count if self.count else None
+
     def variance(self, ddof: int = 0) -> float | None:
         """The variance, correctly rounded; None where count <= ddof.
 

@@ -45,9 +45,13 @@ class Weighted(Value):
     @property
     def mean(self) -> float | None:
         """sum(w * x) / sum(w), correctly rounded; None where there is no number."""
-        if self.w == ZERO:
-            return None
-        return divide(*(self.wx.as_fraction() / self.w.as_fraction()).as_integer_ratio())
+        mean = self.exact_mean
+        return None if mean is None else divide(*mean.as_integer_ratio())
+
+    @property
+    def exact_mean(self) -> Fraction | None:
+        """The mean, exactly; None where there is no number."""
+        return None if self.w == ZERO else self.wx.as_fraction() / self.w.as_fraction()
 
     def _variance(self, ddof: int) -> Fraction | None:
         """The exact variance; None where it has no divisor.

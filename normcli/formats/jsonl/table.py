@@ -15,6 +15,7 @@ from normcli.formats.base import Chunk, Encoder, ReadOptions, Style, Table, Writ
 from normcli.formats.columnar.added import laid_out
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_schema
+from normcli.formats.jsonl.orders import few, orders_of
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count
 from normcli.formats.texts.options import MAX_RECORD, marks_of, too_long
@@ -22,6 +23,7 @@ from normcli.formats.texts.options import MAX_RECORD, marks_of, too_long
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from normcli.formats.jsonl.orders import Orders
     from normcli.numerics.numbers import Scaled
     from normcli.storage.sources import Source
 
@@ -41,6 +43,7 @@ class JsonLinesTable(Table):
     source: Source = field(kw_only=True)
     options: ReadOptions = field(kw_only=True)
     span: Span | None = field(default=None, kw_only=True)  # of the rows; None: all
+    key_orders: Orders = field(default=frozenset(), kw_only=True)
 
     @classmethod
     def of(
@@ -59,6 +62,7 @@ class JsonLinesTable(Table):
             source=source,
             options=options,
             span=span,
+            key_orders=keys.orders if keys else frozenset(),
         )
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
@@ -71,6 +75,11 @@ class JsonLinesTable(Table):
 
     def ready(self) -> bool:
         return self.source.ready()
+
+    @property
+    def orders(self) -> frozenset[tuple[str, ...]]:
+        names = self.columns
+        return frozenset(tuple(names[i] for i in order) for order in self.key_orders)
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """Replaced columns as floats, all others as the values of all rows allow."""
@@ -158,12 +167,14 @@ class Keys:
     """All keys of some rows, in order of first appearance, and the kinds of their values.
 
     kinds: shape (keys, KINDS). cells: how many values there are in all.
+    orders: those in which the rows have their keys.
     """
 
     names: dict[str, int]
     kinds: NDArray[np.bool_]
     rows: int
     cells: int
+    orders: Orders = frozenset()
 
     def join(self, other: Keys) -> Keys:
         """Of these rows and those that follow."""
@@ -172,7 +183,9 @@ class Keys:
         kinds = np.zeros((len(names), jsonl_index.KINDS), bool)
         kinds[: len(self.names)] = self.kinds
         kinds[places] |= other.kinds
-        return Keys(names, kinds, self.rows + other.rows, self.cells + other.cells)
+        there = (tuple(places[i] for i in order) for order in other.orders)
+        orders = few(self.orders | frozenset(there))
+        return Keys(names, kinds, self.rows + other.rows, self.cells + other.cells, orders)
 
     def refuse_data(self, name: str) -> None:
         """Raise LimitError where there are so many that they look like data."""
@@ -189,17 +202,20 @@ def keys_of(source: Source, options: ReadOptions, span: Span | None = None) -> K
     keys = Keys({}, np.zeros((0, jsonl_index.KINDS), bool), 0, 0)
     for chunk in _read(source, Layout(source.name, ()), options, span):
         good = chunk.without_bad_rows(())[0] if options.skip_bad_rows else chunk
-        kinds = _seen(good, keys.names, keys.kinds)
-        cells = len(good.fields.starts)
-        keys = Keys(keys.names, kinds, keys.rows + good.rows, keys.cells + cells)
+        kinds, orders = _seen(good, keys.names, keys.kinds)
+        cells, orders = len(good.fields.starts), few(keys.orders | orders)
+        keys = Keys(keys.names, kinds, keys.rows + good.rows, keys.cells + cells, orders)
         keys.refuse_data(source.name)
     return keys
 
 
 def _seen(
     chunk: JsonLinesChunk, names: dict[str, int], kinds: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """`kinds` (which kinds of values each column has), and those of the chunk; grows `names`."""
+) -> tuple[NDArray[np.bool_], Orders]:
+    """`kinds` (which kinds of values each column has), with those of the chunk; and its orders.
+
+    Grows `names`.
+    """
     fields = chunk.fields
     positions = jsonl_index.positions(chunk.block, fields, names, grow=True).astype(np.int64)
     here = jsonl_index.value_kinds(chunk.block, fields.starts, fields.ends)
@@ -207,7 +223,7 @@ def _seen(
     counts = np.bincount(positions * shape[1] + here, minlength=shape[0] * shape[1])
     seen: NDArray[np.bool_] = counts.reshape(shape) > 0
     seen[: len(kinds)] |= kinds
-    return seen
+    return seen, orders_of(fields.row, positions, chunk.rows)
 
 
 def _type(seen: Sequence[bool]) -> str:
