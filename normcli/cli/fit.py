@@ -15,6 +15,7 @@ from normcli.cli.command import Command
 @opt.inputs_argument
 @opt.output_file("FILE.stats.json beside a single file, else stdout")
 @mo.method_options(fits=True, keeps=False)
+@opt.share_option
 @opt.by_options
 @opt.row_options
 @opt.empty_option

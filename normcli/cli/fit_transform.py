@@ -16,6 +16,7 @@ from normcli.cli.command import Command
 @opt.output_options
 @opt.save_option
 @mo.method_options(keeps=False)
+@opt.share_option
 @opt.by_options
 @opt.row_options
 @opt.unseen_options

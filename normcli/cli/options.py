@@ -121,6 +121,15 @@ save_option = group(
 )
 
 
+share_option = group(
+    "Method",
+    entry(
+        "--share NAMES",
+        "Give these columns one scale together: names and globs separated by commas, such as q*.",
+        multiple=True,
+        shell_complete=columns,
+    ),
+)
 by_options = group(
     "Groups",
     entry(

@@ -175,7 +175,8 @@ def _roles(values: Values) -> Roles:
     weight, kind = values.get("weight"), values.get("weight_kind", "reliability")
     if weight is not None and weight in by:
         raise UsageError(f"--weight {printable(weight)}: this column is the key of the groups")
-    return Roles(by, most, where=where, weight=weight, weight_kind=kind)
+    share = values.get("share", ())
+    return Roles(by, most, where=where, weight=weight, weight_kind=kind, share=share)
 
 
 def _refuse_conflicts(values: Values) -> None:

@@ -16,7 +16,7 @@ from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import spelled
 from normcli.numerics.doubles import fraction
 from normcli.numerics.numbers import Numbers, Scaled
-from normcli.sidecar.model import GroupStatistics
+from normcli.sidecar.model import GroupStatistics, together
 from normcli.statistics.base import Group, Labels
 from normcli.statistics.column import ColumnStatistics
 from normcli.words import many, printable
@@ -115,11 +115,12 @@ class Unseen:
 class ByGroup:
     """What is done to one column.
 
-    name: of the column. everywhere: by the statistics of all rows.
+    names: of the column, and of those that have one scale together with it. everywhere: by
+        the statistics of all rows.
     made: the mapping of what is known of the column in one group.
     """
 
-    name: str
+    names: tuple[str, ...]
     seen: Seen
     everywhere: ColumnMapping
     made: Callable[[ColumnStatistics], ColumnMapping]
@@ -139,7 +140,7 @@ class ByGroup:
     def _mapping(self, group: Group) -> ColumnMapping | None:
         if not self.seen.has(group):
             return None
-        column = self.seen.groups[group].columns[self.name]
+        column = together(self.seen.groups[group].columns, self.names)
         return self.made(column) if column.count else None
 
     def values(self, x: Numbers, labels: Labels) -> Scaled:

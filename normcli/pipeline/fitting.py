@@ -81,6 +81,7 @@ class Wanted:
             return cls(names)
         methods = asked.methods(table.columns, "the table")
         means = replace(means or Means(), exact=asked.exact)
+        _shared(choice.roles, names, methods)
         beside = choice.roles.beside
         return cls(names, needs_of(names, methods, asked.more, beside))._prepared(means)
 
@@ -276,7 +277,12 @@ def fitted(
         replace(methods.default, given={}),
         _own(methods, chosen, summary.left),
         groups_of(columns, chosen, known),
-        {**choice.roles.options, **choice.marks.options, **_told(asked.missing)},
+        {
+            **choice.roles.options,
+            **_shared(choice.roles, list(known), methods),
+            **choice.marks.options,
+            **_told(asked.missing),
+        },
     ).kept()
     refuse_unknown_names(methods.default, statistics.columns)
     summary.columns = list(statistics.columns)
@@ -286,6 +292,28 @@ def fitted(
 def _told(missing: str) -> dict[str, str]:
     """What the sidecar says of missing cells, where that was asked for."""
     return {} if missing == "keep" else {"missing": missing}
+
+
+def _shared(roles: Roles, columns: Sequence[str], methods: Methods) -> dict[str, Any]:
+    """What the sidecar says of columns that have one scale together.
+
+    Raises: UsageError where these have different methods, or one that cannot share a scale.
+    """
+    lists = roles.shared(columns)
+    for names in lists:
+        first, *others = (methods.of(name) for name in names)
+        for name, method in zip(names[1:], others, strict=True):
+            if method != first:
+                raise UsageError(
+                    f"--share: {printable(names[0])} and {printable(name)} have different methods, "
+                    f"{first.spelling} and {method.spelling}; one scale needs one method"
+                )
+        if not all(recipe.shares for recipe in first.needs(names[0])):
+            raise UsageError(
+                f"--share does not go with {first.spelling}: what it needs of several columns "
+                "cannot be told from that of each"
+            )
+    return {"share": lists} if lists else {}
 
 
 def _given(methods: Methods, name: str) -> ColumnStatistics | None:

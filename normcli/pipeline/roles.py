@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from normcli.errors import DataError, LimitError, UsageError
 from normcli.formats.base import BadRowError
+from normcli.pipeline.select import select
 from normcli.sidecar.write import refuse_many
 from normcli.statistics.base import Labels
 from normcli.statistics.moments import fractions
@@ -37,6 +38,7 @@ class Roles:
     json: the statistics go to JSON, which does not hold many.
     where: the rows that are fitted; None: all. Its columns may be scaled.
     weight: the weights of the rows; weight_kind: of which kind they are.
+    share: names and globs of columns; those of each text have one scale together.
     """
 
     by: tuple[str, ...] = ()
@@ -45,6 +47,27 @@ class Roles:
     where: Condition | None = None
     weight: str | None = None
     weight_kind: str = "reliability"
+    share: tuple[str, ...] = ()
+
+    def shared(self, columns: Sequence[str]) -> list[list[str]]:
+        """The columns that have one scale together: sorted lists of names.
+
+        Raises: UsageError where a text names fewer than two of the columns, or one that
+            another text names too.
+        """
+        found: list[list[str]] = []
+        for text in self.share:
+            names = [columns[i] for i in select([text], columns)]
+            if len(names) < 2:
+                raise UsageError(
+                    f"--share {printable(text)}: {printable(names[0])} is the only column of "
+                    "numbers that it names; two or more have one scale together"
+                )
+            for name in names:
+                if any(name in others for others in found):
+                    raise UsageError(f"--share: {printable(name)} is named twice")
+            found.append(sorted(names))
+        return sorted(found)
 
     @property
     def names(self) -> dict[str, str]:

@@ -47,7 +47,7 @@ from normcli.pipeline.enough import refuse_absent_columns
 from normcli.pipeline.roles import KEY, Roles, labels_of
 from normcli.pipeline.select import in_words
 from normcli.pipeline.summary import Summary
-from normcli.sidecar.model import Statistics
+from normcli.sidecar.model import Statistics, together
 from normcli.statistics.base import Labels, Recipe, Rows
 from normcli.statistics.batching import Batching
 from normcli.statistics.column import ColumnStatistics
@@ -335,8 +335,10 @@ class Job:
         method = methods.of(fitted)
         method.batching()  # raises where a size is missing, whatever the column
         column = ColumnStatistics(given=method.given)
+        names: tuple[str, ...] = (fitted,)
         if self.statistics is not None and not method.given:
-            column = self.statistics.columns[fitted]
+            names = self.statistics.sharing(fitted)
+            column = together(self.statistics.columns, names)
         if column.given and not method.given:
             assert self.statistics is not None
             _refuse_other_given(name, method, column, self.statistics.method_for(fitted))
@@ -346,7 +348,7 @@ class Job:
         leaves = tuple(recipe.after(column.values) for recipe in method.leaves(name))
         mapping = made.way(forth)
         if self.by and method.needs_fit() and not column.given:
-            by = ByGroup(fitted, self.seen, mapping, made)
+            by = ByGroup(names, self.seen, mapping, made)
         return Plan(
             *(position, name, method.spelling, mapping, column.constant, leaves, by, forth.warning)
         )

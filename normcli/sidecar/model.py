@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import reduce
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -81,6 +82,12 @@ class Statistics:
         """What holds for all columns."""
         return Facts(self.rows, self.ddof)
 
+    def sharing(self, name: str) -> tuple[str, ...]:
+        """The columns that have one scale together with this one, and itself."""
+        lists = (names for names in self.options.get("share", ()) if name in names)
+        found = next(lists, [name])
+        return tuple(n for n in found if n in self.columns)
+
     def std(self, name: str) -> float | None:
         """The standard deviation of a column, with `ddof`; None where count <= ddof."""
         return self.columns[name].std(self.ddof)
@@ -119,6 +126,11 @@ class Statistics:
             for key, group in self.groups.items()
         }
         return replace(self, columns=columns, groups=groups)
+
+
+def together(columns: Columns, names: Sequence[str]) -> ColumnStatistics:
+    """What is known of the cells of some columns, as if they were one."""
+    return reduce(ColumnStatistics.merge, (columns[name] for name in names))
 
 
 def _merged_columns(a: Columns, b: Columns) -> dict[str, ColumnStatistics]:

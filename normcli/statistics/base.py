@@ -171,6 +171,7 @@ class Recipe(ABC):
     passes: how often the input is read for it, at most.
     fields: JSON Schema (draft 2020-12) of the fields of its section.
     required: those of `fields` that are always there.
+    shares: are the values of two columns, merged, the value of both?
     """
 
     name: ClassVar[str]
@@ -178,6 +179,7 @@ class Recipe(ABC):
     passes: ClassVar[int] = 1
     fields: ClassVar[Mapping[str, Any]] = {}
     required: ClassVar[Sequence[str]] = ()
+    shares: ClassVar[bool] = False
 
     @classmethod
     def weighs(cls, kind: str) -> bool:

@@ -186,6 +186,7 @@ class MomentsRecipe(Recipe):
     """
 
     name: ClassVar[str] = "moments"
+    shares: ClassVar[bool] = True
 
     @classmethod
     def weighs(cls, kind: str) -> bool:

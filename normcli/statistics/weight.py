@@ -151,6 +151,7 @@ class WeightRecipe(Recipe):
     kind: str = "reliability"
 
     name: ClassVar[str] = "weight"
+    shares: ClassVar[bool] = True
     required: ClassVar[tuple[str, ...]] = ("kind", "mean", "std", *SUMS)
     fields: ClassVar[Mapping[str, Any]] = {
         "kind": {"description": "What the weights are.", "type": "string", "enum": list(KINDS)},

@@ -16,7 +16,7 @@ from normcli.statistics.drift import Drift, drift
 from normcli.views import groups
 from normcli.views.report import can_show
 from normcli.views.screen import NAMES, Cell, Column, Drawing, Grid, Line, Span
-from normcli.words import many, name, number, percent
+from normcli.words import listed, many, name, number, percent
 
 NEARLY_EMPTY = 0.05  # a column is nearly empty if it has fewer numbers than this share of its cells
 
@@ -120,6 +120,8 @@ def note(n: str, statistics: Statistics) -> str:
     if n in statistics.column_methods:
         words.append(statistics.column_methods[n].spelling)
     words += [value.note() for value in c.values.values()]
+    if others := [name(each) for each in statistics.sharing(n) if each != n]:
+        words.append(f"shares its scale with {listed(others, 3)}")
     return ", ".join(filter(None, words))
 
 
