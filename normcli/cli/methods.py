@@ -66,7 +66,7 @@ def listed() -> Grid:
 
 def _notes() -> list[str]:
     return [
-        f'Those with "{NO_FIT}" can be put before and after one that is fitted: log1p+zscore,',
+        f'Those with just "{NO_FIT}" can be put before and after one that is fitted: log1p+zscore,',
         "zscore+clip:-3,3. For the arguments, the edge cases and examples of a method, run:",
         "normcli methods NAME",
     ]
@@ -90,7 +90,7 @@ def _description(method: type[Method]) -> Iterator[tuple[str, list[str]]]:
     yield "given by hand", [f"{name}=NUMBER: {words}." for name, words in method.givens.items()]
     yield "edge cases", list(method.edges)
     yield "needs", [_needs(method)]
-    verb = "transform" if _needs(method) == NO_FIT else "fit-transform"
+    verb = "transform" if _needs(method).startswith(NO_FIT) else "fit-transform"
     yield "example", [f"normcli {verb} data.csv --method {method.examples[0]}"]
     yield "spellings", list(method.examples)
 
@@ -121,4 +121,5 @@ def _opening(method: type[Method]) -> tuple[str, str]:
 def _needs(method: type[Method]) -> str:
     """The statistics that a method uses by default."""
     recipes = method_of(method.examples[0]).with_statistics().needs("")
-    return " and ".join(recipe.name for recipe in recipes) or NO_FIT
+    needed = " and ".join(recipe.name for recipe in recipes) or NO_FIT
+    return f"{needed}, by row" if method.by_row else needed

@@ -56,6 +56,7 @@ class Method(ABC):
     The fields of a method are its parameters, named as in the sidecar; ``__post_init__``
     refuses bad ones with a `UsageError`. The docstring opens with the definition.
 
+    by_row: the numbers of a row are scaled together.
     givens: the numbers that can be given by hand, instead of a fit -> what they are.
     edges: what happens to constant columns and the like, for `normcli methods NAME`.
     examples: spellings of it: for people, and for the tests of the laws that all methods keep.
@@ -65,6 +66,7 @@ class Method(ABC):
 
     name: ClassVar[str]
     options: ClassVar[tuple[Option, ...]] = ()
+    by_row: ClassVar[bool] = False
     givens: ClassVar[Mapping[str, str]] = {}
     edges: ClassVar[Sequence[str]] = ()
     examples: ClassVar[Sequence[str]] = ()

@@ -28,6 +28,11 @@ class Chain(Method):
         steps = tuple(step.with_statistics() for step in self.steps)
         object.__setattr__(self, "steps", steps)
         for step in steps:
+            if step.by_row:
+                raise UsageError(
+                    f"{step.name} scales whole rows, and cannot be part of a chain. "
+                    "Use it in a command of its own, before or after this one"
+                )
             if step.trains:
                 raise UsageError(
                     f"{step.name} in training mode cannot be part of a chain, because every batch "

@@ -15,7 +15,7 @@ from normcli.numerics.numbers import Numbers, Scaled
 from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from normcli.numerics.numbers import Mask
+    from normcli.methods.rows import RowMapping
     from normcli.statistics.base import Recipe
     from normcli.statistics.column import ColumnStatistics
 
@@ -103,19 +103,31 @@ class Filled(Mapping):
         if not gone.any():
             return self.mapping.values(x)
         try:
-            done = self.mapping.values(self.ready(x, gone))
+            done = self.mapping.values(self.ready(x))
         except CellError as error:
             if not gone[error.row]:
                 raise
             why = f"is missing, and filled with {spelled(self.number)}, which {error.why}"
             raise CellError.at(error.row, "the cell", why) from error
-        counts = {"missing": 0, "nan": 0, "filled": int(gone.sum())}
-        return replace(done, counts={**done.counts, **counts})
+        return self.counted(done, x)
 
-    def ready(self, x: Numbers, gone: Mask) -> Numbers:
-        """The numbers, with `number` in the cells that are gone."""
+    @property
+    def row(self) -> RowMapping | None:
+        """That of the mapping."""
+        return self.mapping.row
+
+    def counted(self, done: Scaled, x: Numbers) -> Scaled:
+        """What became of x, with the cells that were filled counted."""
         import numpy as np
 
+        counts = {"missing": 0, "nan": 0, "filled": int(np.isnan(x.parts[0]).sum())}
+        return replace(done, counts={**done.counts, **counts})
+
+    def ready(self, x: Numbers) -> Numbers:
+        """The numbers, with `number` in the cells that have none."""
+        import numpy as np
+
+        gone = np.isnan(x.parts[0])
         terms = expansion(self.number * 10**x.scale)
         parts = np.zeros((max(len(x.parts), len(terms)), len(x)))
         parts[: len(x.parts)] = x.parts

@@ -30,6 +30,7 @@ from normcli.numerics.doubles import (
 from normcli.numerics.numbers import Numbers, Scaled
 
 if TYPE_CHECKING:
+    from normcli.methods.rows import RowMapping
     from normcli.numerics.numbers import Floats, Mask
     from normcli.numerics.total import Exact
     from normcli.statistics.batching import Batching
@@ -49,6 +50,19 @@ class Mapping(ABC):
     def batching(self) -> Batching | None:
         """The rows that have to be mapped together; None where each is mapped by itself."""
         return None
+
+    @property
+    def row(self) -> RowMapping | None:
+        """What maps the numbers of a row together, if they are: equal for all its columns."""
+        return None
+
+    def ready(self, x: Numbers) -> Numbers:
+        """The numbers of the column as `row` takes them."""
+        return x
+
+    def counted(self, done: Scaled, x: Numbers) -> Scaled:
+        """What `row` made of x, with what `ready` did counted."""
+        return done
 
     @property
     def makes_missing(self) -> bool:

@@ -86,6 +86,8 @@ class _Arguments:
                 self.values[key].append(_value(value))
             elif self._kind(name.replace("_", "-")) in ("flag", "off"):
                 self._new(name)
+            elif option := self._having(name):
+                self.values[self._new(option)].append(name)
             else:
                 key = key if self._kind(key) == "range" else self._list(name)
                 self.values.setdefault(key, []).append(_value(name))
@@ -95,6 +97,15 @@ class _Arguments:
 
     def _kind(self, key: str) -> Any:
         return self.options[key].kind if key in self.options else None
+
+    def _having(self, word: str) -> str:
+        """The one option of which this word is a value, if there is just one: ``unit:l1``."""
+        found = [
+            name
+            for name, option in self.options.items()
+            if isinstance(option.kind, tuple) and word in option.kind
+        ]
+        return found[0] if len(found) == 1 else ""
 
     def _new(self, name: str) -> str:
         """The key of that name, with no value so far."""

@@ -27,6 +27,7 @@ from normcli.methods.filled import filled, fills
 from normcli.methods.filled import in_words as number_in_words
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import either
+from normcli.methods.rows import RowMapping
 from normcli.methods.spelling import Asked, Methods
 from normcli.methods.whole import Restored, Rounded
 from normcli.numerics.numbers import Numbers, Scaled
@@ -145,7 +146,11 @@ class Scale:
         found = dict(zip(positions, numbers, strict=True))
         refuse_infinite(chunk, found, [count["inf"] for count in counts], self.choice)
         labels = labels_of([chunk.texts(i) for i in self.keys.values()]) if self.keys else None
-        scaled = [self._scaled(chunk, plan, found[plan.position], labels) for plan in self.plans]
+        in_rows = self._in_rows(found)
+        scaled = [
+            in_rows.get(plan.position) or self._scaled(chunk, plan, found[plan.position], labels)
+            for plan in self.plans
+        ]
         if self.style.float32:
             _refuse_float32_overflow(chunk, self.plans, scaled)
         new = dict(zip(positions, scaled, strict=True))
@@ -157,6 +162,21 @@ class Scale:
         seen = Found.of(rows, self.needs, chunk, dict(enumerate(positions)))
         unseen = Unseen.of(self.seen, labels, chunk, self.keys) if labels else Unseen()
         return Done(payload, told, seen, unseen, chunk.present(positions))
+
+    def _in_rows(self, found: Mapping[int, Numbers]) -> dict[int, Scaled]:
+        """The columns whose rows are mapped together, by position."""
+        rows: dict[RowMapping, list[Plan]] = {}
+        for plan in self.plans:
+            if (row := plan.mapping.row) is not None:
+                rows.setdefault(row, []).append(plan)
+        scaled = {}
+        for row, plans in rows.items():
+            done = row.rows([plan.mapping.ready(found[plan.position]) for plan in plans])
+            for plan, each in zip(plans, done, strict=True):
+                x = found[plan.position]
+                counted = plan.mapping.counted(each, x)
+                scaled[plan.position] = _without_marks(counted, x) if self.nulls else counted
+        return scaled
 
     def _scaled(self, chunk: Chunk, plan: Plan, x: Numbers, labels: Labels | None) -> Scaled:
         try:

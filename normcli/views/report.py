@@ -48,6 +48,8 @@ WORDS = {
     "outside_domain": "outside the domain, made missing",
     "infinite_squashed": "infinite, squashed to the bound",
     "zero_weight": "left out, because the weight is 0",
+    "row_left": "in rows with a missing cell, unchanged",
+    "row_zero": "in rows of zeros, unchanged",
     "unseen_group": "of groups that the statistics do not have",
 }
 
