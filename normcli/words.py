@@ -33,6 +33,7 @@ FAMILIAR = {
         "drop ignore skip omit dropcolumns except": "exclude",
         "groupby group groups key keys partitionby": "by",
         "na navalues nan nanvalues missingvalues nullvalue nullvalues": "null",
+        "impute fillna fill fillvalue imputer": "missing",
         "noheaders headerless": "no-header",
         "skiprows skiplines": "skip-rows",
         "out outfile outputfile": "output",
@@ -79,11 +80,6 @@ FAMILIAR = {
     }.items()
     for each in words.split()
 }
-# What other programs do, and this one does not.
-UNKNOWN = dict.fromkeys(
-    ("impute", "imputer", "fillna", "fill", "fillvalue"),
-    " Missing cells are not filled in: they do not count, and stay as they are.",
-)
 
 
 def did_you_mean(name: str, names: Iterable[str], *, familiar: bool = False) -> str:
@@ -98,8 +94,6 @@ def did_you_mean(name: str, names: Iterable[str], *, familiar: bool = False) -> 
     """
     found = {_plain(each): each for each in names}
     word = _plain(name)
-    if familiar and word in UNKNOWN:
-        return UNKNOWN[word]
     near = (_familiar(word, found) if familiar else "") or _nearest(word, found)
     return f" Did you mean {printable(near)}?" if near else ""
 

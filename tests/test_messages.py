@@ -306,8 +306,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --impute mean t.csv": (
         2,
-        "no option '--impute'. Missing cells are not filled in: they do not count, and stay as "
-        "they are. See normcli fit --help",
+        "no option '--impute'. Did you mean '--missing'? See normcli fit --help",
     ),
     "fit --standard t.csv": (
         2,

@@ -128,6 +128,11 @@ class ReadOptions:
         return value
 
 
+BadRows = list[tuple[int, str]]  # line or row number, and why
+TOLD = 10  # bad rows that are told one by one
+UNTOLD = (0, "")
+
+
 class BadRowError(DataError):
     """A row cannot be read or scaled; those before it can be read.
 
@@ -216,11 +221,12 @@ class Chunk(Contract, abstract=True):
     def concat(cls, chunks: Sequence[Self]) -> Self:
         """Consecutive chunks of one table as one."""
 
-    def without_bad_rows(self, positions: Sequence[int]) -> tuple[Self, list[tuple[int, str]]]:
+    def without_bad_rows(self, positions: Sequence[int]) -> tuple[Self, BadRows]:
         """The chunk without rows that cannot be read, or not as numbers in these columns.
 
-        And (line, why) of each row that is left out. A typed format has no such rows. What
-        ends the table, as a quote that is never closed, stays.
+        And (line, why) of each row that is left out, or `UNTOLD` after the first `TOLD`. A
+        typed format has no such rows. What ends the table, as a quote that is never closed,
+        stays.
         """
         return self, []
 

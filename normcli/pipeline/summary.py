@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from normcli.formats.base import Table
 
-MOST_BAD_ROWS = 10  # that are told one by one
+from normcli.formats.base import TOLD
+
 KINDS = ("missing", "nan", "inf", "out_of_range")  # of cells, in the order in which they are told
 
 
@@ -94,7 +95,7 @@ class Summary:
     def skip(self, bad_rows: list[tuple[int, str]]) -> None:
         """Add bad rows that are left out."""
         self.skipped_rows += len(bad_rows)
-        self.bad_rows += bad_rows[: MOST_BAD_ROWS - len(self.bad_rows)]
+        self.bad_rows += bad_rows[: TOLD - len(self.bad_rows)]
 
     def count(self, what: str, column: str, cells: int) -> None:
         """Add so many cells of a column to `what` happened."""

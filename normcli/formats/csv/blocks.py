@@ -21,6 +21,7 @@ Stream = io.BufferedReader | io.RawIOBase
 BLOCK = 4 << 20  # bytes read at a time
 WIDE = 1 << 13  # but so many for each column, up to four blocks: each has costs of its own
 FIRST = 1 << 16  # at first: if columns are not numbers, this shows it early
+FIRST_CELLS = 1 << 7  # but so many for each column
 
 
 def blocks(
@@ -33,17 +34,18 @@ def blocks(
     `options[MAX_RECORD]` bytes, or the beginning of one, may be in it; that is the last block.
     """
     size = min(max(BLOCK, WIDE * width), 4 * BLOCK)
-    whole = _whole(source, stream, dialect, size, options)
+    first = min(max(FIRST, FIRST_CELLS * width), size)
+    whole = _whole(source, stream, dialect, (first, size), options)
     count = options.chunk_rows
     return _regrouped(source, whole, count, dialect) if count else whole
 
 
 def _whole(
-    source: Source, stream: Stream, dialect: Dialect, size: int, options: ReadOptions
+    source: Source, stream: Stream, dialect: Dialect, sizes: tuple[int, int], options: ReadOptions
 ) -> Iterator[bytes]:
-    """Blocks of `size` bytes that end where a record does, all but the last."""
+    """Blocks of `sizes` (of the first, and of others) that end where a record does."""
+    room, size = sizes
     buffer, filled = bytearray(size), 0  # used again and again: fresh memory is slow
-    room = FIRST
     while count := _fill(source, stream, buffer, filled, room):
         filled, room = filled + count, len(buffer)
         cut = _cut(buffer, filled, dialect, options.skip_bad_rows)

@@ -17,7 +17,7 @@ import numpy as np
 from normcli import kernel
 from normcli.formats.csv import records as csv_records
 from normcli.formats.csv.records import BLANKS, Dialect, Problem, grammar, records
-from normcli.formats.texts.lines import count, line_end
+from normcli.formats.texts.lines import count, count_line_ends, line_end
 from normcli.kernel import Marks
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ def index(block: bytes, dialect: Dialect, width: int, line: int = 1, offset: int
         found = _index(block, dialect, width)
     if found is not None:
         return found
-    first = csv_records.first_problem(block, dialect, width, line, offset)
+    first = _first_odd(block, dialect, width, line) or csv_records.first_problem(
+        block, dialect, width, line, offset
+    )
     assert first is not None, "the index and the records disagree about this block"
     start, problem = first
     rows = _index(block[:start], dialect, width)
@@ -350,7 +352,19 @@ def _rows(
         if b"\r" in block:
             ends = _before_returns(data, starts, ends, slice(width - 1, None, width))
         return _even(data, starts, ends, dialect, width)
-    last = np.flatnonzero(closing)
+    first, last, row, ends = _records(block, data, starts, ends, dialect)
+    counts = last - first + 1
+    if (counts[row] == width).all():
+        keep = np.repeat(row, counts)
+        return _even(data, starts[keep], ends[keep], dialect, width)
+    return _ragged(data, starts, ends, (first[row], last[row]), dialect, width)
+
+
+def _records(
+    block: bytes, data: Bytes, starts: Offsets, ends: Offsets, dialect: Dialect
+) -> tuple[Offsets, Offsets, Mask, Offsets]:
+    """The first and the last cell of each record, which of them are rows, and where cells end."""
+    last = np.flatnonzero(_closes(data[ends], dialect))
     if b"\r" in block:
         ends = _before_returns(data, starts, ends, last)
     first = np.concatenate(([0], last[:-1] + 1)) if len(last) else last
@@ -361,11 +375,7 @@ def _rows(
     row = head != tail
     if dialect.comment is not None:
         row &= data[head] != dialect.comment[0]
-    counts = last - first + 1
-    if (counts[row] == width).all():
-        keep = np.repeat(row, counts)
-        return _even(data, starts[keep], ends[keep], dialect, width)
-    return _ragged(data, starts, ends, (first[row], last[row]), dialect, width)
+    return first, last, row, ends
 
 
 def _even(data: Bytes, starts: Offsets, ends: Offsets, dialect: Dialect, width: int) -> Index:
@@ -393,6 +403,37 @@ def _ragged(
     starts, stops, ends = starts[places], ends[last], ends[places]
     starts[absent] = ends[absent]
     return Index(data, data, (starts, ends), dialect, stops=stops, absent=absent)
+
+
+def odd_records(
+    block: bytes, dialect: Dialect, width: int
+) -> tuple[Offsets, Offsets, Offsets] | None:
+    """Where the records start and end that have too many or too few cells, and how many.
+
+    None where something else is wrong: a quote, or a byte.
+    """
+    if csv_records.bad_byte(block, 0):
+        return None
+    seen = _without_escapes(block, dialect)
+    data = np.frombuffer(seen, np.uint8)
+    found = _separators(seen, data, dialect)
+    if found is None:
+        return None
+    starts, separators = _starts(found[0]), found[0]
+    first, last, row, _ = _records(seen, data, starts, separators, dialect)
+    counts = last - first + 1
+    odd = np.flatnonzero(row & (counts != width) & (not dialect.ragged))
+    return starts[first[odd]], separators[last[odd]] + 1, counts[odd]
+
+
+def _first_odd(block: bytes, dialect: Dialect, width: int, line: int) -> tuple[int, Problem] | None:
+    """The first record that has too many or too few cells, if nothing else is wrong."""
+    found = odd_records(block, dialect, width)
+    if found is None or not len(found[0]):
+        return None
+    start, end, count_of_cells = (int(each[0]) for each in found)
+    line += count_line_ends(block[:start])
+    return start, csv_records.wrong_width(line, count_of_cells, width, block[start:end])
 
 
 def _regular(closing: Mask, width: int) -> bool:

@@ -115,7 +115,7 @@ def grammar(dialect: Dialect) -> Grammar:
         "comment": rf"(?:\A|[\r\n]){comment}",
         "escaped": escaped,
         "tokens": rf"(?P<comment>(?<![^\r\n]){comment}[^\r\n]*+)|(?P<text>{quoted})"
-        rf"|{escaped}(?:{comment})?+",
+        rf"|{escaped}(?:(?<=[\r\n]){comment})?+",
     }
     found = {name: re.compile(text.encode(), re.DOTALL) for name, text in texts.items()}
     return Grammar(**found)
@@ -218,9 +218,14 @@ def problem_of(
         return Problem(record.line + count_line_ends(raw[:place]), what, hint)
     if record.cells is None or len(record.cells) == width or dialect.ragged:
         return None
-    cells = "1 cell" if len(record.cells) == 1 else f"{len(record.cells)} cells"
+    return wrong_width(record.line, len(record.cells), width, raw)
+
+
+def wrong_width(line: int, count: int, width: int, raw: bytes) -> Problem:
+    """What is wrong with the record `raw` of `count` cells, not `width`."""
+    cells = "1 cell" if count == 1 else f"{count} cells"
     what = f"{cells} where the header has {width}"
-    return Problem(record.line, what, kind="cells", raw=raw)
+    return Problem(line, what, kind="cells", raw=raw)
 
 
 def bad_byte(block: bytes, offset: int) -> tuple[int, str, str] | None:

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
-from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from normcli import kernel
 from normcli.errors import DataError
 from normcli.formats.base import (
     BadRowError,
+    BadRows,
     Chunk,
     Encoder,
     NotNumbers,
@@ -32,12 +32,11 @@ from normcli.formats.columnar.schema import number_type
 from normcli.formats.columnar.texts import encoded
 from normcli.formats.csv import cells as csv_cells
 from normcli.formats.csv import index as csv_index
-from normcli.formats.csv import records as csv_records
 from normcli.formats.csv.blocks import before_long_record, blocks
 from normcli.formats.csv.head import OPEN_QUOTE, dialect_cell
 from normcli.formats.csv.index import Index
 from normcli.formats.csv.look import Opening, advice
-from normcli.formats.csv.records import Dialect, Record
+from normcli.formats.csv.records import Dialect
 from normcli.formats.csv.transcode import open_text
 from normcli.formats.marks import spelled
 from normcli.formats.texts.cuts import Span
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
     from normcli.numerics.numbers import Scaled
     from normcli.storage.files import File
     from normcli.storage.sources import Source
-
-BadRows = list[tuple[int, str]]  # line, why
 
 
 @dataclass(frozen=True)
@@ -112,13 +109,13 @@ class CsvChunk(Chunk):
         """Where the cells are."""
         layout = self.layout
         # After lines that were left out, only an open quote after all of them can be wrong.
-        line = self.line + self._left_out(len(self.block))
+        line = self.line + int(self._left_out(len(self.block)))
         width = len(layout.names)
-        found = csv_index.index(self._closed, layout.dialect, width, line, self.offset)
+        found = csv_index.index(self.closed, layout.dialect, width, line, self.offset)
         return found if self.chosen is None else found.only(self.chosen)
 
     @property
-    def _closed(self) -> bytes:
+    def closed(self) -> bytes:
         """The block with a line end after the last record."""
         return self.block if self._is_closed else self.block + b"\n"
 
@@ -138,22 +135,34 @@ class CsvChunk(Chunk):
 
     def _line_of(self, offset: int) -> int:
         """The number of the line that holds the byte at `offset` of the block."""
-        lines = int(self._line_ends.searchsorted(offset)) + self._left_out(offset)
-        return self.line + lines
+        return int(self.lines_of(np.array(offset)))
 
-    def _left_out(self, offset: int) -> int:
-        """The lines left out before a byte; a CR and an LF that met there end a line each."""
-        lines = sum(lines for at, lines in self.gaps if at <= offset)
-        places = {at for at, _ in self.gaps if at <= offset}
-        return lines + sum(self.block[at - 1 : at + 1] == b"\r\n" for at in places)
+    def lines_of(self, offsets: Offsets) -> Offsets:
+        """The numbers of the lines that hold the bytes at these offsets of the block."""
+        return self.line + self.line_ends.searchsorted(offsets) + self._left_out(offsets)
+
+    def _left_out(self, offsets: Offsets | int) -> Offsets:
+        """The lines left out before bytes; a CR and an LF that met there end a line each."""
+        at, lines = self._gap_lines
+        found: Offsets = lines[at.searchsorted(offsets, side="right")]
+        return found
+
+    @cached_property
+    def _gap_lines(self) -> tuple[Offsets, Offsets]:
+        """Where lines are left out, and how many there are up to each of these places."""
+        gaps = np.array(self.gaps, np.int64).reshape(-1, 2)
+        at, first = np.unique(gaps[:, 0], return_index=True)
+        lines = np.add.reduceat(gaps[:, 1], first) if len(at) else first
+        met = [i > 0 and self.block[i - 1 : i + 1] == b"\r\n" for i in at.tolist()]
+        return at, np.concatenate(([0], np.cumsum(lines + np.array(met, np.int64))))
 
     def _row_at(self, line: int) -> int:
         """The row that holds the beginning of a line, or its first cell."""
-        first_lines = self.line + self._line_ends.searchsorted(self.index.starts[:, 0])
+        first_lines = self.line + self.line_ends.searchsorted(self.index.starts[:, 0])
         return int(first_lines.searchsorted(line, side="right")) - 1
 
     @cached_property
-    def _line_ends(self) -> Offsets:
+    def line_ends(self) -> Offsets:
         return csv_index.line_ends(self.block)
 
     def place(self, row: int, position: int) -> str:
@@ -237,7 +246,7 @@ class CsvChunk(Chunk):
             first, *_, last = self.chosen[[start, stop - 1]].tolist()
             whole = replace(self, chosen=None).slice(first, last + 1)
             return whole.only(self.chosen[start:stop] - first)
-        return self._between(self._row_start(start), self._row_start(stop))
+        return self.between(self._row_start(start), self._row_start(stop))
 
     def _row_start(self, row: int) -> int:
         """Where the bytes of a row start, blank and comment lines before it included."""
@@ -248,7 +257,7 @@ class CsvChunk(Chunk):
         stops = self.index.ends[:, -1] if self.index.stops is None else self.index.stops
         return line_end(self.block, int(stops[row - 1]))
 
-    def _between(self, start: int, stop: int) -> CsvChunk:
+    def between(self, start: int, stop: int) -> CsvChunk:
         """The bytes from `start` to before `stop`."""
         gaps = tuple((at - start, lines) for at, lines in self.gaps if start < at <= stop)
         line, offset = self._line_of(start), self.offset + start
@@ -281,50 +290,10 @@ class CsvChunk(Chunk):
         try:
             self.numbers(positions)
         except DataError:
-            return self._good_rows(positions)
+            from normcli.formats.csv.skipping import good_rows
+
+            return good_rows(self, positions)
         return self, []
-
-    def _good_rows(self, positions: Sequence[int]) -> tuple[CsvChunk, BadRows]:
-        """`without_bad_rows` for a chunk that has some: it is cut up until it is short."""
-        ends = csv_index.record_ends(self._closed, self.layout.dialect)
-        if len(ends) <= SHORT:
-            return self._good_records(positions)
-        step = -(-len(ends) // SECTIONS)
-        cuts = [0, *ends[step - 1 : -1 : step].tolist(), len(self.block)]
-        sections = [
-            self._between(start, stop).without_bad_rows(positions) for start, stop in pairwise(cuts)
-        ]
-        bad_rows = [row for _, bad in sections for row in bad]
-        return CsvChunk.concat([good for good, _ in sections]), bad_rows
-
-    def _good_records(self, positions: Sequence[int]) -> tuple[CsvChunk, BadRows]:
-        """`without_bad_rows`, record by record."""
-        kept, bad, gaps = b"", [], []
-        for record in csv_records.records(self.block, self.layout.dialect, self.line):
-            why = self._why_bad(record, positions)
-            raw = self.block[record.start : record.end]
-            if why is None:
-                kept += raw
-            else:
-                bad.append((record.line, why))
-                gaps.append((len(kept), count_line_ends(raw)))
-        return CsvChunk(self.layout, kept, self.line, self.offset, None, tuple(gaps)), bad
-
-    def _why_bad(self, record: Record, positions: Sequence[int]) -> str | None:
-        """Why a record is refused as a row, or None."""
-        layout = self.layout
-        width = len(layout.names)
-        problem = csv_records.problem_of(record, self.block, layout.dialect, width, self.offset)
-        if problem and not record.unclosed:
-            return problem.what
-        if record.cells is None:
-            return None
-        for position in positions:
-            cell = record.cells[position]
-            if not layout.reading.takes(cell.strip(b" \t").decode()):
-                name, text = printable(layout.names[position]), printable(cell.decode(), 20)
-                return f"column {name}: {text} is not a number"
-        return None
 
     def splice(self, replaced: Mapping[int, Scaled], style: Style) -> bytes | memoryview:
         """The block with the numbers of the replaced columns in their cells."""
@@ -353,8 +322,6 @@ class CsvChunk(Chunk):
 
 
 REFUSED = 4  # blocks that the kernel refuses: then processes do the rest
-SHORT = 64  # records that are read one by one to find the bad ones
-SECTIONS = 16  # in which a longer chunk is cut for that
 
 
 @dataclass

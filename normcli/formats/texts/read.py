@@ -103,6 +103,14 @@ def _codes(data: Bytes, starts: Offsets, plain: pa.LargeStringArray, *, dressed:
     return bool(_matches(plain, CODE).any()) if dressed else not without_codes(data, starts)
 
 
+def surely_readable(data: Bytes, starts: Offsets, ends: Offsets, reading: Reading) -> Mask:
+    """Cells that `Reading.takes`; others may be some, too."""
+    texts = slices(data, starts, ends)
+    numbers = _matches(reading.notation.plain_texts(texts), NUMBER)
+    sure: Mask = (starts == ends) | _is_token(texts, reading) | numbers
+    return sure
+
+
 def _spread(parts: Floats, missing: Mask) -> Numbers:
     """The numbers of the cells that are not missing, each in its row."""
     if not missing.any():
