@@ -22,20 +22,31 @@ if TYPE_CHECKING:
 @click.command("merge", cls=Command)
 @opt.sidecars_argument("SIDECAR...")
 @opt.output_file("-, stdout")
+@opt.without_option
 @opt.sidecar_options
 @opt.report_options
 def command(
-    sidecars: tuple[str, ...], output: str | None, max_sidecar: int, quiet: bool, verbose: bool
+    sidecars: tuple[str, ...],
+    without: tuple[str, ...],
+    output: str | None,
+    max_sidecar: int,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Combine the statistics of parts into those of the whole, exactly.
 
     \b
     normcli merge monday.stats.json tuesday.stats.json -o week.stats.json
+    normcli merge month.stats.json day31.stats.json --without day1.stats.json -o month.stats.json
 
     The result is, byte for byte, what fit writes for all the data at once. The order in which
     the parts are given, or merged before, does not matter. For quantiles, as of robust, the result
     is what fit --quantiles sketch writes: they stay exact where the sidecar has all the distinct
     numbers of a column, or only one part has numbers in it; else it tells what they are between.
+
+    --without takes the rows of a part out again, so that the last thirty days need one sidecar a
+    day and no second reading. Sums and counts are exact. If the part has the minimum or maximum of
+    the whole, that is not known afterwards, unless the sidecar has all distinct numbers.
     """
     from normcli.sidecar.read import load
     from normcli.sidecar.write import dumps
@@ -44,10 +55,13 @@ def command(
 
     target = output or "-"
     merged = _merged(sidecars, [load(path, max_sidecar) for path in sidecars])
+    for path in without:
+        merged = _without(merged, path, load(path, max_sidecar))
     with outputs.output(target) as stream:
         stream.write(dumps(merged, target))
     if not quiet:
         counts = f"{words.many(merged.rows, 'row')}, merged {words.many(len(sidecars), 'sidecar')}"
+        counts += f", took out {words.many(len(without), 'sidecar')}" if without else ""
         saved = [f"saved in {words.name(target)}"] if target != "-" else []
         table = report.table(merged, verbose=verbose)
         report.say([*table, *_doubts(merged, verbose=verbose), counts, *saved])
@@ -65,6 +79,13 @@ def _doubts(merged: Statistics, *, verbose: bool) -> list[str]:
     told = [f"{n}: {note}" for n, note in list(notes.items())[: None if verbose else MOST]]
     more = [f"and {len(notes) - len(told)} more; -v shows all"] if len(told) < len(notes) else []
     return [*told, *more, "for exact quantiles, fit all files together"] if notes else []
+
+
+def _without(merged: Statistics, path: str, part: Statistics) -> Statistics:
+    try:
+        return merged.without(part)
+    except DataError as error:
+        raise DataError(f"--without {shown(path)}: this is not a part of the whole: {error}") from error
 
 
 def _merged(paths: Sequence[str], parts: Sequence[Statistics]) -> Statistics:

@@ -105,6 +105,14 @@ def _declared(declared: Option[Any]) -> Entry:
     return (*names, f"--{declared.name}"), settings
 
 
+without_option = group(
+    "Statistics",
+    entry(
+        "--without SIDECAR",
+        "Take the rows of this part out of the statistics again.",
+        multiple=True,
+    ),
+)
 _max_sidecar = entry(
     "--max-sidecar BYTES",
     "Refuse larger files of statistics.  [default: 64 MiB]",

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from normcli.errors import DataError
 from normcli.numerics.doubles import fraction, nearest
 from normcli.numerics.numbers import Numbers
 
@@ -168,6 +169,29 @@ class Cells:
             return self if shift == self.shift else Cells(shift)
         runs = _runs(self.keys >> (shift - self.shift), self.several)
         return Cells(shift, *runs, self.low, self.high)
+
+    def without(self, other: Cells) -> Cells:
+        """The cells of these numbers but those of `other`, which are among them.
+
+        Cells of several numbers keep their width, and the extremes are those of the cells.
+        Raises: DataError where they cannot be among them.
+        """
+        theirs = other.coarser(max(self.shift, other.shift))
+        if not len(theirs):
+            return self
+        counts, places = self.counts.copy(), np.searchsorted(self.keys, theirs.keys)
+        if theirs.shift != self.shift or not np.isin(theirs.keys, self.keys).all():
+            raise DataError("it has numbers that the whole does not have")
+        counts[places] -= theirs.counts
+        if (counts < 0).any():
+            raise DataError("it has more of some numbers than the whole")
+        left = counts > 0
+        if not left.any():
+            return Cells(self.shift)
+        keys, one = self.keys[left], np.int64(1) << self.shift
+        low = max(self.low, int(keys[0] << self.shift))
+        high = min(self.high, int((keys[-1] << self.shift) + (one - 1)))
+        return Cells(self.shift, keys, counts[left], low, high)
 
     @classmethod
     def joined(cls, found: Sequence[Cells], most: int | None = None) -> Cells:

@@ -52,6 +52,9 @@ class Total:
         )
         return Total.of(numerator, exponent, scale)
 
+    def __sub__(self, other: Total) -> Total:
+        return self + Total(-other.numerator, other.exponent, other.scale)
+
     def as_fraction(self) -> Fraction:
         """The same number."""
         up, down = _two_to(self.exponent)

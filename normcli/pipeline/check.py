@@ -219,7 +219,8 @@ def _unwanted(table: Table, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _bounds(c: ColumnStatistics) -> Bounds:
-    return None if c.min is None or c.max is None else (c.min, c.max)
+    low, high = c.ends
+    return None if low is None or high is None else (low, high)
 
 
 def _certainly_outside(then: ColumnStatistics | None, now: ColumnStatistics | None) -> int:
@@ -254,7 +255,7 @@ def _check_column(
         return _other(n, "retyped", words, fits=limits.retyped_column)
     moved = drift(then, now, statistics.ddof)
     numbers = now.count + now.inf
-    share = outside / numbers if numbers and then.min is not None else None
+    share = outside / numbers if numbers and _bounds(then) else None
     faults = dict(_faults(then, now, moved, share, limits))
     if now.inf and infinite_is_fault:
         faults["infinite"] = f"{now.inf} infinite; --on-inf ignore takes them as out of range"
@@ -277,7 +278,7 @@ def _faults(
     if then.count == 0 and not then.given and now.count:
         yield "count", "it had no number when it was fitted, and has some now"
     if share is not None and share > limits.out_of_range:
-        low, high = (number(end, then.std()) for end in (then.min, then.max))
+        low, high = (number(end, then.std()) for end in then.ends)
         most = percent(limits.out_of_range)
         words = f"{percent(share)} out of {low} to {high}, more than {most}"
         yield "out_of_range", words

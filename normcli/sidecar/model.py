@@ -114,6 +114,23 @@ class Statistics:
         merged = replace(self, rows=self.rows + other.rows, columns=columns, groups=groups)
         return merged.kept()
 
+    def without(self, other: Self) -> Self:
+        """The statistics of these rows but those of `other`, which are among them, exactly.
+
+        An extreme that both have is not known afterwards (None), unless the cells of quantiles
+        tell it.
+
+        Raises DataError where methods or options differ, or `other` cannot be a part.
+        """
+        _require_same_methods(self, other)
+        _require_same_options(self, other)
+        if other.rows > self.rows:
+            raise DataError("it has more rows than the whole")
+        groups = _left_groups(self.groups, other.groups)
+        columns = _left_columns(self.columns, other.columns)
+        left = replace(self, rows=self.rows - other.rows, columns=columns, groups=groups)
+        return left.kept()
+
     def kept(self) -> Self:
         """What the sidecar keeps: the more columns and groups there are, the less of each."""
         parts = (self.columns, *(group.columns for group in self.groups.values()))
@@ -159,6 +176,38 @@ def _merged_groups(
     """The groups of both, sorted by key."""
     found = {**a, **b, **{key: a[key].merge(b[key]) for key in a.keys() & b.keys()}}
     return {key: found[key] for key in sorted(found, key=in_order)}
+
+
+def _left_columns(whole: Columns, part: Columns) -> dict[str, ColumnStatistics]:
+    for name in part:
+        if name not in whole and not _all_missing(part[name]):
+            raise DataError(f"the whole has no column {printable(name)}")
+    left = {}
+    for name, column in whole.items():
+        if name not in part:
+            raise DataError(f"it has no column {printable(name)}")
+        try:
+            left[name] = column.without(part[name])
+        except DataError as error:
+            raise DataError(f"column {printable(name)}: {error}") from error
+    return left
+
+
+def _left_groups(
+    whole: Mapping[Group, GroupStatistics], part: Mapping[Group, GroupStatistics]
+) -> dict[Group, GroupStatistics]:
+    """The groups that have rows left."""
+    left = dict(whole)
+    for key, group in part.items():
+        name = ", ".join(printable(str(word)) for word in key)
+        if key not in whole or group.rows > whole[key].rows:
+            raise DataError(f"group {name}: it has more rows than the whole")
+        try:
+            columns = _left_columns(whole[key].columns, group.columns)
+        except DataError as error:
+            raise DataError(f"group {name}: {error}") from error
+        left[key] = GroupStatistics(whole[key].rows - group.rows, columns)
+    return {key: group for key, group in left.items() if group.rows}
 
 
 def _all_missing(column: ColumnStatistics) -> bool:

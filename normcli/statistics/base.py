@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from normcli.errors import UsageError
+from normcli.errors import DataError, UsageError
 from normcli.numerics.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -116,6 +116,17 @@ class Value(ABC):
     @abstractmethod
     def merge(self, other: Self) -> Self:
         """The value for the rows of both; raises DataError where there is none."""
+
+    def ends(self) -> tuple[float, float] | None:
+        """The smallest and the largest number, if it tells them exactly."""
+        return None
+
+    def without(self, other: Self) -> Self:
+        """The value for these rows but those of `other`, which are among them.
+
+        Raises: DataError where they cannot be among them, or where the value does not tell.
+        """
+        raise DataError(f"rows cannot be taken out of {type(self).__name__.lower()} statistics")
 
     @abstractmethod
     def dump(self, facts: Facts) -> dict[str, Any]:

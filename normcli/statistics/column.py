@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from normcli.errors import DataError
+from normcli.errors import DataError, UsageError
 from normcli.numerics.numbers import Numbers
 from normcli.numerics.total import Exact
 from normcli.statistics.base import Value
@@ -58,6 +58,31 @@ class ColumnStatistics:
         mapped = _pairs(self.mapped, other.mapped)
         return type(self)(values, self.given, {m: a.merge(b) for m, (a, b) in mapped.items()})
 
+    def without(self, other: Self) -> Self:
+        """What is known of these rows but those of `other`, which are among them.
+
+        Raises: DataError where they cannot be among them.
+        """
+        if self.given != other.given:
+            raise DataError("the given numbers differ")
+        values = {
+            name: value.without(there)
+            for name, (value, there) in _pairs(self.values, other.values).items()
+        }
+        mapped = _pairs(self.mapped, other.mapped)
+        found = {maps: a.without(b) for maps, (a, b) in mapped.items()}
+        return type(self)(values, self.given, found)._with_ends()
+
+    def _with_ends(self) -> Self:
+        """With a minimum and maximum that another value tells."""
+        moments = self.values.get("moments")
+        if not isinstance(moments, Moments) or None not in (moments.min, moments.max):
+            return self
+        for value in self.values.values():
+            if ends := value.ends():
+                moments = replace(moments, min=ends[0], max=ends[1])
+        return replace(self, values={**self.values, "moments": moments})
+
     def names(self) -> Iterator[str]:
         """The recipes that have found something in its numbers, and in what maps make of them."""
         yield from self.values if self.count else ()
@@ -103,14 +128,33 @@ class ColumnStatistics:
         return self.moments.inf
 
     @property
+    def ends(self) -> tuple[Exact | None, Exact | None]:
+        """The smallest and the largest number, exactly; None where there is none, or not known."""
+        moments = self.moments
+        return self.given.get("min", moments.min), self.given.get("max", moments.max)
+
+    @property
     def min(self) -> Exact | None:
-        """The smallest number, exactly; None where there is none."""
-        return self.given.get("min", self.moments.min)
+        """The smallest number, exactly; None where there is none.
+
+        Raises: UsageError where it is not known, as rows were taken out of the statistics.
+        """
+        return self._end(0, "smallest")
 
     @property
     def max(self) -> Exact | None:
-        """The largest number, exactly; None where there is none."""
-        return self.given.get("max", self.moments.max)
+        """The largest number, exactly; as `min`."""
+        return self._end(1, "largest")
+
+    def _end(self, which: int, word: str) -> Exact | None:
+        end = self.ends[which]
+        if end is None and self.count:
+            raise UsageError(
+                f"the {word} number of a column is not known, because rows that may have had it "
+                "were taken out of the statistics\nFit the rows again, or use a method that does "
+                "not need it, such as zscore"
+            )
+        return end
 
     @property
     def mean(self) -> float | None:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -55,7 +55,8 @@ class Moments(Value):
 
     count: finite numbers; the other fields below are about these only.
     missing, nan, inf: cells without a number, NaN in the data, infinities left out.
-    min, max: exact (see `exact_value`), None where count is 0.
+    min, max: exact (see `exact_value`); None where count is 0, or where rows were taken out that
+        may have had it (see `without`).
     sum, sum_of_squares: exact.
     whole: are all of them whole numbers? None where that is not known (sidecars of version 1).
     left_out: cells of rows with the weight 0, whatever is in them.
@@ -86,13 +87,49 @@ class Moments(Value):
             self.missing + other.missing,
             self.nan + other.nan,
             self.inf + other.inf,
-            min((m for m in (self.min, other.min) if m is not None), default=None),
-            max((m for m in (self.max, other.max) if m is not None), default=None),
+            self._end(other, "min", min),
+            self._end(other, "max", max),
             self.sum + other.sum,
             self.sum_of_squares + other.sum_of_squares,
             _both_whole(self.whole, other.whole),
             self.left_out + other.left_out,
         )
+
+    def _end(self, other: Moments, field: str, choose: Callable[..., Exact]) -> Exact | None:
+        """An end of the numbers of both; None where that of one is not known."""
+        ends = [getattr(each, field) for each in (self, other) if each.count]
+        return None if None in ends else choose(ends, default=None)
+
+    def without(self, other: Moments) -> Moments:
+        """The statistics of these cells but those of `other`.
+
+        An end that both have is not known afterwards, unless all numbers that stay are equal.
+        """
+        counts = [getattr(self, field) - getattr(other, field) for field in COUNTS]
+        for field, count in zip(COUNTS, counts, strict=True):
+            if count < 0:
+                raise DataError(f"its {field} is larger than that of the whole")
+        n, missing, nan, inf = counts
+        total, squares = self.sum - other.sum, self.sum_of_squares - other.sum_of_squares
+        deviations = n * squares.as_fraction() - total.as_fraction() ** 2
+        if deviations < 0 or (n == 0 and (total, squares) != (ZERO, ZERO)):
+            raise DataError("its sums are not those of some rows of the whole")
+        if not n:
+            return Moments(0, missing, nan, inf)
+        low, high = (self._end_without(other, field) for field in ("min", "max"))
+        if not deviations:
+            low = high = exact_value(total.as_fraction() / n)
+        whole = self.whole if self.whole or other.whole else None
+        return Moments(n, missing, nan, inf, low, high, total, squares, whole)
+
+    def _end_without(self, other: Moments, field: str) -> Exact | None:
+        mine: Exact | None = getattr(self, field)
+        theirs: Exact | None = getattr(other, field)
+        if mine is None or not other.count:
+            return mine
+        if theirs is not None and (theirs < mine if field == "min" else theirs > mine):
+            raise DataError(f"its {field} is outside the range of the whole")
+        return None if theirs is None or theirs == mine else mine
 
     @property
     def mean(self) -> float | None:
@@ -128,7 +165,7 @@ class Moments(Value):
     @property
     def constant(self) -> bool:
         """Whether there are numbers and all are the same, exactly: no tolerance."""
-        return self.count > 0 and self.min == self.max
+        return self.min is not None and self.min == self.max
 
     @property
     def cells(self) -> int:
@@ -455,29 +492,31 @@ def _faults(c: Moments, entry: Mapping[str, Any], facts: Facts) -> Iterator[tupl
         for field, total in (("sum", c.sum), ("sum_of_squares", c.sum_of_squares)):
             if total != ZERO:
                 yield field, "must be [] in a column with count 0"
-    elif c.min is None or c.max is None:
-        yield ("min" if c.min is None else "max"), f"null in a column with count {short(c.count)}"
     else:
-        yield from _impossible(c, Fraction(c.min), Fraction(c.max))
+        yield from _impossible(c)
     yield from _edited("mean", entry["mean"], c.mean)
     yield from _edited("std", entry["std"], c.std(facts.ddof))
 
 
-def _impossible(c: Moments, low: Fraction, high: Fraction) -> Iterator[tuple[str, str]]:
-    """What cannot be true of numbers whose minimum is low and whose maximum is high.
+def _impossible(c: Moments) -> Iterator[tuple[str, str]]:
+    """What cannot be true of numbers with these sums, and this minimum and maximum, if known.
 
     The bounds on the variance are those of Szokefalvi Nagy (1918) and of Bhatia and Davis, "A
     better bound on the variance", American Mathematical Monthly 107(4), 2000.
     """
+    low, high = (None if end is None else Fraction(end) for end in (c.min, c.max))
     n, s = c.count, c.sum.as_fraction()
-    if low > high:
+    if low is not None and high is not None and low > high:
         yield "min", "the min is greater than the max"
-    if not n * low <= s <= n * high:
+    if (low is not None and s < n * low) or (high is not None and s > n * high):
         yield "sum", "it gives a mean that is not between min and max"
     variance = n * c.sum_of_squares.as_fraction() - s * s  # times n**2
-    if not n * (high - low) ** 2 <= 2 * variance <= 2 * (n * high - s) * (s - n * low):
+    least, most = Fraction(0), None
+    if low is not None and high is not None:
+        least, most = n * (high - low) ** 2, 2 * (n * high - s) * (s - n * low)
+    if not least <= 2 * variance or (most is not None and 2 * variance > most):
         yield "sum_of_squares", "no numbers with this count, min, max and sum can have it"
-    if c.whole and (s.denominator != 1 or low.denominator != 1 or high.denominator != 1):
+    if c.whole and any(each is not None and each.denominator != 1 for each in (s, low, high)):
         yield "whole", "true, but the min, max or sum is not a whole number"
 
 

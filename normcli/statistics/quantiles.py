@@ -284,6 +284,19 @@ class Quantiles(Value):
             return replace(one, cells=cells, most=most, powers=powers)
         return Quantiles(cells, wants, most)._if_complete()
 
+    def without(self, other: Quantiles) -> Quantiles:
+        """Of these numbers but those of `other`: exact where the cells are single numbers."""
+        if other.wants != self.wants:
+            raise DataError("other quantiles were asked for")
+        return Quantiles(self.cells.without(other.cells), self.wants, self.most)._if_complete()
+
+    def ends(self) -> tuple[float, float] | None:
+        """The smallest and the largest number, where the cells are single numbers."""
+        found = self.cells
+        if found.shift or not len(found):
+            return None
+        return float(found.lows[0]), float(found.highs[-1])
+
     def _with(self, section: Mapping[str, Any]) -> Quantiles:
         """With exact quantiles of a sidecar; raises FieldError where the cells rule them out."""
         pairs = zip(self.wants.levels, section.get("at", {}).values(), strict=True)

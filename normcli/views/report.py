@@ -155,7 +155,7 @@ def table(statistics: Statistics, *, verbose: bool = False) -> Iterable[str]:
     grid = Grid([NAMES, *(Column(title, "number") for title in titles)])
     for n, c in list(statistics.columns.items())[:most]:
         std = statistics.std(n)
-        mean, low, high = (number(value, std) for value in (c.mean, c.min, c.max))
+        mean, low, high = (number(value, std) for value in (c.mean, *c.ends))
         counts = ["-", "-"] if c.given else [str(c.count), str(c.missing)]
         row = [name(n), *counts, mean, number(std), low, high]
         grid.rows.append([*row])

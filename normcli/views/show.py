@@ -74,14 +74,14 @@ def _figures(
     std = statistics.std(n)
     known = [str(c.count), missing(c)] if not c.given else ["-", "-"]
     counts = [*known, *(str(getattr(c, field)) for field in rare)]
-    numbers = [number(c.mean, std), number(std), number(c.min, std)]
-    return [*counts, *numbers, drawing(c, std, ends), number(c.max, std)]
+    numbers = [number(c.mean, std), number(std), number(c.ends[0], std)]
+    return [*counts, *numbers, drawing(c, std, ends), number(c.ends[1], std)]
 
 
 def _ends(*columns: ColumnStatistics) -> tuple[Exact, Exact] | None:
     """The least minimum and the greatest maximum of some columns, if they have any numbers."""
-    lows = [c.min for c in columns if c.min is not None]
-    highs = [c.max for c in columns if c.max is not None]
+    lows = [c.ends[0] for c in columns if c.ends[0] is not None]
+    highs = [c.ends[1] for c in columns if c.ends[1] is not None]
     return (min(lows), max(highs)) if lows and highs else None
 
 
@@ -141,11 +141,12 @@ def drawing(
     c: ColumnStatistics, std: float | None, ends: tuple[Exact, Exact] | None
 ) -> Drawing | str:
     """The mean and one standard deviation on both sides of it, between min and max."""
-    if c.min is None or c.max is None or c.mean is None or std is None or ends is None:
+    low, high = c.ends
+    if low is None or high is None or c.mean is None or std is None or ends is None:
         return ""
     if ends[0] == ends[1]:
         return ""
-    known = [float(v) for v in (c.min, c.mean - std, c.mean, c.mean + std, c.max)]
+    known = [float(v) for v in (low, c.mean - std, c.mean, c.mean + std, high)]
     scale = float(ends[0]), float(ends[1])
     return lambda width: draw(known, scale, width, unicode=can_show("├┤─━●", sys.stdout))
 
@@ -215,7 +216,7 @@ def _column_json(n: str, statistics: Statistics) -> dict[str, Any]:
     entry: dict[str, Any] = {"column": n}
     entry |= {field: getattr(c, field) for field in ("count", "missing", "nan", "inf")}
     entry |= {"mean": c.mean, "std": statistics.std(n)}
-    entry |= {"min": exact_json(c.min), "max": exact_json(c.max), "mark": mark(c)}
+    entry |= {"min": exact_json(c.ends[0]), "max": exact_json(c.ends[1]), "mark": mark(c)}
     method = statistics.column_methods.get(n)
     if method is not None:
         entry["method"] = method_entry(method)
