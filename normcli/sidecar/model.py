@@ -14,6 +14,7 @@ from normcli.methods import DEFAULT, methods
 from normcli.methods.base import Method
 from normcli.statistics.base import Facts, Group, in_order
 from normcli.statistics.column import ColumnStatistics
+from normcli.statistics.moments import Moments
 from normcli.words import printable
 
 Columns = Mapping[str, ColumnStatistics]
@@ -128,6 +129,8 @@ class Statistics:
             raise DataError("it has more rows than the whole")
         groups = _left_groups(self.groups, other.groups)
         columns = _left_columns(self.columns, other.columns)
+        if groups:  # whose extremes may be known where those of all rows are not, or the reverse
+            columns = {name: _of_groups(name, c, groups) for name, c in columns.items()}
         left = replace(self, rows=self.rows - other.rows, columns=columns, groups=groups)
         return left.kept()
 
@@ -191,6 +194,16 @@ def _left_columns(whole: Columns, part: Columns) -> dict[str, ColumnStatistics]:
         except DataError as error:
             raise DataError(f"column {printable(name)}: {error}") from error
     return left
+
+
+def _of_groups(
+    name: str, column: ColumnStatistics, groups: Mapping[Group, GroupStatistics]
+) -> ColumnStatistics:
+    """A column with the moments that its groups have together."""
+    if column.given:
+        return column
+    moments = reduce(Moments.merge, (group.columns[name].moments for group in groups.values()))
+    return replace(column, values={**column.values, "moments": moments})
 
 
 def _left_groups(

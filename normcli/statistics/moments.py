@@ -110,13 +110,13 @@ class Moments(Value):
             if count < 0:
                 raise DataError(f"its {field} is larger than that of the whole")
         n, missing, nan, inf = counts
+        low, high = (self._end_without(other, field) for field in ("min", "max"))
         total, squares = self.sum - other.sum, self.sum_of_squares - other.sum_of_squares
         deviations = n * squares.as_fraction() - total.as_fraction() ** 2
         if deviations < 0 or (n == 0 and (total, squares) != (ZERO, ZERO)):
             raise DataError("its sums are not those of some rows of the whole")
         if not n:
             return Moments(0, missing, nan, inf)
-        low, high = (self._end_without(other, field) for field in ("min", "max"))
         if not deviations:
             low = high = exact_value(total.as_fraction() / n)
         whole = self.whole if self.whole or other.whole else None

@@ -70,8 +70,9 @@ def _allowed(n: str, statistics: Statistics, limits: Limits) -> list[Cell]:
     if c.mean is None or std is None:
         return ["none", "-", "-", missing]
     shift, ratio = limits.mean_shift * std, limits.spread_ratio
+    low, high = c.ends
     return [
-        _from_to(*(number(end, std) for end in c.ends), limits.out_of_range),
+        _from_to(number(low, std), number(high, std), limits.out_of_range),
         _from_to(number(c.mean - shift, std), number(c.mean + shift, std), limits.mean_shift),
         _from_to(number(std / ratio), number(std * ratio), ratio),
         missing,
