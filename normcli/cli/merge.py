@@ -85,7 +85,8 @@ def _without(merged: Statistics, path: str, part: Statistics) -> Statistics:
     try:
         return merged.without(part)
     except DataError as error:
-        raise DataError(f"--without {shown(path)}: this is not a part of the whole: {error}") from error
+        message = f"--without {shown(path)}: this is not a part of the whole: {error}"
+        raise DataError(message) from error
 
 
 def _merged(paths: Sequence[str], parts: Sequence[Statistics]) -> Statistics:
