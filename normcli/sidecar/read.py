@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache, reduce
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
@@ -290,9 +290,11 @@ def _refuse_other_sums(
         if column.given or not groups:
             continue
         moments = [group.columns[name].moments for group in groups.values()]
-        if reduce(Moments.merge, moments) != column.moments:
-            place = _where(["columns", name])
-            raise SidecarError(f"{place}the groups do not add up to what all rows have")
+        merged = reduce(Moments.merge, moments)
+        for each in fields(Moments):
+            if getattr(merged, each.name) != getattr(column.moments, each.name):
+                place = _where(["columns", name, each.name])
+                raise SidecarError(f"{place}the groups do not add up to what all rows have")
 
 
 def _method(entry: Entry, place: Place) -> Method:
