@@ -708,7 +708,6 @@ def _loaded_cells(section: Mapping[str, Any], entry: Mapping[str, Any]) -> Cells
         raise FieldError(
             "counts", f"they add up to {sum(counts)}, but count is {entry.get('count')}"
         )
-    low, high = (_key_of(entry[end]) for end in ("min", "max")) if counts else (0, 0)
     keys = _loaded_keys(section, shift)
     if len(keys) != len(counts):
         raise FieldError("counts", f"{len(counts)} counts of {len(keys)} cells")
@@ -718,6 +717,9 @@ def _loaded_cells(section: Mapping[str, Any], entry: Mapping[str, Any]) -> Cells
         return Cells()
     if any(a >= b for a, b in itertools.pairwise(keys)):
         raise FieldError(has, "the cells are not in ascending order")
+    low, high = keys[0] << shift, (keys[-1] << shift) + (1 << shift) - 1  # if not known
+    low = low if entry["min"] is None else _key_of(entry["min"])
+    high = high if entry["max"] is None else _key_of(entry["max"])
     if (keys[0], keys[-1]) != (low >> shift, high >> shift):
         raise FieldError(has, "the first or the last cell does not have the min or the max")
     several = None if max(counts) == 1 else np.array(counts, np.int64)
