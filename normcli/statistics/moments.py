@@ -109,18 +109,18 @@ class Moments(Value):
         for field, count in zip(COUNTS, counts, strict=True):
             if count < 0:
                 raise DataError(f"its {field} is larger than that of the whole")
-        n, missing, nan, inf = counts
+        n, missing, nan, inf, left_out = counts
         low, high = (self._end_without(other, field) for field in ("min", "max"))
         total, squares = self.sum - other.sum, self.sum_of_squares - other.sum_of_squares
         deviations = n * squares.as_fraction() - total.as_fraction() ** 2
         if deviations < 0 or (n == 0 and (total, squares) != (ZERO, ZERO)):
             raise DataError("its sums are not those of some rows of the whole")
         if not n:
-            return Moments(0, missing, nan, inf)
+            return Moments(0, missing, nan, inf, left_out=left_out)
         if not deviations:
             low = high = exact_value(total.as_fraction() / n)
         whole = self.whole if self.whole or other.whole else None
-        return Moments(n, missing, nan, inf, low, high, total, squares, whole)
+        return Moments(n, missing, nan, inf, low, high, total, squares, whole, left_out)
 
     def _end_without(self, other: Moments, field: str) -> Exact | None:
         mine: Exact | None = getattr(self, field)

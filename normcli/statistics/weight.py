@@ -42,6 +42,12 @@ class Weighted(Value):
         sums = (getattr(self, name) + getattr(other, name) for name in SUMS)
         return type(self)(self.kind, *sums)
 
+    def without(self, other: Self) -> Self:
+        """The sums over these rows but those of `other`, which are among them."""
+        if self.kind != other.kind:
+            raise DataError(f"weights of the kinds {self.kind} and {other.kind}")
+        return type(self)(self.kind, *(getattr(self, name) - getattr(other, name) for name in SUMS))
+
     @property
     def mean(self) -> float | None:
         """sum(w * x) / sum(w), correctly rounded; None where there is no number."""
