@@ -197,7 +197,8 @@ def splice(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
 def append(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: str) -> memoryview:
     """The bytes of a block with the numbers of the scaled columns in new cells at the end of rows.
 
-    A cell that is kept comes again as it is written, and one that is null stays empty.
+    A cell that is kept comes again as it is written, and one that is null stays empty; between
+    blanks, which would be lost among others, it is NaN.
     """
     rows, mark = len(index.starts), index.dialect.delimiter
     end = index.ends[:, -1]
@@ -206,17 +207,27 @@ def append(index: Index, replaced: Mapping[int, Scaled], style: Style, decimal: 
     quote = index.dialect.quote or b""
     opening, closing = (mark + quote, quote) if decimal.encode() == mark else (mark, b"")
     separator, last = (_constant(pieces, text, rows) for text in (opening, closing))
-    wanted = [line[:, 0]]
+    nothing = _constant(pieces, b"NaN", rows) if index.dialect.runs else line[:, 1]
+    wanted = [line[:, 0], *_padding(index, pieces, line[:, 1])]
     for position, scaled in replaced.items():
         new = format_rows(scaled.values[:, np.newaxis], style.of(scaled), mark, decimal)
         number = pieces.add(new.buffer, new.starts, new.ends)
         if scaled.null is not None:
-            number = np.where(scaled.null, line[:, 1], number)
+            number = np.where(scaled.null, nothing, number)
         if scaled.keep is not None:
             old = pieces.add(index.data, index.starts[:, position], index.ends[:, position])
-            number = np.where(scaled.keep, old, number)
+            empty = index.starts[:, position] == index.ends[:, position]
+            number = np.where(scaled.keep, np.where(empty, nothing, old), number)
         wanted += [separator, number, last]
     return pieces.take(np.append(np.stack(wanted, axis=1).ravel(), 2 * rows))
+
+
+def _padding(index: Index, pieces: _Pieces, nothing: Offsets) -> list[Offsets]:
+    """The numbers of the delimiters that rows lack which have too few cells."""
+    if index.absent is None:
+        return []
+    mark = _constant(pieces, index.dialect.delimiter, len(nothing))
+    return [np.where(absent, mark, nothing) for absent in index.absent.T if absent.any()]
 
 
 def _constant(pieces: _Pieces, text: bytes, rows: int) -> Offsets:

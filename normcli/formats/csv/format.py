@@ -86,6 +86,7 @@ class Csv(DivisibleText):
             options=options,
             head=head.raw,
             lines=head.lines,
+            begin=head.begin,
             hint=fitting(head.opening, head.dialect) if len(head.names) == 1 else "",
             notes=head.notes,
             set_aside={0: UNNAMED} if len(head.names) > 1 and not head.names[0] else {},
@@ -123,7 +124,8 @@ class Csv(DivisibleText):
             layout, head = table.layout, table.head
             if style.suffix and not options[NO_HEADER]:
                 added = [f"{table.columns[i]}{style.suffix}" for i in replaced]
-                head = widened(head, layout.dialect, added)
+                after = len(table.lines[1])
+                head = widened(head, table.begin, after, layout.dialect, added)
             return CsvEncoder(head, layout.dialect, layout.encoding, style)
         dialect = Dialect(self.delimiter.encode())
         if not isinstance(table, CsvTable):  # the options cannot mean the input

@@ -65,7 +65,7 @@ ESCAPE = Option[str | None](
 class Head:
     """What is before the first row, and what the first lines tell.
 
-    start: where the first row starts. names: of the columns.
+    start: where the first row starts; begin: where the header may. names: of the columns.
     lines: those that are left out before the header, and those after it.
     opening: the first lines from the header on. units: how many of the first rows may hold units.
     notes: what was taken for granted.
@@ -78,6 +78,7 @@ class Head:
     lines: tuple[bytes, bytes] = (b"", b"")
     units: int = 0
     notes: tuple[str, ...] = ()
+    begin: int = 0
     raw: bytes = b""
 
 
@@ -234,29 +235,35 @@ def read_head(
     cells = tuple(cell.decode() for cell in record.cells or ())
     numbers = tuple(str(n + 1) for n in range(len(cells)))
     lines = beginning.text[begin:start], b""
-    head = Head(record.start, numbers, dialect, opening, lines, notes=notes)
+    head = Head(record.start, numbers, dialect, opening, lines, notes=notes, begin=start)
     if not options[NO_HEADER]:
         head = _with_names(head, cells, record, beginning, options, is_number)
     return replace(head, raw=beginning.text[: head.start])
 
 
-def widened(raw: bytes, dialect: Dialect, names: Sequence[str]) -> bytes:
-    """What is before the first row, with more names in the header; rows that follow it get cells.
+def widened(head: bytes, begin: int, after: int, dialect: Dialect, names: Sequence[str]) -> bytes:
+    """What is before the first row, with more names in the header.
 
-    Comments and blank lines stay as they are.
+    begin: where the table begins; what is before it stays. after: the length of the lines after
+    the header, such as units, which get empty cells. Comments and blank lines stay as they are,
+    unless the names are in the last one.
     """
-    mark = len(codecs.BOM_UTF8) if raw.startswith(codecs.BOM_UTF8) else 0
-    new = [raw[:mark]]
-    cells = [dialect_cell(name, dialect) for name in names]
-    for record in records(raw[mark:], dialect):
-        line = raw[mark + record.start : mark + record.end]
-        text = line.rstrip(b"\r\n")
-        if record.cells is not None:
-            added = b"".join(dialect.delimiter + cell for cell in cells)
-            line = text + added + line[len(text) :]
-            cells = [b""] * len(names)
-        new.append(line)
-    return b"".join(new)
+    text, rest = head[begin : len(head) - after], head[len(head) - after :]
+    lines = [text[record.start : record.end] for record in records(text, dialect)]
+    named = [i for i, r in enumerate(records(text, dialect)) if r.cells is not None]
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    place = (named or filled)[-1]
+    lines[place] = _with_cells(lines[place], dialect, [dialect_cell(n, dialect) for n in names])
+    units = [_with_cells(line, dialect, [b""] * len(names)) for line in rest.splitlines(True)]
+    return b"".join([head[:begin], *lines, *units])
+
+
+def _with_cells(line: bytes, dialect: Dialect, cells: Sequence[bytes]) -> bytes:
+    """A line with more cells at its end."""
+    text = line.rstrip(b"\r\n")
+    if not text:
+        return line
+    return text + b"".join(dialect.delimiter + cell for cell in cells) + line[len(text) :]
 
 
 def dialect_cell(text: str, dialect: Dialect) -> bytes:

@@ -334,6 +334,7 @@ class CsvTable(Table):
     source: Source = field(kw_only=True)
     options: ReadOptions = field(kw_only=True)
     head: bytes = field(kw_only=True)  # all bytes before the first record that is a row
+    begin: int = field(default=0, kw_only=True)  # where the header may start
     lines: tuple[bytes, bytes] = field(
         kw_only=True
     )  # of them, left out before and after the header
