@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from normcli import sidecar
 from normcli.errors import UsageError
-from normcli.formats import memory
+from normcli.formats import memory, options, refuse_unused_options
 from normcli.formats.base import ReadOptions, Style, Table
 from normcli.formats.marks import Marks
 from normcli.methods.base import one_of
@@ -38,7 +38,7 @@ from normcli.pipeline.summary import Summary
 from normcli.sidecar import model
 from normcli.storage.outputs import write_atomic
 from normcli.storage.sources import sources
-from normcli.views.report import skipped
+from normcli.views.report import notes, skipped
 from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Statistics(model.Statistics):
         on_inf: str = ...,
         on_bad_row: str = ...,
         max_bad_rows: int | str | None = ...,
+        read: Mapping[str, Any] = ...,
         missing: str | float | None = ...,
         suffix: str = ...,
         as_: Mapping[str, str] = ...,
@@ -92,6 +93,7 @@ class Statistics(model.Statistics):
         on_inf: str = "error",
         on_bad_row: str = "error",
         max_bad_rows: int | str | None = None,
+        read: Mapping[str, Any] = NOTHING,
         missing: str | float | None = None,
         suffix: str = "",
         as_: Mapping[str, str] = NOTHING,
@@ -100,8 +102,8 @@ class Statistics(model.Statistics):
 
         data: a pandas DataFrame or pyarrow Table (index, column order and the types of what is
             not scaled stay), or a path, for which `output` names the file to write.
-        on_inf, on_bad_row, max_bad_rows, missing: as of `fit`; missing is as `fit` was told, unless
-            it is given.
+        on_inf, on_bad_row, max_bad_rows, read, missing: as of `fit`; missing is as `fit` was told,
+            unless it is given.
         suffix: leave the columns as they are, and add the scaled ones, with this at the end of
             their names.
         as_: column -> another one, by whose statistics it is scaled.
@@ -109,8 +111,10 @@ class Statistics(model.Statistics):
         Raises DataError where a column is missing, or a cell in it is not a number.
         """
         choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
-        style = Style(suffix=suffix)
-        return self._scale(data, output, choice, style, as_, missing=missing, inverse=False)
+        style, reading = Style(suffix=suffix), _reading(choice, on_bad_row, read)
+        return self._scale(
+            data, output, choice, style, as_, reading, missing=missing, inverse=False
+        )
 
     @overload
     def inverse(
@@ -131,6 +135,7 @@ class Statistics(model.Statistics):
         on_inf: str = ...,
         on_bad_row: str = ...,
         max_bad_rows: int | str | None = ...,
+        read: Mapping[str, Any] = ...,
         integers: bool = ...,
         suffix: str = ...,
         as_: Mapping[str, str] = ...,
@@ -144,6 +149,7 @@ class Statistics(model.Statistics):
         on_inf: str = "error",
         on_bad_row: str = "error",
         max_bad_rows: int | str | None = None,
+        read: Mapping[str, Any] = NOTHING,
         integers: bool = False,
         suffix: str = "",
         as_: Mapping[str, str] = NOTHING,
@@ -156,7 +162,8 @@ class Statistics(model.Statistics):
         """
         choice = _choice((), (), on_inf, on_bad_row, max_bad_rows)
         style = Style(integers=integers, suffix=suffix)
-        return self._scale(data, output, choice, style, as_, inverse=True)
+        reading = _reading(choice, on_bad_row, read)
+        return self._scale(data, output, choice, style, as_, reading, inverse=True)
 
     def _scale(
         self,
@@ -165,6 +172,7 @@ class Statistics(model.Statistics):
         choice: Choice,
         style: Style,
         alias: Mapping[str, str],
+        reading: files.Reading,
         *,
         missing: str | float | None = None,
         inverse: bool,
@@ -182,27 +190,48 @@ class Statistics(model.Statistics):
                 )
         job = Job(asked, self, inverse, choice, style, alias=alias)
         if memory.is_frame(data):
+            _refuse_for_frames(reading)
             return frames.scale(data, job)
         if output is None:
             raise UsageError("transform and inverse of a path need the path of the output")
-        return _scale_file(os.fspath(data), os.fspath(output), job)
+        reading = replace(reading, options=replace(reading.options, marks=choice.marks))
+        return _scale_file(os.fspath(data), os.fspath(output), job, reading)
 
     def with_method(self, method: str, **parameters: Any) -> Self:
         """The same statistics, to be applied by another method to all columns."""
         return replace(self, method=method_with(method, parameters), column_methods={})
 
 
-def _scale_file(path: str, target: str, job: Job) -> None:
-    (source,) = sources([path])
-    reading, writing = _reading(job.choice), files.Writing(target)
+def _scale_file(path: str, target: str, job: Job, reading: files.Reading) -> None:
+    found, writing = sources([path]), files.Writing(target)
+    (source,) = found
+    refuse_unused_options(reading.options.given, found, None, None)
     table = files.open_for(job, source, reading, writing)
     scaling = Scaling.prepare(table, job, writing.format_for(table.format), reading.options)
     files.write(scaling, source, writing)
-    _warn_of_skipped(scaling.summary, 5)
+    _warn(scaling.summary, 5)
 
 
-def _reading(choice: Choice) -> files.Reading:
-    return files.Reading(ReadOptions(skip_bad_rows=choice.skip_bad_rows, marks=choice.marks))
+def _reading(choice: Choice, on_bad_row: str, read: Mapping[str, Any]) -> files.Reading:
+    """How files are read; raises UsageError for an option that no format has."""
+    known = {each.name.replace("-", "_"): each for each in options()}
+    for name, value in read.items():
+        if name not in known:
+            raise UsageError(f"read: no option {printable(name)}.{did_you_mean(name, known)}")
+        kind = str if known[name].default is None else type(known[name].default)
+        if type(value) is not kind:
+            raise UsageError(f"read: {name} must be of type {kind.__name__}, not {value!r}")
+    keep = on_bad_row == "keep"
+    given = {known[name].name: value for name, value in read.items()}
+    skip = choice.skip_bad_rows
+    return files.Reading(
+        ReadOptions(given, skip_bad_rows=skip, keep_bad_rows=keep, marks=choice.marks)
+    )
+
+
+def _refuse_for_frames(reading: files.Reading) -> None:
+    if reading.options.given:
+        raise UsageError("read is for files; a DataFrame or Table has been read already")
 
 
 def fit(
@@ -214,6 +243,7 @@ def fit(
     on_inf: str = "error",
     on_bad_row: str = "error",
     max_bad_rows: int | str | None = None,
+    read: Mapping[str, Any] = NOTHING,
     null: str | float | Sequence[str | float] = (),
     allow_empty: bool = False,
     missing: str | float = "keep",
@@ -227,6 +257,10 @@ def fit(
     on_inf: "error", or "ignore": infinite numbers are not counted, and are not changed.
     on_bad_row: "error", or "skip": rows of text files that have too many or too few cells, or
         text for a number, are left out; a UserWarning tells how many, and the first of them.
+        "keep": those with too many or too few cells are kept, and absent cells are missing.
+    read: how files are read: options of the command line with "_" for "-", as in
+        ``{"delimiter": ";", "skip_rows": 2, "no_header": True}``.  A UserWarning tells what was
+        taken for granted where they say nothing.
     max_bad_rows: how many of them are too many: a number, a text as "5%", or "off".  By default
         more than 10 that are more than 1% of the rows.
     null: texts and numbers that mark missing values, as in --null; `Statistics` keep them.
@@ -242,8 +276,9 @@ def fit(
     choice = replace(choice, allow_empty=allow_empty, marks=Marks.of(map(str, tokens)))
     missing = missing_of(str(missing))
     asked = Asked(method_with(method, parameters), more=recipes_for(missing), missing=missing)
-    statistics, summary = fit_tables(_tables(data, _reading(choice)), choice, asked)
-    _warn_of_skipped(summary, 3)
+    reading = _reading(choice, on_bad_row, read)
+    statistics, summary = fit_tables(_tables(data, reading), choice, asked)
+    _warn(summary, 3)
     return _public(statistics)
 
 
@@ -255,15 +290,19 @@ def _choice(
     max_bad_rows: int | str | None,
 ) -> Choice:
     ignore = one_of(on_inf, ("error", "ignore"), "on_inf") == "ignore"
-    skip = one_of(on_bad_row, ("error", "skip"), "on_bad_row") == "skip"
+    skip = one_of(on_bad_row, ("error", "skip", "keep"), "on_bad_row") == "skip"
     most = MostBad() if max_bad_rows is None else MostBad.of(str(max_bad_rows))
     return Choice(_texts(select), _texts(exclude), ignore, skip, most_bad=most)
 
 
-def _warn_of_skipped(summary: Summary, stacklevel: int) -> None:
-    """Warn of bad rows, at the line of the user's code that is so many calls above."""
-    if summary.skipped_rows:
-        warnings.warn("\n".join(skipped(summary)), stacklevel=stacklevel)
+def _warn(summary: Summary, stacklevel: int) -> None:
+    """Warn of what was taken for granted and of bad rows, at a line of the user's code.
+
+    stacklevel: how many calls above it is.
+    """
+    for words in (notes(summary), skipped(summary)):
+        if lines := "\n".join(words):
+            warnings.warn(lines, stacklevel=stacklevel)
 
 
 def _texts(selectors: Sequence[str]) -> tuple[str, ...]:
@@ -272,9 +311,12 @@ def _texts(selectors: Sequence[str]) -> tuple[str, ...]:
 
 def _tables(data: Any, reading: files.Reading) -> list[Table]:
     if memory.is_frame(data):
+        _refuse_for_frames(reading)
         return [replace(memory.table(data), marks=reading.options.marks or Marks())]
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
-    return [reading.open(source) for source in sources([os.fspath(path) for path in paths])]
+    found = sources([os.fspath(path) for path in paths])
+    refuse_unused_options(reading.options.given, found, None, None)
+    return [reading.open(source) for source in found]
 
 
 def load(path: Path) -> Statistics:

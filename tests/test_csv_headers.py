@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+import normcli as normcli_api
 from normcli.errors import DataError, UsageError
 from normcli.formats.csv.format import Csv, Tsv
 from tests.read_options import read_options
@@ -286,3 +287,112 @@ def test_a_quote_far_from_the_first_lines_gets_a_hint_for_its_line():
     assert message.endswith("If \\ makes an ordinary character of the next one, add --escape '\\'")
     message = error_of(b"x,note\n" + rows + b'1,"a "b", c"\n' + rows)
     assert message.endswith("Fix the line, or skip such rows with --on-bad-row skip")
+
+
+# -- all commands ------------------------------------------------------------------------------
+
+MESSY = "sep=;\r\nReport, 2024\r\nid;x\r\n;oC\r\n7;1,5\r\n8\r\n9;4,5;\r\n"
+OPTIONS = [
+    *("--skip-rows", "2", "--skip-after-header", "1", "--decimal", ","),
+    *("--on-bad-row", "keep", "-s", "x"),
+]
+SCALED = MESSY.replace("1,5", "-1,0").replace("4,5", "1,0")
+
+
+def test_every_command_leaves_what_is_around_the_rows(normcli, tmp_path):
+    table, stats = tmp_path / "t.csv", tmp_path / "s.json"
+    scaled, back = tmp_path / "z.csv", tmp_path / "b.csv"
+    table.write_bytes(MESSY.encode())
+    normcli("fit", table, "-q", "-o", stats, *OPTIONS)
+    for chunk in ("1", "2", "100"):
+        done = normcli(
+            "transform", "--stats", stats, "--chunk-rows", chunk, *OPTIONS, stdin=MESSY.encode()
+        )
+        assert done.out == SCALED.encode()
+        assert "2 rows with too many or too few cells kept" in done.err
+    normcli("fit-transform", table, "-q", "-o", scaled, "-j", "2", *OPTIONS)
+    assert scaled.read_bytes() == SCALED.encode()
+    normcli("inverse", scaled, "-q", "--stats", stats, "-o", back, *OPTIONS)
+    assert back.read_bytes() == MESSY.encode()
+    check = normcli("check", table, "--stats", stats, *OPTIONS)
+    assert check.code == 0
+
+
+def test_every_part_has_what_is_around_the_rows(normcli, tmp_path):
+    table, parts = tmp_path / "t.csv", tmp_path / "parts"
+    head, rows = "title\na,b\n,oC\n", "".join(f"{i},{i % 7}\n" for i in range(2000))
+    table.write_text(head + rows)
+    options = ["--skip-rows", "1", "--skip-after-header", "1"]
+    whole = normcli("fit-transform", table, "-q", *options).text
+    normcli(
+        "fit-transform", table, "-q", "--output-dir", parts, "--fragment-bytes", "3000", *options
+    )
+    texts = [path.read_text() for path in sorted(parts.iterdir())]
+    assert len(texts) > 2
+    assert all(text.startswith(head) for text in texts)
+    assert head + "".join(text.removeprefix(head) for text in texts) == whole
+
+
+def test_lines_that_a_format_has_no_place_for_are_told(normcli, tmp_path):
+    done = normcli("fit-transform", "--skip-rows", "1", "--to", "jsonl", stdin=b"T\na\n1\n3\n")
+    assert done.text == '{"a":-1.0}\n{"a":1.0}\n'
+    assert "stdin: 1 line around the header left out: jsonl has no place for them" in done.err
+
+
+def test_added_columns_have_names_and_units_and_fill_up_short_rows(normcli):
+    given = [
+        "--skip-rows",
+        "1",
+        "--skip-after-header",
+        "1",
+        "--suffix",
+        "_z",
+        "--on-bad-row",
+        "keep",
+    ]
+    done = normcli("fit-transform", *given, stdin=b"T\na,b\nm,s\n1,2\n3\n5,4,\n")
+    assert done.text == (
+        "T\na,b,a_z,b_z\nm,s,,\n1,2,-1.224744871391589,-1.0\n3,,0.0,\n5,4,1.224744871391589,1.0,\n"
+    )
+    done = normcli("fit-transform", "--comment", "#", "--suffix", "_z", stdin=b"# x,y\n1,2\n3,4\n")
+    assert done.text == "# x,y,x_z,y_z\n1,2,-1.0,-1.0\n3,4,1.0,1.0\n"
+
+
+def test_what_is_taken_for_granted_is_told_once_and_not_with_quiet(normcli, tmp_path):
+    for name in ("1.csv", "2.csv"):
+        (tmp_path / name).write_text("a;b\n1;2\n3;4\n")
+    stats, glob = tmp_path / "s.json", tmp_path / "?.csv"
+    done = normcli("fit", glob, "-o", stats)
+    assert done.err.count("the delimiter is taken to be ';'") == 1
+    assert normcli("fit", glob, "-q", "-o", stats).err == ""
+    assert "the delimiter is taken" in normcli("check", tmp_path / "1.csv", "--stats", stats).err
+
+
+def test_where_no_column_holds_numbers_the_first_lines_tell_what_to_try(normcli):
+    done = normcli("fit", stdin=b"x y\n1 2\n3  4\n")
+    assert done.code == 1
+    assert "With --delimiter space+, each of the first lines has 2 cells" in done.err
+    done = normcli("fit", "--delimiter", "space+", stdin=b"x y\n1 2\n3  4\n")
+    assert (done.code, '"y"' in done.text) == (0, True)
+
+
+def test_files_are_read_with_the_same_options_from_python(tmp_path):
+    path, out, back = (tmp_path / name for name in ("t.csv", "z.csv", "b.csv"))
+    path.write_text("T;1\nx;y\nm;s\n1;a\n3\n")
+    read = {"skip_rows": 1, "skip_after_header": 1, "delimiter": ";"}
+    statistics = normcli_api.fit(path, on_bad_row="keep", read=read)
+    assert list(statistics.columns) == ["x"]
+    statistics.transform(path, out, on_bad_row="keep", read=read)
+    assert out.read_text() == "T;1\nx;y\nm;s\n-1.0;a\n1.0\n"
+    statistics.inverse(out, back, on_bad_row="keep", read=read)
+    assert back.read_text() == path.read_text()
+    with pytest.warns(UserWarning, match="2 lines around the header left out: parquet"):
+        statistics.transform(path, tmp_path / "z.parquet", on_bad_row="keep", read=read)
+    path.write_text("1,10\n2,20\n")
+    with pytest.warns(UserWarning, match="if it is a row, add --no-header"):
+        normcli_api.fit(path)
+    for wrong in ({"delimitre": ";"}, {"skip_rows": "1"}):
+        with pytest.raises(UsageError, match="read: "):
+            normcli_api.fit(path, read=wrong)
+    with pytest.raises(UsageError, match="--delimiter is an option of csv and tsv"):
+        statistics.transform(tmp_path / "z.parquet", out, read={"delimiter": ";"})

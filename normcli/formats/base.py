@@ -257,6 +257,7 @@ class Table(Contract, abstract=True):
     others: dict[int, str] = field(default_factory=dict)  # position -> a type that is not numbers
     # position -> what its numbers are, if not quantities: they are fitted only where selected
     set_aside: dict[int, str] = field(default_factory=dict)
+    extra_lines: int = 0  # that are in no row, and stay only in formats that keep them
     hint: str = ""  # what to try if no column holds numbers
     notes: tuple[str, ...] = ()  # what was taken for granted, and how to say that it is not so
     partition: tuple[str, ...] = ()  # columns whose values are in its path
@@ -339,6 +340,7 @@ class Output(Contract, abstract=True):
     """What tables are written to: a file of some format, or memory."""
 
     name: ClassVar[str]
+    keeps_lines: ClassVar[bool] = False  # those that are in no row, as titles
 
     @abstractmethod
     def encoder(

@@ -52,7 +52,7 @@ from normcli.sidecar.model import Statistics, together
 from normcli.statistics.base import Labels, Recipe, Rows
 from normcli.statistics.batching import Batching
 from normcli.statistics.column import ColumnStatistics
-from normcli.words import did_you_mean, listed, printable
+from normcli.words import did_you_mean, listed, many, printable
 
 
 @dataclass(frozen=True)
@@ -524,6 +524,10 @@ class Scaling:
     def run(self, stream: IO[bytes], engine: Engine | None = None, *, flows: bool = False) -> None:
         """Read, scale and write all rows; if it `flows`, those of each chunk at once."""
         self.summary.begin(self.table)
+        if self.table.extra_lines and not self.format.keeps_lines:
+            lines = many(self.table.extra_lines, "line")
+            note = f"{lines} around the header left out: {self.format.name} has no place for them"
+            self.summary.notes[note] = self.table.name
         writer = self.format.writer(stream, self.encoder)
         job = self.job
         self.summary.missing, self.summary.filled = job.missing, job.filled

@@ -45,6 +45,7 @@ class Csv(DivisibleText):
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".txt", ".data")
     delimiter: ClassVar[str] = ","
+    keeps_lines: ClassVar[bool] = True
     options = (
         DELIMITER,
         TABS,
@@ -86,6 +87,7 @@ class Csv(DivisibleText):
             options=options,
             head=head.raw,
             lines=head.lines,
+            extra_lines=options[SKIP_ROWS] + options[SKIP_AFTER_HEADER],
             begin=head.begin,
             hint=fitting(head.opening, head.dialect) if len(head.names) == 1 else "",
             notes=head.notes,
