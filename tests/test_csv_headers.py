@@ -29,6 +29,7 @@ WAYS_OUT = "If it is a row, add --no-header; if it is the header, add --header"
         b"0,0\n1,1\n",
         b"5.1,3.5,1.4,0.2,Iris-setosa\n4.9,3.0,1.4,0.2,Iris-setosa\n4.7,3.2,1.3,0.2,x\n",
         b"39,State-gov,77516\n50,Self-emp,83311\n38,State-gov,215646\n",
+        b"Ann,5.2\nAnn,3.1\nBob,1\n",
         b"2024-01-01,5.2\n2024-01-02,3.1\n2024-01-03,3.5\n",
         b"1,5;2,5\n2,5;1,25\n3,5;7,5\n",
         b",1.5,1.5\nx,1,2\n",
@@ -44,7 +45,14 @@ def test_a_header_that_is_a_row_of_data_is_refused_with_both_ways_out(data):
 
 @pytest.mark.parametrize(
     "data",
-    [b"1,10\n2,20\n", b"400.5,401,401.5\n1,2,3\n", b"2021,2020,2019\n1,2,3\n", b"5\n6\n"],
+    [
+        b"1\tAnn\t3.5\n2\tBob\t4\n".replace(b"\t", b","),
+        b"Ann,34\nBob,35\n",
+        b"1,10\n2,20\n",
+        b"400.5,401,401.5\n1,2,3\n",
+        b"2021,2020,2019\n1,2,3\n",
+        b"5\n6\n",
+    ],
 )
 def test_a_header_of_numbers_in_order_is_told(data):
     (note,) = opened(data).notes
@@ -253,7 +261,7 @@ def test_a_header_that_lacks_the_name_of_the_row_names_is_refused():
             b'"mpg" "cyl"\n"Mazda RX4" 21 6\n"Datsun" 22.8 4\n',
             "add --delimiter space+ --no-header --skip-rows 1",
         ),
-        (b"a;b\n1,0;2;\n2;3;\n", "add --delimiter ';' --on-bad-row keep"),
+        (b"a;b\n1,0;2;\n2,5;3;\n", "add --delimiter ';' --on-bad-row keep"),
         (b"A,B,C\n1,4,7,\n2,5,8,\n", "add --on-bad-row keep"),
         (b"a,b,c,\n1,2,3\n4,5,6\n", "add --on-bad-row keep"),
         (b"a;b\n1,5;2\n2,5;3\n", "With --delimiter ';', each of the first lines has 2 cells"),
@@ -374,6 +382,20 @@ def test_where_no_column_holds_numbers_the_first_lines_tell_what_to_try(normcli)
     assert "With --delimiter space+, each of the first lines has 2 cells" in done.err
     done = normcli("fit", "--delimiter", "space+", stdin=b"x y\n1 2\n3  4\n")
     assert (done.code, '"y"' in done.text) == (0, True)
+
+
+def test_where_the_line_after_the_header_hides_the_numbers_the_error_says_so(normcli):
+    table = b"time,ch1\nsecond,Volt\n0.1,1\n0.2,3\n"
+    done = normcli("fit", stdin=table)
+    assert done.err.endswith(
+        "If the line after the header holds units, add --skip-after-header 1; if it is the header, "
+        "--skip-rows 1\n"
+    )
+    assert normcli("fit", "--skip-after-header", "1", stdin=table).code == 0
+    done = normcli("fit", stdin=b'date,price\n2024-01-01,"1,234.50"\n')
+    assert done.err.endswith("To read 'price' as numbers, add --thousands ,\n")
+    done = normcli("fit", "--thousands", ",", stdin=b'date,price\n2024-01-01,"1,234.50"\n')
+    assert (done.code, '"price"' in done.text) == (0, True)
 
 
 def test_files_are_read_with_the_same_options_from_python(tmp_path):

@@ -470,9 +470,18 @@ def _chosen(names: Sequence[str], found: Found, summary: Summary) -> dict[str, i
         )
         raise DataError(
             f"no column holds numbers only: {reasons}\n"
-            + (summary.hint or "Choose some with --select, or see --delimiter")
+            + (summary.hint or _way_to_read(names, found))
         )
     return {name: chosen[name] for name in canonical(list(chosen), found.orders)}
+
+
+def _way_to_read(names: Sequence[str], found: Found) -> str:
+    """What to try where no column holds numbers only."""
+    for i, seen in sorted(found.others.items()):
+        if "--" in seen.reason:  # it names the options with which this is a number
+            options = seen.reason[seen.reason.index("--") :]
+            return f"To read {printable(names[i])} as numbers, add {options}"
+    return "Choose some with --select, or see --delimiter"
 
 
 def why(seen: NotNumbers) -> str:

@@ -22,7 +22,6 @@ from normcli.formats.csv.head import (
     read_head,
     widened,
 )
-from normcli.formats.csv.look import fitting
 from normcli.formats.csv.records import Dialect
 from normcli.formats.csv.transcode import encoding_of, known_encoding
 from normcli.formats.marks import TOKENS
@@ -89,7 +88,7 @@ class Csv(DivisibleText):
             lines=head.lines,
             extra_lines=options[SKIP_ROWS] + options[SKIP_AFTER_HEADER],
             begin=head.begin,
-            hint=fitting(head.opening, head.dialect) if len(head.names) == 1 else "",
+            hint=head.hint,
             notes=head.notes,
             set_aside={0: UNNAMED} if len(head.names) > 1 and not head.names[0] else {},
         )

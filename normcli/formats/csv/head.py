@@ -81,6 +81,19 @@ class Head:
     begin: int = 0
     raw: bytes = b""
 
+    @property
+    def hint(self) -> str:
+        """What to try if no column holds numbers."""
+        if len(self.names) == 1:
+            return look.fitting(self.opening, self.dialect)
+        if self.units:
+            lines = self.opening.line - 1 + self.units
+            return (
+                f"If the line after the header holds units, add --skip-after-header {self.units}; "
+                f"if it is the header, --skip-rows {lines}"
+            )
+        return ""
+
 
 def dialect_of(options: ReadOptions, default: str) -> Dialect:
     """The dialect that the options describe; raises UsageError for an impossible one.

@@ -104,10 +104,16 @@ def doubt(names: Cells, rows: Sequence[Cells], is_number: IsNumber) -> str:
         return "refuse" if named and alike and all(map(BEGINS_AS_NUMBER.match, named)) else ""
     ordered = all(a < b for a, b in pairwise(numbers)) or all(a > b for a, b in pairwise(numbers))
     if echoes:
-        return "refuse" if any(echoes) else "" if ordered else "tell"
+        return "refuse" if any(echoes) else "" if ordered and _are_names(numbers) else "tell"
     if named == [str(i) for i in range(len(named))]:
         return ""
     return "tell" if ordered else "refuse"
+
+
+def _are_names(numbers: Sequence[float]) -> bool:
+    """Are these years, or whole numbers that count, as they stand among other names?"""
+    whole = all(number.is_integer() for number in numbers)
+    return whole and (len(numbers) > 1 or numbers[0] in (0, 1) or 1800 <= numbers[0] < 2200)
 
 
 def _value(text: str) -> float:
@@ -195,10 +201,10 @@ def fitting(opening: Opening, dialect: Dialect) -> str:
         width = rest.width(changed)
         if width > 1 and not (lines and _is_inside(opening, rest, changed, width)):
             return f"With {options}, each of the first lines has {width} cells"
-    for options, changed in _separated(dialect):
-        if found := _at_ends(opening, changed, options) or _row_names(opening, changed, options):
-            return found
-    return ""
+    separated = list(_separated(dialect))
+    words = [_at_ends(opening, changed, options) for options, changed in separated]
+    words += [_row_names(opening, changed, options) for options, changed in separated]
+    return next(filter(None, words), "")
 
 
 def _at_ends(opening: Opening, dialect: Dialect, options: str) -> str:
@@ -218,7 +224,7 @@ def _at_ends(opening: Opening, dialect: Dialect, options: str) -> str:
 def _row_names(opening: Opening, dialect: Dialect, options: str) -> str:
     """What helps where the header has no name for the names of the rows."""
     header, *rows = opening.rows(dialect) or [()]
-    if not has_row_names(header, rows):
+    if not has_row_names(header, rows) or (len(header) < 2 and not dialect.runs):
         return ""
     options = f"{options} --no-header --skip-rows {opening.line}".strip()
     return f"If the rows begin with their names, as R writes them, add {options}"
