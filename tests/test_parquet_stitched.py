@@ -401,7 +401,7 @@ def test_fields_that_nobody_knows_are_kept(tmp_path):
     def change(meta: Struct) -> None:
         meta.put(99, BINARY, b"of the future")
         meta[4][0].put(98, I64, -(2**40))
-        meta[4][0][1][1].put(97, STRUCT, Struct.of({1: (I32, 5), 31: (7, 0.5)}))
+        meta[4][0][1][1].put(97, STRUCT, Struct({1: (I32, 5), 31: (7, 0.5)}))
 
     path = with_footer(written(tmp_path / "a.parquet", numbers(10)), change)
     after = footer(rewritten(PARQUET, opened(PARQUET, path), scaled=[0]))
@@ -516,7 +516,7 @@ def test_columns_that_arrow_cannot_carry_are_copied(tmp_path):
     table = pa.table({"x": [1.5, 2.5], "shape": [b"a", b"b"]})
 
     def change(meta: Struct) -> None:
-        geometry = Struct.of({17: (STRUCT, Struct())})
+        geometry = Struct({17: (STRUCT, Struct())})
         meta[2][2].put(10, STRUCT, geometry)
 
     path = with_footer(written(tmp_path / "a.parquet", table, store_schema=False), change)

@@ -9,7 +9,10 @@ Source: https://github.com/apache/parquet-format/blob/master/src/main/thrift/par
 
 from __future__ import annotations
 
+import gc
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -67,9 +70,28 @@ def read_footer(file: IO[bytes] | NativeFile) -> tuple[Struct, int]:
         raise ValueError("the footer is damaged")
     file.seek(size - 8 - length)
     try:
-        return read(file.read(length))[0], size - 8 - length
+        with _uncollected():
+            return read(file.read(length))[0], size - 8 - length
     except (EOFError, ValueError) as e:
         raise ValueError(f"the footer is damaged ({e or 'cut short'})") from e
+
+
+def copied(footer: Struct) -> Struct:
+    """The same, to be changed without changing this one."""
+    with _uncollected():
+        return footer.copy()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """While a large tree grows: Python would search it for garbage again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def layout_of(column: Struct) -> ColumnChunkLayout:

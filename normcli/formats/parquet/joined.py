@@ -51,7 +51,7 @@ def _join_page_counts(first: Struct, metas: Sequence[Struct]) -> None:
         for each in meta.get(13, ()):
             pages[each[1], each[2]] += each[3]
     found = [
-        Struct.of({1: (I32, page), 2: (I32, encoding), 3: (I32, count)})
+        Struct({1: (I32, page), 2: (I32, encoding), 3: (I32, count)})
         for (page, encoding), count in pages.items()
     ]
     first.put(13, LIST, List(STRUCT, found))

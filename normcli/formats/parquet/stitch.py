@@ -18,7 +18,7 @@ from normcli.formats.base import Chunk, Style, Writer
 from normcli.formats.columnar.chunk import ArrowChunk, ArrowEncoder, Segment, arrow_errors
 from normcli.formats.columnar.schema import scaled_schema
 from normcli.formats.parquet.columns import Recipe, ScaledGroup, part_rows
-from normcli.formats.parquet.footer import layout_of
+from normcli.formats.parquet.footer import copied, layout_of
 from normcli.formats.parquet.format import MAGIC
 from normcli.formats.parquet.original import (
     INDEXES,
@@ -97,7 +97,7 @@ def stitched(
     import pyarrow as pa
 
     columns, leaves = sorted(scaled), [leaf for i in sorted(scaled) for leaf in scaled[i]]
-    footer, new = original.footer.copy(), scaled_schema(schema, columns, style)
+    footer, new = copied(original.footer), scaled_schema(schema, columns, style)
     elements = [leaf_elements(footer)[leaf] for leaf in leaves]
     flat = all(element.get(3) in (REQUIRED, OPTIONAL) for element in elements)
     if len(leaves) != len(columns) or not flat:
@@ -155,7 +155,7 @@ def _scale_order(footer: Struct, leaves: Sequence[int]) -> None:
     """Scaled columns are ordered as their type is; rows are not known to be sorted by them."""
     if 7 in footer:
         for leaf in leaves:
-            footer[7][leaf] = Struct.of({1: (STRUCT, Struct())})
+            footer[7][leaf] = Struct({1: (STRUCT, Struct())})
     for group in footer[4]:
         kept = []
         for sorting in group.get(4, ()):
@@ -176,7 +176,7 @@ class StitchedWriter(Writer):
         import pyarrow as pa
 
         self._stream, self._position, self._encoder = stream, 0, encoder
-        self._footer, self._old = encoder.footer.copy(), encoder.original.footer
+        self._footer, self._old = copied(encoder.footer), encoder.original.footer
         self._scaled = frozenset(encoder.leaves)
         with arrow_errors(encoder.name):
             self._copier = Copier(encoder.original, self._copied())

@@ -13,7 +13,6 @@ Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-pr
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, STRUCT = (*range(1, 11), 12)
@@ -25,20 +24,16 @@ class Struct:
 
     Values are bool, int, float, bytes, List and Struct.
 
-    >>> point = Struct.of({1: (I32, 3), 4: (BINARY, b"x")})
+    >>> point = Struct({1: (I32, 3), 4: (BINARY, b"x")})
     >>> bytes(point), read(bytes(point))[0][4]
     (b'\x15\x068\x01x\x00', b'x')
     """
 
-    def __init__(self) -> None:
-        self._fields: dict[int, tuple[int, Any]] = {}
+    __slots__ = ("_fields",)
 
-    @classmethod
-    def of(cls, fields: dict[int, tuple[int, Any]]) -> Struct:
-        """The struct of these fields: number -> type and value."""
-        made = cls()
-        made._fields.update(fields)
-        return made
+    def __init__(self, fields: dict[int, tuple[int, Any]] | None = None) -> None:
+        """`fields`: number -> type and value."""
+        self._fields = {} if fields is None else fields
 
     def __getitem__(self, field: int) -> Any:
         return self._fields[field][1]
@@ -66,7 +61,11 @@ class Struct:
 
     def copy(self) -> Struct:
         """The same, to be changed without changing this one."""
-        return Struct.of({f: (kind, _copy(kind, v)) for f, (kind, v) in self._fields.items()})
+        fields = self._fields.copy()
+        for field, (kind, value) in self._fields.items():
+            if kind in (STRUCT, LIST, SET):
+                fields[field] = kind, value.copy()
+        return Struct(fields)
 
     def __bytes__(self) -> bytes:
         out = bytearray()
@@ -81,13 +80,11 @@ class List(list[Any]):
         super().__init__(values)
         self.kind = kind
 
-
-def _copy(kind: int, value: Any) -> Any:
-    if kind == STRUCT:
-        return value.copy()
-    if kind in (LIST, SET):
-        return List(value.kind, [_copy(value.kind, each) for each in value])
-    return value
+    def copy(self) -> List:
+        """The same, to be changed without changing this one."""
+        if self.kind in (STRUCT, LIST, SET):
+            return List(self.kind, [each.copy() for each in self])
+        return List(self.kind, self)
 
 
 def read(data: bytes | memoryview, at: int = 0) -> tuple[Struct, int]:
@@ -96,78 +93,88 @@ def read(data: bytes | memoryview, at: int = 0) -> tuple[Struct, int]:
     Raises: EOFError where it is cut short, which is all that more bytes could help;
     ValueError where it cannot be read.
     """
-    reader = _Reader(data, at)
-    return reader.struct(0), reader.at
+    try:
+        return _struct(data, at, 0)
+    except IndexError as e:
+        raise EOFError from e
 
 
-class _Reader:
-    def __init__(self, data: bytes | memoryview, at: int) -> None:
-        self._data, self.at = data, at
-
-    def struct(self, depth: int) -> Struct:
-        return Struct.of({field: (kind, self._value(kind, depth)) for field, kind in self._heads()})
-
-    def _heads(self) -> Iterator[tuple[int, int]]:
-        """Number and type of each field; the value is read by the caller."""
-        field = 0
-        while head := self._byte():
-            field = field + (head >> 4) if head >> 4 else self._integer()
-            yield field, head & 15
-
-    def _value(self, kind: int, depth: int) -> Any:
-        """A value of a struct's field."""
-        if depth > DEPTH:
-            raise ValueError("it is nested too deeply")
+def _struct(data: bytes | memoryview, at: int, depth: int) -> tuple[Struct, int]:
+    fields: dict[int, tuple[int, Any]] = {}
+    field = 0
+    while head := data[at]:
+        at += 1
+        if head >> 4:
+            field += head >> 4
+        else:
+            field, at = _integer(data, at)
+        kind = head & 15
         if kind in (TRUE, FALSE):
-            return kind == TRUE
-        if kind in (I16, I32, I64):
-            return self._integer()
-        if kind == BINARY:
-            return self._bytes(self._varint())
-        if kind == STRUCT:
-            return self.struct(depth + 1)
-        if kind in (LIST, SET):
-            return self._list(depth + 1)
-        if kind == BYTE:
-            return self._byte()
-        if kind == DOUBLE:
-            return struct.unpack("<d", self._bytes(8))[0]
-        raise ValueError("it is damaged")  # Parquet has no maps
+            fields[field] = kind, kind == TRUE
+        else:
+            value, at = _value(data, at, kind, depth)
+            fields[field] = kind, value
+    return Struct(fields), at + 1
 
-    def _list(self, depth: int) -> List:
-        head = self._byte()
-        kind, size = head & 15, head >> 4
-        if size == 15:
-            size = self._varint()
-        if kind in (TRUE, FALSE):  # booleans are a byte each here, and none in a struct
-            return List(kind, [b == TRUE for b in self._bytes(size)])
-        return List(kind, [self._value(kind, depth) for _ in range(size)])
 
-    def _byte(self) -> int:
-        if self.at >= len(self._data):
-            raise EOFError
-        self.at += 1
-        return self._data[self.at - 1]
+def _value(data: bytes | memoryview, at: int, kind: int, depth: int) -> tuple[Any, int]:
+    """A value of a struct's field, but for booleans, or of a list."""
+    if kind in (I32, I64, I16):
+        return _integer(data, at)
+    if kind == BINARY:
+        size, at = _varint(data, at)
+        return _bytes(data, at, size), at + size
+    if depth >= DEPTH:
+        raise ValueError("it is nested too deeply")
+    if kind == STRUCT:
+        return _struct(data, at, depth + 1)
+    if kind in (LIST, SET):
+        return _list(data, at, depth + 1)
+    if kind == BYTE:
+        return data[at], at + 1
+    if kind == DOUBLE:
+        return struct.unpack("<d", _bytes(data, at, 8))[0], at + 8
+    raise ValueError("it is damaged")  # Parquet has no maps
 
-    def _bytes(self, size: int) -> bytes:
-        if self.at + size > len(self._data):
-            raise EOFError
-        self.at += size
-        return bytes(self._data[self.at - size : self.at])
 
-    def _integer(self) -> int:
-        """A zigzag number."""
-        n = self._varint()
-        return (n >> 1) ^ -(n & 1)
+def _list(data: bytes | memoryview, at: int, depth: int) -> tuple[List, int]:
+    kind, size = data[at] & 15, data[at] >> 4
+    at += 1
+    if size == 15:
+        size, at = _varint(data, at)
+    if kind in (TRUE, FALSE):  # booleans are a byte each here, and none in a struct
+        return List(kind, [b == TRUE for b in _bytes(data, at, size)]), at + size
+    values = List(kind)
+    for _ in range(size):
+        value, at = _value(data, at, kind, depth)
+        values.append(value)
+    return values, at
 
-    def _varint(self) -> int:
-        n = shift = 0
-        while (byte := self._byte()) & 0x80:
-            n |= (byte & 0x7F) << shift
-            shift += 7
-            if shift > 63:
-                raise ValueError("it is damaged")
-        return n | byte << shift
+
+def _bytes(data: bytes | memoryview, at: int, size: int) -> bytes:
+    if at + size > len(data):
+        raise EOFError
+    return bytes(data[at : at + size])
+
+
+def _integer(data: bytes | memoryview, at: int) -> tuple[int, int]:
+    """A zigzag number."""
+    n = data[at]
+    if n < 0x80:
+        return (n >> 1) ^ -(n & 1), at + 1
+    n, at = _varint(data, at)
+    return (n >> 1) ^ -(n & 1), at
+
+
+def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
+    n = shift = 0
+    while (byte := data[at]) & 0x80:
+        n |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+        if shift > 63:
+            raise ValueError("it is damaged")
+    return n | byte << shift, at + 1
 
 
 def _write(out: bytearray, kind: int, value: Any) -> None:
