@@ -13,7 +13,7 @@ import pytest
 
 from normcli.errors import DataError
 from normcli.formats.arrow.format import ArrowFormat, ArrowStreamFormat
-from normcli.formats.arrow.table import body_compression
+from normcli.formats.arrow.messages import body_codec
 from normcli.formats.base import ReadOptions, Style
 from normcli.formats.parquet.format import ParquetFormat
 from tests.arrow_tables import cells, many_types, numeric, opened, rewritten
@@ -83,7 +83,7 @@ def test_record_batches_come_back_with_all_that_they_carry(
         assert repr(new.to_pylist()) == repr(old.to_pylist())
         new.validate(full=True)
     messages = io.BytesIO(out[8:] if format_ is FILE else out)
-    assert body_compression(messages) == compression
+    assert body_codec(messages) == compression
 
 
 def test_the_metadata_in_the_footer_of_a_file_stays(tmp_path):

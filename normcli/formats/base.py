@@ -283,6 +283,10 @@ class Table(Contract, abstract=True):
         """
         return False
 
+    def spelled(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """The chunks, small enough for an encoder that `spells`."""
+        return chunks
+
     @property
     def total_rows(self) -> int | None:
         """How many rows there are; None where that is not known before they are read."""
@@ -308,7 +312,13 @@ class Encoder(Contract, abstract=True):
 
     Made once per run, before anything is read or written: whatever cannot be carried is
     refused here. Picklable: `encode` runs wherever the chunk is worked on.
+
     """
+
+    @property
+    def spells(self) -> bool:
+        """Does it write the whole text of every cell, even if cells share it in memory?"""
+        return False
 
     @property
     def needs(self) -> Sequence[int] | None:

@@ -325,8 +325,10 @@ def _given(methods: Methods, name: str) -> ColumnStatistics | None:
 def _own(methods: Methods, chosen: Mapping[str, int], left: Mapping[str, str]) -> dict[str, Any]:
     """The methods of single columns; raises UsageError where one that was named is not chosen."""
     for name in sorted(methods.named - chosen.keys()):
-        why = f"it is left alone ({left[name]})" if name in left else "there is no such column"
-        raise UsageError(f"--column {printable(name)}: {why}." + did_you_mean(name, chosen))
+        why = left.get(name, "not a column of numbers")
+        raise UsageError(
+            f"--column {printable(name)}: it is left alone ({why})." + did_you_mean(name, chosen)
+        )
     own = {name: method for name, method in methods.own.items() if name in chosen}
     return {name: replace(method, given={}) for name, method in own.items()}
 

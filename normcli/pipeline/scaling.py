@@ -582,6 +582,8 @@ class Scaling:
         if needs is not None:
             needs = [*needs, *Roles(by=self.job.by).places(self.table)]
         chunks = self.table.chunks(needs)
+        if self.encoder.spells:
+            chunks = self.table.spelled(chunks)
         return self._batched(chunks, batchings.pop()) if batchings else chunks
 
     def _batched(self, chunks: Iterator[Chunk], batching: Batching) -> Iterator[Chunk]:

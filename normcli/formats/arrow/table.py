@@ -6,14 +6,13 @@ https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interproces
 from __future__ import annotations
 
 import io
-import struct
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, Self, TypeAlias
 
-from normcli.formats.arrow.format import CONTINUATION
+from normcli.formats.arrow.messages import Batch as BatchHeader
+from normcli.formats.arrow.messages import Blocks, body_codec
 from normcli.formats.base import ReadOptions, Style, Table
 from normcli.formats.columnar.added import schema_of
 from normcli.formats.columnar.chunk import (
@@ -25,6 +24,9 @@ from normcli.formats.columnar.chunk import (
     arrow_errors,
     even_groups,
 )
+from normcli.formats.columnar.flatbuffers import number
+from normcli.formats.columnar.limits import NUMBERS, refuse_total
+from normcli.formats.texts.options import MAX_RECORD
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
 Batch: TypeAlias = "tuple[pa.RecordBatch, Mapping[bytes, bytes] | None]"
 
 HEAD = 1 << 16  # bytes in which the first record batch of a stream is looked for
-HEADER = 1 << 26  # bytes of a message's header that are read for its codec, at most
-DICTIONARY_BATCH, RECORD_BATCH = 2, 3  # MessageHeader
-CODECS = {0: "lz4", 1: "zstd"}  # CompressionType
 
 
 @dataclass
@@ -52,6 +51,9 @@ class IpcTable(GroupTable, abstract=True):
     compression: str | None = None
     footer: Mapping[bytes, bytes] | None = None
 
+    def _where(self, group: int) -> str:
+        return f"{self.name}, record batch {group + 1}"
+
     @abstractmethod
     def batches(self, positions: tuple[int, ...] | None) -> Iterator[Batch]:
         """The record batches with their metadata, `positions` (None: all) only."""
@@ -61,8 +63,11 @@ class IpcTable(GroupTable, abstract=True):
         import pyarrow as pa
 
         with arrow_errors(self.name):
-            first = self.groups.start if self.groups else 0
+            first, numbers = self.groups.start if self.groups else 0, 0
             for group, (batch, metadata) in enumerate(self.batches(wanted), first):
+                numbers += 8 * batch.num_rows * batch.num_columns
+                if numbers > NUMBERS * self.limit:
+                    refuse_total(self.name, numbers, self.stored, NUMBERS * self.limit)
                 batch.validate(full=True)
                 whole = Segment(group, pa.Table.from_batches([batch]), metadata)
                 for start in range(0, max(whole.rows, 1), rows):
@@ -92,7 +97,8 @@ class IpcFile(IpcTable):
                 reader.schema,
                 source=source,
                 chunk_rows=options.chunk_rows,
-                compression=body_compression(messages),
+                limit=options[MAX_RECORD],
+                compression=body_codec(messages),
                 footer=reader.metadata,
             )
 
@@ -106,32 +112,48 @@ class IpcFile(IpcTable):
             # No field at all is every field to Arrow; the first one then counts the rows.
             fields = None if positions is None or not self.columns else list(positions or (0,))
             options = pa.ipc.IpcReadOptions(included_fields=fields)
-            reader = pa.ipc.open_file(file, options=options)
+            reader, blocks = pa.ipc.open_file(file, options=options), Blocks(file)
+            for found, read in blocks.dictionary_batches():
+                found.refuse_held(f"{self.name}, a dictionary", read, self.limit)
             groups = self.groups or Groups(0, reader.num_record_batches)
             for i in range(groups.start, groups.stop):
+                if header := blocks.record_batch(i):
+                    header[0].refuse_held(self._where(i), header[1], self.limit)
                 batch, metadata = reader.get_batch_with_custom_metadata(i)
                 self.share_read = (i + 1 - groups.start) / (groups.stop - groups.start)
                 yield batch, metadata
         self.source.refuse_changed()
+
+    @property
+    def stored(self) -> int:
+        with self.source.random_access() as file:
+            return int(file.size())
 
 
 class IpcStream(IpcTable):
     """An Arrow IPC stream: read as it comes, one record batch in memory at a time."""
 
     _reader: tuple[pa.RecordBatchReader, _Watched] | None = None  # of `opened`, not yet used
+    _stream: _Watched | None = None
+
+    @property
+    def stored(self) -> int:
+        return self._stream.taken if self._stream else 0
 
     @classmethod
     def opened(cls, source: Source, options: ReadOptions) -> Self:
         """The table in `source`, whose schema has been read."""
-        compression = body_compression(io.BytesIO(source.head(HEAD)))
+        compression = body_codec(io.BytesIO(source.head(HEAD)))
         with arrow_errors(source.name):
-            reader = _stream_reader(source)
+            limit = options[MAX_RECORD]
+            reader = _stream_reader(source, limit)
             table = cls.of(
                 "arrows",
                 source.name,
                 reader[0].schema,
                 source=source,
                 chunk_rows=options.chunk_rows,
+                limit=limit,
                 compression=compression,
             )
         table._reader = reader
@@ -139,28 +161,45 @@ class IpcStream(IpcTable):
 
     def batches(self, positions: tuple[int, ...] | None) -> Iterator[Batch]:
         """The record batches; a stream that ends without the mark of its end is an error."""
-        (reader, stream), self._reader = self._reader or _stream_reader(self.source), None
+        again = self._reader or _stream_reader(self.source, self.limit)
+        (reader, stream), self._reader = again, None
+        self._stream = stream
         for batch, metadata in reader.iter_batches_with_custom_metadata():
             yield (batch if positions is None else batch.select(list(positions))), metadata
         stream.expect_end()
 
 
 class _Watched:
-    """A stream of which it is known whether Arrow has read the mark of its end.
+    """A stream of which it is known what Arrow reads next, and whether it has read the end mark.
 
     Arrow takes the end of the bytes for the end of the table. But a writer that was killed
-    leaves the same, and all writers in use write the mark.
+    leaves the same, and all writers in use write the mark. And it decompresses what it reads,
+    however large that becomes.
+
+    taken: how many bytes it has read.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, name: str, stream: BinaryIO, limit: int) -> None:
+        self._name, self._stream, self._limit = name, stream, limit
         self._last = b""
+        self._batch: BatchHeader | None = None  # whose body is next
+        self.taken = 0
         self.closed = False  # Arrow asks
 
     def read(self, n: int = -1) -> bytes:
-        """The next `n` bytes, or all of fewer."""
-        self._last = self._stream.read(n)
-        return self._last
+        """The next `n` bytes, or all of fewer.
+
+        Raises: LimitError where they are a record batch that is too large for memory.
+        """
+        data = self._stream.read(n)
+        batch, self._batch = self._batch, None
+        if batch and n == batch.stored:
+            batch.refuse_held(self._name, lambda size, at: data[max(at, 0) :][:size], self._limit)
+        elif len(self._last) == 4 and number("<i", self._last, 0) == n:  # the length of a header
+            self._batch = BatchHeader.of(data)
+        self._last = data
+        self.taken += len(data)
+        return data
 
     def close(self) -> None:
         """Close the stream."""
@@ -175,10 +214,10 @@ class _Watched:
             raise ValueError("there is something after the end of the stream")
 
 
-def _stream_reader(source: Source) -> tuple[pa.RecordBatchReader, _Watched]:
+def _stream_reader(source: Source, limit: int) -> tuple[pa.RecordBatchReader, _Watched]:
     import pyarrow as pa
 
-    stream = _Watched(source.open())
+    stream = _Watched(source.name, source.open(), limit)
     return pa.ipc.open_stream(stream), stream
 
 
@@ -259,61 +298,3 @@ def _one_batch(table: pa.Table) -> list[pa.RecordBatch]:
         return batches
     nothing = [pa.nulls(0, field.type) for field in table.schema]
     return [pa.RecordBatch.from_arrays(nothing, schema=table.schema)]
-
-
-# The compression of record batches, which Arrow does not tell ---------------------------
-
-
-def body_compression(messages: BinaryIO | pa.BufferedInputStream) -> str | None:
-    """The codec in the first record batch (or dictionary) of IPC messages; None for none.
-
-    Also None where no batch is found or the messages are damaged, which Arrow will report.
-    Fields are numbered as in https://github.com/apache/arrow/tree/main/format.
-    """
-    with suppress(struct.error):
-        while header := _message(messages):
-            message = _Table(header, _number("<I", header, 0))
-            kind, body = message.byte(1), message.table(2)  # MessageHeader
-            if kind == DICTIONARY_BATCH and body:
-                body = body.table(1)
-            if kind in (DICTIONARY_BATCH, RECORD_BATCH):
-                compression = body.table(3) if body else None
-                return CODECS.get(compression.byte(0)) if compression else None
-    return None
-
-
-def _message(stream: BinaryIO | pa.BufferedInputStream) -> bytes:
-    """The flatbuffer that heads the next message; empty at the end."""
-    length = stream.read(4)
-    if length == CONTINUATION:
-        length = stream.read(4)
-    return stream.read(max(0, min(_number("<i", length, 0), HEADER)))
-
-
-class _Table:
-    """A table in a flatbuffer; a field that is out of bounds is a struct.error."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data, self._at = data, at
-        self._fields = at - _number("<i", data, at)
-
-    def byte(self, field: int) -> int:
-        """A field of one byte; 0 where it is absent."""
-        at = self._place(field)
-        return _number("<B", self._data, at) if at else 0
-
-    def table(self, field: int) -> _Table | None:
-        """A field that is a table itself."""
-        at = self._place(field)
-        return _Table(self._data, at + _number("<I", self._data, at)) if at else None
-
-    def _place(self, field: int) -> int:
-        slot = 4 + 2 * field
-        if slot >= _number("<H", self._data, self._fields):
-            return 0
-        offset = _number("<H", self._data, self._fields + slot)
-        return self._at + offset if offset else 0
-
-
-def _number(format_: str, data: bytes, at: int) -> int:
-    return int(struct.unpack_from(format_, data, at)[0])

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 from normcli.errors import DataError, LimitError
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Texts, Writer
 from normcli.formats.columnar.added import laid_out
+from normcli.formats.columnar.limits import WHOLE, in_small_pieces, refuse_total
 from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
 from normcli.formats.columnar.schema import pandas_labels, scaled_schema, stays_float32
 from normcli.formats.columnar.texts import texts_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 ROWS = 1 << 15  # of a chunk, at most
 GROUP_ROWS = 1 << 17  # of a group that is cut here, at most
 BYTES = 32 << 20  # of a chunk or of such a group, about
+WRITTEN = 8 << 20  # of text that is written at a time: what writes it has several copies
 HELD = 256 << 20  # bytes of rows that wait in memory for their group to be whole, at most
 
 
@@ -66,6 +68,7 @@ class Segment:
     metadata: what an Arrow record batch carries beside its columns.
     first: how many rows of the group come before.
     chosen: which of these rows it has, where it has some only; None: all.
+    full: it has as many bytes as should be worked on together.
     """
 
     group: int | None
@@ -73,6 +76,7 @@ class Segment:
     metadata: Mapping[bytes, bytes] | None = None
     first: int = 0
     chosen: NDArray[np.int64] | None = None
+    full: bool = False
 
     @property
     def rows(self) -> int:
@@ -223,7 +227,10 @@ class ArrowChunk(Chunk):
 
 
 def gather(segments: Iterable[Segment], rows: int, *, exactly: bool) -> Iterator[list[Segment]]:
-    """Segments by the chunk: of `rows` rows each, or of at least so many and no segment cut."""
+    """Segments by the chunk: of `rows` rows each, or of at least so many and no segment cut.
+
+    Or, unless it has to be `exactly` so many, of one that is full by itself.
+    """
     chunk: list[Segment] = []
     missing = rows
     for segment in segments:
@@ -233,7 +240,7 @@ def gather(segments: Iterable[Segment], rows: int, *, exactly: bool) -> Iterator
             chunk, rest, missing = [], rest.slice(missing, rest.rows), rows
         chunk.append(rest)
         missing -= rest.rows
-        if missing <= 0:
+        if missing <= 0 or (segment.full and not exactly):
             yield chunk
             chunk, missing = [], rows
     if chunk:
@@ -283,6 +290,7 @@ class GroupTable(ArrowTable, abstract=True):
     """A file whose rows are in groups.
 
     chunk_rows: exactly so many rows a chunk; None: what is fast.
+    limit: bytes of a page, about, that are not too many to hold.
     groups: those of the rows; None: all.
     """
 
@@ -290,6 +298,7 @@ class GroupTable(ArrowTable, abstract=True):
 
     source: Source
     chunk_rows: int | None
+    limit: int
     groups: Groups | None = field(default=None, kw_only=True)
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[ArrowChunk]:
@@ -302,6 +311,26 @@ class GroupTable(ArrowTable, abstract=True):
     def rows_of_a_chunk(self, wanted: tuple[int, ...] | None) -> int:
         """How many rows of the columns that are `wanted` (None: all) make a good chunk."""
         return rows_of_a_chunk(len(self.columns if wanted is None else wanted))
+
+    def spelled(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """The chunks in pieces that stay small when each cell is written in full.
+
+        Raises: LimitError where a small file has gigabytes of text.
+        """
+        written, most = 0, WHOLE * self.limit
+        for chunk in chunks:
+            assert isinstance(chunk, ArrowChunk)
+            for segment in chunk.segments:
+                for piece, size in in_small_pieces(segment, WRITTEN):
+                    written += size
+                    if written > most:
+                        refuse_total(self.name, written, self.stored, most)
+                    yield replace(chunk, segments=(piece,))
+
+    @property
+    @abstractmethod
+    def stored(self) -> int:
+        """How many bytes the file has, or what was read of it so far."""
 
     @abstractmethod
     def segments(self, wanted: tuple[int, ...] | None, rows: int) -> Iterator[Segment]:
@@ -351,6 +380,11 @@ class ArrowEncoder(Encoder):
     style: Style
     regroup: bool
     options: Mapping[str, Any]
+
+    @property
+    def spells(self) -> bool:
+        """Where it may have to, in a format that shares nothing."""
+        return self.regroup
 
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> list[Segment]:
         """The rows of `chunk` by segment, with the `replaced` columns scaled."""
@@ -416,7 +450,7 @@ class GroupWriter(Writer, abstract=True):
             room = self._group_rows - (self._pending.rows if self._pending else 0)
             self._add(rest.slice(0, min(room, rest.rows)))
             rest = rest.slice(min(room, rest.rows), rest.rows)
-            if self._pending and (self._pending.rows == self._group_rows or self._pending.spilled):
+            if self._pending and (self._pending.rows == self._group_rows or self._pending.large):
                 self._flush()
 
     def _flush(self) -> None:
@@ -441,9 +475,9 @@ class _Pending:
         self.add(first)
 
     @property
-    def spilled(self) -> bool:
-        """Has it been more than should be held in memory?"""
-        return self._file is not None
+    def large(self) -> bool:
+        """Is it more than a group that is cut here should have?"""
+        return self._held > HELD // 2
 
     def add(self, segment: Segment) -> None:
         """Add a piece."""

@@ -130,6 +130,7 @@ class Csv(DivisibleText):
             return CsvEncoder(head, layout.dialect, layout.encoding, style)
         dialect = Dialect(self.delimiter.encode())
         if not isinstance(table, CsvTable):  # the options cannot mean the input
+            table.schema(replaced, style)  # which raises where a column cannot be carried
             dialect = Dialect(dialect_of(options, self.delimiter).delimiter)
         bare = options[NO_HEADER]
         head = b"" if bare else header(schema_of(table, replaced, style).names, dialect)

@@ -398,6 +398,10 @@ class CsvEncoder(Encoder):
     style: Style
     decimal: str | None = None
 
+    @property
+    def spells(self) -> bool:
+        return True
+
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> bytes | memoryview:
         """The rows as CSV, UTF-8."""
         if self.decimal is None:

@@ -248,6 +248,10 @@ class JsonLinesEncoder(Encoder):
 
     style: Style
 
+    @property
+    def spells(self) -> bool:
+        return True
+
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> tuple[bytes, int]:
         """The rows as lines, and how many NaN were written as null in them."""
         if isinstance(chunk, JsonLinesChunk):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from normcli.formats.parquet.footer import CODECS, layout_of, read_footer
+from normcli.formats.parquet.footer import CODECS, layout_of
 from normcli.formats.parquet.format import MAGIC
 from normcli.formats.parquet.thrift import I32, I64, Struct, read
 from normcli.storage.files import File
@@ -44,14 +44,14 @@ class Original:
     footer: Struct
 
     @classmethod
-    def of(cls, source: Source, metadata: pq.FileMetaData) -> Original | None:
+    def of(
+        cls, source: Source, metadata: pq.FileMetaData, footer: Struct, end: int
+    ) -> Original | None:
         """The file in `source`; None where something in it is odd.
 
-        metadata: the same footer, as Arrow reads it.
+        metadata: the footer, as Arrow reads it. end: at which byte it begins.
         """
         try:
-            with source.random_access() as file:
-                footer, end = read_footer(file)
             plain = _is_plain(footer, end) and _agrees(footer, metadata)
         except (ValueError, LookupError, TypeError, AttributeError):
             return None

@@ -31,6 +31,7 @@ from normcli.formats.parquet.original import (
     put_index,
 )
 from normcli.formats.parquet.thrift import BINARY, I16, I32, I64, LIST, STRUCT, List, Struct
+from normcli.formats.parquet.untyped import ARROW_SCHEMA, narrowed, widened
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 PHYSICAL = {"int64": 2, "float": 4, "double": 5}  # Arrow's type -> Type
 REQUIRED, OPTIONAL = 0, 1  # FieldRepetitionType
-ARROW_SCHEMA = b"ARROW:schema"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def stitched(
 
     columns, leaves = sorted(scaled), [leaf for i in sorted(scaled) for leaf in scaled[i]]
     footer, new = copied(original.footer), scaled_schema(schema, columns, style)
-    elements = [leaf_elements(footer)[leaf] for leaf in leaves]
+    all_elements = leaf_elements(footer)
+    elements = [all_elements[leaf] for leaf in leaves]
     flat = all(element.get(3) in (REQUIRED, OPTIONAL) for element in elements)
     if len(leaves) != len(columns) or not flat:
         return None
@@ -132,10 +133,12 @@ def _scale_metadata(
     for pair in footer.get(5, ()):
         key, value = pair[1], pair.get(2, b"")
         if key == ARROW_SCHEMA:
-            stored = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(value)))
+            narrow, bits = narrowed(base64.b64decode(value))
+            stored = pa.ipc.read_schema(pa.py_buffer(narrow))
             if stored.names != schema.names:
                 return False
-            new = base64.b64encode(scaled_schema(stored, columns, style).serialize())
+            scaled = scaled_schema(stored, columns, style).serialize().to_pybytes()
+            new = base64.b64encode(widened(scaled, bits))
         else:
             new = scaled_schema(schema.with_metadata({key: value}), columns, style).metadata[key]
         if new != value:

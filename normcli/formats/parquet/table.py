@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
@@ -13,6 +13,7 @@ from normcli.formats.base import Encoder, ReadOptions, Style, Table, Writer
 from normcli.formats.columnar.added import schema_of
 from normcli.formats.columnar.chunk import (
     ROWS,
+    WRITTEN,
     ArrowEncoder,
     Groups,
     GroupTable,
@@ -22,16 +23,22 @@ from normcli.formats.columnar.chunk import (
     even_groups,
     rows_of_a_chunk,
 )
+from normcli.formats.columnar.limits import NUMBERS, refuse_total
 from normcli.formats.columnar.schema import scaled_schema
 from normcli.formats.parquet.columns import ROWS as PART_ROWS
-from normcli.formats.parquet.footer import ColumnChunkLayout, first_row_group
-from normcli.formats.parquet.original import Original
+from normcli.formats.parquet.footer import ColumnChunkLayout, first_row_group, read_footer
+from normcli.formats.parquet.original import Original, leaf_elements
+from normcli.formats.parquet.pages import Leaf, rows_at_a_time
 from normcli.formats.parquet.stitch import StitchedEncoder, StitchedWriter, stitched
+from normcli.formats.parquet.thrift import Struct
+from normcli.formats.parquet.untyped import with_plain_types
+from normcli.formats.texts.options import MAX_RECORD
 from normcli.words import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow import NativeFile
 
     from normcli.storage.sources import Source
 
@@ -45,29 +52,34 @@ class ParquetTable(GroupTable):
 
     metadata: what the footer says.
     leaves: for each column, which of Parquet's (leaf) columns it is made of.
+    unknown: columns that are read as bytes, as Arrow does not know their type: why.
     """
 
     overlaps: ClassVar[bool] = True
 
     metadata: pq.FileMetaData
     leaves: list[range]
+    unknown: Mapping[int, str]
 
     @classmethod
     def opened(cls, source: Source, options: ReadOptions) -> ParquetTable:
         """The table in `source`, which is spooled to a file where it cannot be sought."""
         with arrow_errors(source.name):
-            file = _open(source)
+            file, unknown = _open_any(source)
             schema = _schema(file)
-            leaves = _leaves_by_column(schema, file.metadata.num_columns)
-            return ParquetTable.of(
+            table = ParquetTable.of(
                 "parquet",
                 source.name,
                 schema,
                 source=source,
                 metadata=file.metadata,
-                leaves=leaves,
+                leaves=_leaves_by_column(schema, file.metadata.num_columns),
                 chunk_rows=options.chunk_rows,
+                limit=options[MAX_RECORD],
+                unknown=unknown,
             )
+            table.others.update({i: f"unknown to Arrow: {unknown[i]}" for i in unknown})
+            return table
 
     def ranges(self, size: int) -> list[Groups]:
         """Its row groups; INT96, whose unit all rows decide, leaves it whole."""
@@ -75,6 +87,12 @@ class ParquetTable(GroupTable):
         return [] if self.int96_columns() else even_groups(count, self.source, size)
 
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
+        """The schema of all columns; raises DataError where Arrow does not know the type of one."""
+        for i in self.unknown:
+            raise DataError(
+                f"{self.name}: Arrow does not know the type of column {printable(self.columns[i])}"
+                f" ({self.unknown[i]}), so only a Parquet file can keep it"
+            )
         return scaled_schema(self._schema, replaced, style)
 
     @cached_property
@@ -91,7 +109,7 @@ class ParquetTable(GroupTable):
 
         That is so for files in which something is odd, and where rows may be left out.
         """
-        original = Original.of(self.source, self.metadata) if replaced else None
+        original = Original.of(self.source, self.metadata, *self._footer) if replaced else None
         if original is None or style.drops or style.suffix:
             return None
         leaves = {i: self.leaves[i] for i in replaced}
@@ -138,23 +156,87 @@ class ParquetTable(GroupTable):
         """The row groups in pieces: one is open at a time, only the `wanted` columns are read."""
         import pyarrow as pa
 
+        if wanted == () and self.columns:
+            yield from self._counted()
+            return
         with arrow_errors(self.name):
             file = self._open(self._int96_unit if wanted is None else "ns", wanted)
         schema = self._schema if wanted is None else self.arrow_schema
-        # Where no column is wanted, the first one counts the rows.
-        read = wanted or range(len(schema) if wanted is None else min(1, len(schema)))
+        read = range(len(schema)) if wanted is None else wanted
         schema = pa.schema([schema.field(i) for i in read], schema.metadata)
         leaves = [leaf for i in read for leaf in self.leaves[i]]
+        numbers, most = 8 * len(leaves) * self.total_rows, NUMBERS * self.limit
+        if wanted is not None and numbers > most:
+            refuse_total(self.name, numbers, self.stored, most)
         for group in self._group_numbers:
             if file.metadata.row_group(group).num_rows == 0:
                 yield Segment(group, schema.empty_table())
-            with arrow_errors(f"{self.name}, row group {group + 1}"):
-                first = 0
-                for columns in _read(file, group, leaves, rows):
-                    yield Segment(group, pa.Table.from_arrays(columns, schema=schema), first=first)
-                    first += len(columns[0])
+            where = f"{self.name}, row group {group + 1}"
+            with arrow_errors(where):
+                first, most = 0, min(rows, self._rows_at_a_time(where, group, read))
+                for columns in _read(file, group, leaves, most):
+                    table = pa.Table.from_arrays(columns, schema=schema)
+                    yield Segment(group, table, first=first, full=most < rows)
+                    first += table.num_rows
         self.source.refuse_changed()
         self.source.refuse_changed_file()  # it is opened more than once
+
+    @property
+    def stored(self) -> int:
+        return self._footer[1]
+
+    def _counted(self) -> Iterator[Segment]:
+        """The row groups, of which nothing is read but how many rows they have."""
+        import pyarrow as pa
+
+        for group in self._group_numbers:
+            rows = self.metadata.row_group(group).num_rows
+            if rows < 0:
+                raise DataError(
+                    f"{self.name}, row group {group + 1}: it says that it has {rows} rows"
+                )
+            yield Segment(group, pa.table({"": pa.nulls(rows)}))
+
+    def _rows_at_a_time(self, where: str, group: int, columns: Iterable[int]) -> int:
+        """How many rows of some columns can be decoded together; raises LimitError if none can.
+
+        Each page of an object in a store would be a request: they are not looked at.
+        """
+        import pyarrow as pa
+
+        if self.source.object is not None:
+            return PART_ROWS
+        shared = pa.types.is_dictionary
+        leaves = [
+            (i, shared(self.arrow_schema.field(c).type)) for c in columns for i in self.leaves[c]
+        ]
+        parquet = self.metadata.schema
+        try:
+            stored, elements = self._footer[0][4][group], self._elements
+            chunks = [
+                (
+                    Leaf(elements[i], parquet.column(i).max_repetition_level > 0, shared),
+                    stored[1][i][3],
+                )
+                for i, shared in leaves
+            ]
+            return rows_at_a_time(where, self._pages, chunks, stored[3], WRITTEN, self.limit)
+        except (TypeError, AttributeError, LookupError) as e:
+            raise ValueError("the footer, or a page header, is damaged") from e
+
+    @cached_property
+    def _elements(self) -> list[Struct]:
+        return leaf_elements(self._footer[0])
+
+    @cached_property
+    def _footer(self) -> tuple[Struct, int]:
+        with arrow_errors(self.name), self.source.random_access() as file:
+            return read_footer(file)
+
+    @cached_property
+    def _pages(self) -> NativeFile:
+        """The file, for looking at its pages."""
+        return self.source.random_access()
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -240,6 +322,21 @@ def writer_of(stream: IO[bytes], encoder: Encoder) -> Writer:
     if isinstance(encoder, StitchedEncoder):
         return StitchedWriter(stream, encoder)
     return ParquetWriter(stream, cast("ArrowEncoder", encoder))
+
+
+def _open_any(source: Source) -> tuple[pq.ParquetFile, dict[int, str]]:
+    """The file, and the columns whose type Arrow does not know: they are bytes to it."""
+    import pyarrow as pa
+
+    try:
+        return _open(source), {}
+    except (pa.ArrowException, OSError):
+        with source.random_access() as file:
+            footer, _ = read_footer(file)
+        metadata, unknown = with_plain_types(footer)
+        if not unknown:
+            raise
+        return _open(source, metadata=metadata), unknown
 
 
 def _open(

@@ -21,7 +21,8 @@ ENCODING = Option("encoding", "utf-8", "Of CSV text.  [default: utf-8]", "NAME")
 MAX_RECORD = Option(
     "max-record-bytes",
     64 << 20,
-    "Longest record of a text file.  [default: 64 MiB]",
+    "Longest record of a text file, and largest page of Parquet or Arrow that a small file may "
+    "decode to.  [default: 64 MiB]",
     "BYTES",
 )
 
