@@ -278,8 +278,8 @@ def test_a_pipe_is_spooled_as_numbers_not_as_text(
     sizes = []
     write = module.Spool.write
 
-    def counted(spool: Any, key: Any, cells: Cells) -> None:
-        write(spool, key, cells)
+    def counted(spool: Any, key: Any, x: Any) -> None:
+        write(spool, key, x)
         sizes.append(spool.file.tell())
 
     monkeypatch.setattr(module.Spool, "write", counted)

@@ -23,7 +23,10 @@ FAILED = 3  # exit code
 
 def limits_of(values: Values) -> Limits:
     """What `check` accepts."""
-    shares = ("out_of_range", "mean_shift", "spread_ratio", "missing_change")
+    shares = (
+        *("out_of_range", "mean_shift", "spread_ratio", "missing_change"),
+        *("psi", "cdf_difference"),
+    )
     kinds = ("missing", "extra", "retyped")
     passes = {f"{kind}_column": values[f"on_{kind}_column"] == "tell" for kind in kinds}
     return Limits(**{name: values[f"max_{name}"] for name in shares}, **passes)

@@ -90,6 +90,7 @@ KINDS: dict[str, click.ParamType] = {  # type: ignore[type-arg]  # as above
     **dict.fromkeys(("N", "BYTES"), Whole()),
     **dict.fromkeys(("SHARE", "STDS"), Limit()),
     "RATIO": Limit(1.0),
+    "INDEX": Limit(0.0),
     "N|P%|off": BadRows(),
     "DIGITS": Whole(17),
 }

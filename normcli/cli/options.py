@@ -307,6 +307,17 @@ limit_options = group(
         default="5%",
     ),
     entry(
+        "--max-psi INDEX",
+        "Largest population stability index over the fitted deciles, where the statistics have "
+        "cells.",
+        default="0.25",
+    ),
+    entry(
+        "--max-cdf-difference SHARE",
+        "Largest difference of the cumulative distributions, where the statistics have cells.",
+        default="off",
+    ),
+    entry(
         "--on-missing-column [fail|tell]",
         "A column of the statistics that the data do not have: fail, or only report it.",
         default="fail",

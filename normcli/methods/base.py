@@ -58,6 +58,7 @@ class Method(ABC):
 
     by_row: the numbers of a row are scaled together.
     givens: the numbers that can be given by hand, instead of a fit -> what they are.
+    leads: the methods that can follow it in a chain though both are fitted; None: all.
     edges: what happens to constant columns and the like, for `normcli methods NAME`.
     examples: spellings of it: for people, and for the tests of the laws that all methods keep.
     weighed: may it be fitted to rows that have weights?
@@ -68,6 +69,7 @@ class Method(ABC):
     options: ClassVar[tuple[Option, ...]] = ()
     by_row: ClassVar[bool] = False
     givens: ClassVar[Mapping[str, str]] = {}
+    leads: ClassVar[Sequence[str] | None] = ()
     edges: ClassVar[Sequence[str]] = ()
     examples: ClassVar[Sequence[str]] = ()
     weighed: ClassVar[bool] = True
@@ -107,6 +109,13 @@ class Method(ABC):
     def before(self) -> tuple[Method, ...]:
         """The maps whose results `needs` is about; none where it is about the column itself."""
         return ()
+
+    def stages(self, column: str) -> tuple[tuple[tuple[Method, ...], tuple[Recipe, ...]], ...]:
+        """The recipes of what `mapping` uses, and the maps that they are about.
+
+        Those of a second stage are about what a fitted method makes, by the first ones.
+        """
+        return ((self.before, self.needs(column)),)
 
     @property
     def spelling(self) -> str:

@@ -54,7 +54,7 @@ class BoxCox(Power):
         "all numbers.",
         *Power.edges,
     )
-    examples: ClassVar[Sequence[str]] = ("boxcox", "boxcox:lambda=0.5")
+    examples: ClassVar[Sequence[str]] = ("boxcox", "boxcox:lambda=0.5", "boxcox+zscore")
 
     def mapping(self, column: ColumnStatistics) -> ColumnMapping:
         """The power; raises DataError where a number is not greater than 0."""

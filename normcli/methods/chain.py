@@ -1,4 +1,8 @@
-"""Chains: maps, at most one method that is fitted on what they make, and maps again."""
+"""Chains: maps, at most one method that is fitted on what they make, and maps again.
+
+Some methods, such as winsorize, can stand before the one that is fitted although they are fitted
+too. The statistics of the second one are then about what the first one makes.
+"""
 
 from __future__ import annotations
 
@@ -38,18 +42,32 @@ class Chain(Method):
                     f"{step.name} in training mode cannot be part of a chain, because every batch "
                     f"is scaled by its own statistics. Use {step.name}:mode=predict"
                 )
-        fitted = [step.name for step in self.steps if not _is_map(step)]
-        if len(fitted) > 1:
+        fitted = [i for i, step in enumerate(self.steps) if not _is_map(step)]
+        if len(fitted) > 1 and not self._is_pair(fitted):
+            names = " and ".join(self.steps[i].name for i in fitted)
             raise UsageError(
-                f"a chain has one method that is fitted, not {' and '.join(fitted)}; "
-                "the others are maps, such as log1p."
+                f"a chain has one method that is fitted, not {names}; the others are maps, such as "
+                "log1p. Only winsorize can stand just before another one, and boxcox and "
+                "yeojohnson before zscore."
             )
         if fitted:
             object.__setattr__(self, "given", self._fitted.given)
 
+    def _is_pair(self, fitted: list[int]) -> bool:
+        """Can these fitted steps stand in one chain?"""
+        first, second = (self.steps[i] for i in fitted[:2])
+        leads = first.leads is None or second.name in first.leads
+        return leads and fitted == [fitted[0], fitted[0] + 1] and not (first.given or second.given)
+
     @property
     def _place(self) -> int:
-        """The number of the step that is fitted; the last one where none is."""
+        """The number of the step that is fitted last; the last one where none is."""
+        fitted = [i for i, step in enumerate(self.steps) if not _is_map(step)]
+        return fitted[-1] if fitted else len(self.steps) - 1
+
+    @property
+    def _first(self) -> int:
+        """The number of the step that is fitted first."""
         fitted = [i for i, step in enumerate(self.steps) if not _is_map(step)]
         return fitted[0] if fitted else len(self.steps) - 1
 
@@ -59,8 +77,8 @@ class Chain(Method):
 
     @property
     def before(self) -> tuple[Method, ...]:
-        """The maps before the step that is fitted."""
-        return self.steps[: self._place]
+        """The maps before the step that is fitted first."""
+        return self.steps[: self._first]
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -69,12 +87,20 @@ class Chain(Method):
 
     @property
     def spelling(self) -> str:
-        """All steps; the maps with their arguments."""
-        return "+".join(spelled(s) if _is_map(s) else s.name for s in self.steps)
+        """All steps; with their arguments, except the one whose `parameters` are kept."""
+        last = None if _is_map(self._fitted) else self._place
+        return "+".join(s.name if i == last else spelled(s) for i, s in enumerate(self.steps))
 
     def needs(self, column: str) -> tuple[Recipe, ...]:
-        """What the fitted step needs, of the results of the maps before it."""
-        return self._fitted.needs(column)
+        """What the step that is fitted first needs, of the results of the maps before it."""
+        return self.steps[self._first].needs(column)
+
+    def stages(self, column: str) -> tuple[tuple[tuple[Method, ...], tuple[Recipe, ...]], ...]:
+        """What each fitted step needs."""
+        first = super().stages(column)
+        if self._first == self._place:
+            return first
+        return (*first, (self.steps[: self._place], self._fitted.needs(column)))
 
     def parameters(self) -> dict[str, Any]:
         """Those of the fitted step."""
@@ -108,9 +134,15 @@ class Chain(Method):
         return replace(self, steps=tuple(step.for_column(name) for step in self.steps))
 
     def mapping(self, column: ColumnStatistics) -> ColumnMapping:
-        """The mappings of all steps; the fitted one is made of the statistics of what it gets."""
-        known = column if column.given else column.mapped.get(spelling(self.before), column)
-        return Composed(tuple(step.mapping(known) for step in self.steps))
+        """The mappings of all steps; a fitted one is made of the statistics of what it gets."""
+
+        def known(place: int) -> ColumnStatistics:
+            maps = spelling(self.steps[:place])
+            return column if column.given or not maps else column.mapped.get(maps, column)
+
+        known_at = {place: known(place) for place in (self._first, self._place)}
+        last = known_at[self._place]
+        return Composed(tuple(s.mapping(known_at.get(i, last)) for i, s in enumerate(self.steps)))
 
 
 def spelling(maps: tuple[Method, ...]) -> str:

@@ -86,6 +86,7 @@ class Power(Method):
     """A power whose exponent is fitted, or given as `lambda`."""
 
     givens: ClassVar[Mapping[str, str]] = {"lambda": "the exponent"}
+    leads: ClassVar[Sequence[str] | None] = ("zscore",)
     edges: ClassVar[Sequence[str]] = (
         "lambda is rounded to six digits after the point. In a constant column it is 1.",
         "lambda is capped, with a warning, so that results of fitted numbers stay below 1e304.",

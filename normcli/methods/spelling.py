@@ -215,9 +215,9 @@ class Asked:
     @property
     def passes(self) -> int:
         """How often the input is read, at most."""
-        fitted = (method for method in self.all() if method.needs_fit())
-        needed = (recipe for method in fitted for recipe in method.needs(""))
-        return max((recipe.passes for recipe in needed), default=1)
+        stages = [method.stages("") for method in self.all() if method.needs_fit()]
+        needed = (recipe for each in stages for _, recipes in each for recipe in recipes)
+        return max([1, *map(len, stages), *(recipe.passes for recipe in needed)])
 
     def methods(self, columns: Collection[str], where: str) -> Methods:
         """The method of every column; raises UsageError for names that fit none.

@@ -31,11 +31,14 @@ class Winsorize(Method):
     options: ClassVar[tuple[Option, ...]] = (
         Option("levels", "range", "Two percentages.", "levels", fits=True, spelled=True),
     )
+    leads: ClassVar[Sequence[str] | None] = None
     edges: ClassVar[Sequence[str]] = (
         "The default is 1%,99%. Numbers that are changed are counted.",
         "There is no inverse.",
+        "Before another method, as in winsorize+zscore, the fit reads the input twice, and the "
+        "statistics cannot be merged.",
     )
-    examples: ClassVar[Sequence[str]] = ("winsorize", "winsorize:5%,95%")
+    examples: ClassVar[Sequence[str]] = ("winsorize", "winsorize:5%,95%", "winsorize+zscore")
 
     levels: tuple[str, str] = ("1%", "99%")
 

@@ -68,7 +68,9 @@ class YeoJohnson(Power):
     """
 
     name: ClassVar[str] = "yeojohnson"
-    examples: ClassVar[Sequence[str]] = (*("yeojohnson", "yeojohnson:lambda=0.5"),)
+    examples: ClassVar[Sequence[str]] = (
+        *("yeojohnson", "yeojohnson:lambda=0.5", "yeojohnson+zscore"),
+    )
 
     def mapping(self, column: ColumnStatistics) -> ColumnMapping:
         """The power."""

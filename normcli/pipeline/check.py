@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any
 from normcli.engines.local import Engine
 from normcli.formats.base import NotNumbers, Table
 from normcli.pipeline.choice import Choice, refuse_repeated
-from normcli.pipeline.collect import groups_of
+from normcli.pipeline.collect import Need, groups_of
 from normcli.pipeline.fitting import Bounds, Wanted, count_statistics, observe, why
 from normcli.pipeline.roles import Roles
 from normcli.pipeline.summary import Summary
@@ -30,6 +31,8 @@ class Limits:
     mean_shift: distance of the means, in fitted standard deviations.
     spread_ratio: of the standard deviations, the greater to the less.
     missing_change: difference of the shares of cells without a number.
+    psi: population stability index over the fitted deciles. cdf_difference: the largest one of
+        the cumulative distributions. Both only where the statistics have cells.
     missing_column, extra_column, retyped_column: does one of these fit?
     """
 
@@ -37,6 +40,8 @@ class Limits:
     mean_shift: float = 0.5
     spread_ratio: float = 2.0
     missing_change: float = 0.05
+    psi: float = 0.25
+    cdf_difference: float = math.inf
     missing_column: bool = False
     extra_column: bool = True
     retyped_column: bool = False
@@ -133,7 +138,7 @@ def check(
     unwanted = tuple(n for n in _unwanted(first, names) if n not in roles.names)
     every = replace(choice, select=(), exclude=unwanted, ignore_infinite=True, roles=roles)
     bounds = {name: _bounds(c) for name, c in statistics.columns.items()}
-    looked = Wanted.of(first, every)
+    looked = _with_cells(Wanted.of(first, every), statistics)
     seen = observe(chain([first], waiting), looked, every, summary, engine, bounds)
     choice.most_bad.refuse(summary)
     compared = statistics.columns.keys() & names
@@ -157,6 +162,17 @@ def check(
     same = {n: c for n, c in found.items() if isinstance(c, ColumnStatistics)}
     count_statistics(same, summary)
     return Verdict(summary.rows, kept, limits)
+
+
+def _with_cells(looked: Wanted, statistics: Statistics) -> Wanted:
+    """What is collected, with the cells of the columns of which the statistics have some."""
+    known = {n for n, c in statistics.columns.items() if "quantiles" in c.values}
+    places = frozenset(i for i, n in enumerate(looked.names) if n in known)
+    if not places:
+        return looked
+    from normcli.statistics.quantiles import QuantilesRecipe
+
+    return replace(looked, needs=(*looked.needs, Need(QuantilesRecipe(exact=False), (), places)))
 
 
 def _groups(
@@ -292,3 +308,8 @@ def _faults(
     if change is not None and abs(change) > limits.missing_change:
         words = f"missing {points(change)}, more than {percent(limits.missing_change)}"
         yield "missing_change", words
+    if moved.distance is not None and moved.distance.psi > limits.psi:
+        yield "psi", f"stability index {moved.distance.psi:.3g}, more than {limits.psi:g}"
+    if moved.distance is not None and moved.distance.cdf > limits.cdf_difference:
+        words = f"distributions {moved.distance.cdf:.3g} apart, more than {limits.cdf_difference:g}"
+        yield "cdf_difference", words

@@ -11,6 +11,7 @@ from normcli.formats.base import BadRowError, Chunk, NotNumbers
 from normcli.methods.base import Method
 from normcli.methods.chain import spelling
 from normcli.methods.mapping import Composed, as_numbers, either
+from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.spelling import Methods
 from normcli.numerics.numbers import Numbers
 from normcli.sidecar.model import GroupStatistics
@@ -25,11 +26,14 @@ class Need:
 
     maps: it is about what these make of the numbers of a column.
     columns: their numbers; None: all.
+    later: some of the maps have to be fitted before; `made` has the mapping of each column then.
     """
 
     recipe: Recipe
     maps: tuple[Method, ...] = ()
     columns: frozenset[int] | None = None
+    later: bool = False
+    made: Mapping[int, ColumnMapping] = field(default_factory=dict)
 
 
 Columns = dict[Group, dict[int, ColumnStatistics]]
@@ -46,24 +50,24 @@ def needs_of(
 
     beside: what is needed wherever moments are.
     """
-    found: dict[tuple[Recipe, tuple[Method, ...]], set[int]] = {}
+    found: dict[tuple[Recipe, tuple[Method, ...], bool], set[int]] = {}
     for i, column in enumerate(names):
         method = methods.of(column)
-        recipes: dict[tuple[str, tuple[Method, ...]], Recipe] = {}
-        needed = [(recipe, method.before) for recipe in method.needs(column)]
-        also = [(each, ()) for each in (*more, *beside)]
-        for recipe, maps in () if method.given else [*needed, *also]:
-            recipes[MomentsRecipe.name, maps] = MomentsRecipe()
-            known = recipes.get((recipe.name, maps))
-            recipes[recipe.name, maps] = known.also(recipe) if known else recipe
-        for name, maps in list(recipes):
+        recipes: dict[tuple[str, tuple[Method, ...], bool], Recipe] = {}
+        also = (*more, *beside)
+        for recipe, maps, later in () if method.given else _needed(method, column, also):
+            recipes[MomentsRecipe.name, maps, later] = MomentsRecipe()
+            known = recipes.get((recipe.name, maps, later))
+            recipes[recipe.name, maps, later] = known.also(recipe) if known else recipe
+        for name, maps, later in list(recipes):
             if name == MomentsRecipe.name:
-                recipes |= {(each.name, maps): each for each in beside}
-        for (_, maps), recipe in recipes.items():
-            found.setdefault((recipe, maps), set()).add(i)
-    found.pop((MomentsRecipe(), ()), None)
+                recipes |= {(each.name, maps, later): each for each in beside}
+        for (_, maps, later), recipe in recipes.items():
+            found.setdefault((recipe, maps, later), set()).add(i)
+    found.pop((MomentsRecipe(), (), False), None)
     return MOMENTS + tuple(
-        Need(recipe, maps, frozenset(columns)) for (recipe, maps), columns in found.items()
+        Need(recipe, maps, frozenset(columns), later)
+        for (recipe, maps, later), columns in found.items()
     )
 
 
@@ -75,6 +79,15 @@ def canonical(names: Sequence[str], orders: Iterable[Sequence[str]]) -> list[str
     wanted, known = list(names), set(names)
     same = all([name for name in order if name in known] == wanted for order in orders)
     return wanted if same else sorted(wanted)
+
+
+def _needed(
+    method: Method, name: str, more: Sequence[Recipe]
+) -> Iterator[tuple[Recipe, tuple[Method, ...], bool]]:
+    """The recipes of a column, what they are about, and whether that has to be fitted before."""
+    for stage, (maps, recipes) in enumerate(method.stages(name)):
+        yield from ((recipe, maps, stage > 0) for recipe in recipes)
+    yield from ((recipe, (), False) for recipe in more)
 
 
 @dataclass
@@ -133,11 +146,11 @@ class Found:
     ) -> dict[int, Numbers]:
         """What maps make of some columns; a number that they refuse is a problem of its column."""
         mapped = {}
-        mapping = Composed(tuple(m.mapping(ColumnStatistics()) for m in need.maps))
+        made = Composed(tuple(m.mapping(ColumnStatistics()) for m in need.maps))
         for i, x in columns.items():
             mapped[i] = x
             with self._noting(i, chunk, positions):
-                done = mapping.values(x)
+                done = need.made.get(i, made).values(x)
                 self.counts[i] = done.counts
                 read = as_numbers(done.values, either(done.keep, done.null))
                 mapped[i] = replace(read, missing=either(x.missing, done.null))

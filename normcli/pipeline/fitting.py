@@ -13,6 +13,7 @@ from typing import Any
 from normcli.engines.local import Engine
 from normcli.errors import DataError, UsageError
 from normcli.formats.base import BadRowError, Chunk, NotNumbers, Table
+from normcli.methods.chain import Chain
 from normcli.methods.spelling import Asked, Methods, refuse_unknown_names
 from normcli.numerics.doubles import count_outside
 from normcli.numerics.numbers import Numbers
@@ -60,11 +61,13 @@ class Wanted:
 
     names: of the columns, which all tables need; their places are the numbers of the columns.
     only: the numbers of those that are read; None: all.
+    later: what is collected when these needs are met.
     """
 
     names: tuple[str, ...]
     needs: tuple[Need, ...] = MOMENTS
     only: frozenset[int] | None = None
+    later: tuple[Need, ...] = ()
 
     @classmethod
     def of(
@@ -80,16 +83,25 @@ class Wanted:
         if asked is None:
             return cls(names)
         methods = asked.methods(table.columns, "the table")
+        needs = needs_of(names, methods, asked.more, choice.roles.beside)
+        now, later = (tuple(n for n in needs if n.later == late) for late in (False, True))
+        if later and choice.roles.by:
+            raise UsageError(
+                f"{later[0].maps[-1].name} before another method cannot be fitted by groups: leave "
+                "out --by, or give the groups one by one"
+            )
         means = replace(means or Means(), exact=asked.exact)
         _shared(choice.roles, names, methods)
-        beside = choice.roles.beside
-        return cls(names, needs_of(names, methods, asked.more, beside))._prepared(means)
+        return cls(names, now, later=later)._prepared(means)
 
     def _prepared(self, means: Means) -> Wanted:
         """With the recipes for these means, of whose memory each gets an equal share."""
         share = replace(means, memory=means.memory // max(1, len(self.needs) - 1))
-        needs = (replace(need, recipe=need.recipe.prepared(share)) for need in self.needs)
-        return replace(self, needs=tuple(needs))
+
+        def prepared(needs: tuple[Need, ...]) -> tuple[Need, ...]:
+            return tuple(replace(need, recipe=need.recipe.prepared(share)) for need in needs)
+
+        return replace(self, needs=prepared(self.needs), later=prepared(self.later))
 
     def alive(self, found: Found) -> list[int]:
         """The columns that are numbers so far, of those that are read."""
@@ -112,11 +124,34 @@ class Wanted:
             }
             if recipe := need.recipe.next(values):
                 needs.append(replace(need, recipe=recipe))
+        later = self.later
+        if not needs:
+            kept = _kept(columns[()], later)
+            needs, later = [_made(need, kept) for need in later], ()
         if not needs:
             return None
         everything = frozenset(range(len(self.names)))
         only = frozenset[int]().union(*(need.columns or everything for need in needs))
-        return Wanted(self.names, tuple(needs), only - found.others.keys())
+        return Wanted(self.names, tuple(needs), only - found.others.keys(), later)
+
+
+def _kept(
+    columns: Mapping[int, ColumnStatistics], later: Sequence[Need]
+) -> dict[int, ColumnStatistics]:
+    """What the statistics will keep of columns, when they have what `later` needs ask for, too."""
+    among = Counter(name for column in columns.values() for name in column.names())
+    for need in later:
+        among[need.recipe.name] += sum(
+            columns[i].count > 0 for i in need.columns or () if i in columns
+        )
+    return {i: column.kept(among) for i, column in columns.items()}
+
+
+def _made(need: Need, columns: Mapping[int, ColumnStatistics]) -> Need:
+    """The need with the mappings of its columns, of which enough is known now."""
+    own = need.columns or ()
+    chain = Chain(need.maps)
+    return replace(need, made={i: chain.mapping(c) for i, c in columns.items() if i in own})
 
 
 @dataclass(frozen=True)
@@ -187,7 +222,11 @@ class Look:
     ) -> None:
         """Note the first infinite number of each column; raises for the first one if strict."""
         moments = found.folds[0].state
-        if moments is None or (counts := moments.infinities) is None:
+        if (
+            self.needs[0] not in MOMENTS
+            or moments is None
+            or (counts := moments.infinities) is None
+        ):
             return  # in a later pass all is known
         cells = {positions[i]: x for i, x in numbers.items()}
         errors = infinite(chunk, cells, counts, self.choice)

@@ -437,11 +437,12 @@ class _Made:
 def _mapping(method: Method, column: ColumnStatistics) -> ColumnMapping:
     """The mapping of a column; raises UsageError where a statistic of it is missing."""
     if method.needs_fit() and not column.given:
-        maps = spelling(method.before)
-        known = column.mapped.get(maps) if maps else column
-        for recipe in method.needs(""):
-            if known is None or (known.count and recipe.name not in known.values):
-                raise recipe.lacking(maps, method.spelling)
+        for before, recipes in method.stages(""):
+            maps = spelling(before)
+            known = column.mapped.get(maps) if maps else column
+            for recipe in recipes:
+                if known is None or (known.count and recipe.name not in known.values):
+                    raise recipe.lacking(maps, method.spelling)
     return method.mapping(column)
 
 

@@ -228,6 +228,12 @@ def _all_missing(column: ColumnStatistics) -> bool:
 
 
 def _require_same_methods(a: Statistics, b: Statistics) -> None:
+    for method in (a.method, *a.column_methods.values()):
+        if len(method.stages("")) > 1:
+            raise DataError(
+                f"cannot merge: {method.spelling} was fitted in two passes, of which the second "
+                "depends on the first over all rows. Fit all files together"
+            )
     if _kept(a.method) != _kept(b.method):
         raise DataError(f"cannot merge: fitted for {_difference(a.method, b.method)}")
     for name in sorted({*a.column_methods, *b.column_methods}):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from normcli.statistics.column import ColumnStatistics
+
+if TYPE_CHECKING:
+    from normcli.statistics.distance import Distance
 
 
 @dataclass(frozen=True)
@@ -17,15 +21,21 @@ class Drift:
     spread_ratio: std now / std then, which is given or of at least two numbers; infinite
         where a column is no longer constant.
     missing_change: share of cells without a number (missing or NaN) now, minus that of then.
+    distance: how far the distributions are apart, where both have cells.
     """
 
     mean_shift: float | None = None
     spread_ratio: float | None = None
     missing_change: float | None = None
+    distance: Distance | None = None
 
     def as_json(self) -> dict[str, float | str | None]:
         """The fields; JSON has no infinity, so that one is a word."""
-        return {field: as_json(value) for field, value in asdict(self).items()}
+        found = asdict(self)
+        distance = found.pop("distance") or {}
+        names = {"psi": "psi", "cdf": "cdf_difference", "most": "cdf_difference_at_most"}
+        found |= {names[field]: value for field, value in distance.items()}
+        return {field: as_json(value) for field, value in found.items()}
 
 
 def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift:
@@ -46,7 +56,17 @@ def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift
     share, share_now = missing_share(then), missing_share(now)
     if share is not None and share_now is not None:
         change = share_now - share
-    return Drift(shift, ratio, change)
+    return Drift(shift, ratio, change, _distance(then, now))
+
+
+def _distance(then: ColumnStatistics, now: ColumnStatistics) -> Distance | None:
+    values = then.values.get("quantiles"), now.values.get("quantiles")
+    if None in values or not (then.count and now.count):
+        return None
+    from normcli.statistics.distance import Distance
+
+    a, b = (value.cells for value in values)  # type: ignore[union-attr]
+    return Distance.of(a, b)
 
 
 def as_json(value: float | None) -> float | str | None:

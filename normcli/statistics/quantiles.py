@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -32,6 +32,8 @@ from normcli.numerics.cells import (
     Spans,
     finite_floats,
     floats_of,
+    histogram,
+    inside,
     keys_of,
 )
 from normcli.numerics.doubles import fraction, nearest
@@ -421,12 +423,12 @@ class Pile:
     base: cells of numbers that were let go, or none.
     """
 
-    parts: tuple[Cells, ...] = ()
+    parts: tuple[Floats, ...] = ()
     base: Cells = field(default_factory=Cells)
 
     @property
     def size(self) -> int:
-        """How many cells are held."""
+        """How many numbers and cells are held."""
         return sum(map(len, self.parts)) + len(self.base)
 
     def plus(self, other: Pile, most: int) -> Pile:
@@ -434,14 +436,20 @@ class Pile:
         base = Cells.joined([self.base, other.base], most) if len(other.base) else self.base
         return Pile(self.parts + other.parts, base)
 
-    def compact(self, most: int) -> Pile:
-        """With at most so many cells in all."""
-        return Pile((), Cells.joined([self.base, *self.parts], most))
+    def cells(self, most: int) -> Cells:
+        """At most so many cells of all."""
+        found = histogram(self.parts, most)
+        return Cells.joined([self.base, found], most) if len(self.base) else found
 
     def whole(self, most: int) -> Cells:
-        """The numbers themselves if nothing was let go, else cells."""
-        limit = most if self.base.shift else None
-        return Cells.joined([self.base, *self.parts], limit)
+        """The numbers themselves if none were let go, else cells."""
+        numbers = Cells.of(np.concatenate([*self.parts, []]))
+        return Cells.joined([self.base, numbers], most if self.base.shift else None)
+
+    def only(self, ranges: Ints) -> Pile:
+        """The numbers in some ranges; none may have been let go."""
+        parts = tuple(part[inside(keys_of(part), ranges)] for part in self.parts)
+        return Pile(parts, self.base.only(ranges))
 
 
 @dataclass(frozen=True, eq=False)
@@ -474,7 +482,8 @@ class QuantilesState(State):
     @property
     def _most(self) -> int:
         """The most cells of one column, which falls with the number of columns and groups."""
-        few = max(FEWEST, min(WORKING, WORKING_IN_ALL // max(1, len(self.piles))))
+        most = WORKING if self.recipe.exact else min(WORKING, KEPT)
+        few = max(FEWEST, min(most, WORKING_IN_ALL // max(1, len(self.piles))))
         return max(few, self.recipe.least)
 
     def _compacted(self) -> QuantilesState:
@@ -488,35 +497,51 @@ class QuantilesState(State):
             for key, pile in self.piles.items():
                 for part in pile.parts:
                     spool.write(key, part)
-        piles = {key: pile.compact(most) for key, pile in self.piles.items()}
+        piles = {key: Pile((), pile.cells(most)) for key, pile in self.piles.items()}
         return replace(self, piles=piles, spool=spool)
 
     def values(self) -> dict[Key, Value]:
         """The cells of every column and group, and the quantiles that these numbers tell."""
-        most = self._most
+        most, recipe = self._most, self.recipe
+        if recipe.within is not None:
+            return {key: Quantiles(pile.whole(most)) for key, pile in self.piles.items()}
+        few = most if recipe.wants.table else min(most, KEPT)
         found: dict[Key, Value] = {}
         for key, pile in self.piles.items():
-            whole = pile.whole(most)
-            found[key] = self.recipe.value(whole, most)
-        return found if self.spool is None else self._gathered(found)
+            cells = pile.cells(few if self._has_all(pile) else most)
+            found[key] = recipe.value(cells, most)
+        known = {key: found[key] for key, pile in self.piles.items() if self._has_all(pile)}
+        while (more := recipe.next(known)) is not None:
+            for key, value in self._gathered(more).values().items():
+                known[key] = known[key].then(value)
+        return found | known
 
-    def _gathered(self, found: dict[Key, Value]) -> dict[Key, Value]:
-        """With what the spool has, which is read until all is known."""
-        assert self.spool is not None
+    def _has_all(self, pile: Pile) -> bool:
+        """Are its numbers here, or in the spool?"""
+        return self.spool is not None or not pile.base.shift
+
+    def _gathered(self, more: QuantilesRecipe) -> QuantilesState:
+        """What another pass over the input would find in the ranges that it gathers."""
+        ranges, limit = more.within or {}, 2 * more.memory
+        state, held = QuantilesState(more, {}), 0
+        piles: dict[Key, Pile] = {}
+        for key, pile in self._all():
+            if key in ranges:
+                some = pile.only(ranges[key])
+                piles[key] = piles[key].plus(some, state._most) if key in piles else some
+                held += some.size
+            if held > limit:
+                state = QuantilesState(more, piles)._compacted()
+                piles = dict(state.piles)
+                held = sum(each.size for each in piles.values())
+        return QuantilesState(more, piles)
+
+    def _all(self) -> Iterator[tuple[Key, Pile]]:
+        """All numbers, from the spool and from memory."""
+        if self.spool is not None:
+            yield from ((key, Pile((part,))) for key, part in self.spool.read())
         for key, pile in self.piles.items():
-            for part in pile.parts:
-                self.spool.write(key, part)
-        while (more := self.recipe.next(found)) is not None:
-            state = QuantilesState(more, {})
-            ranges = more.within or {}
-            for key, part in self.spool.read():
-                if key in ranges:
-                    pile = Pile((part.only(ranges[key]),))
-                    state = state.merge(QuantilesState(more, {key: pile}))
-            for key, value in state.values().items():
-                known = found[key]
-                found[key] = known.then(value)
-        return found
+            yield key, pile if self.spool is None else Pile(pile.parts)
 
 
 _LAMBDA = {"description": "The lambda of this power transform for these cells.", "type": "number"}
@@ -622,10 +647,9 @@ class QuantilesRecipe(Recipe):
     }
 
     def prepared(self, means: Means) -> QuantilesRecipe:
-        """With a share of the memory, or none where cells are enough."""
+        """With a share of the memory; a spool only if cells are not enough."""
         exact = self.exact and means.exact and self.wants.quantiles
-        memory, spools = (means.memory, means.spools) if exact else (0, False)
-        return replace(self, exact=exact, memory=memory, spools=spools)
+        return replace(self, exact=exact, memory=means.memory, spools=exact and means.spools)
 
     def also(self, other: Recipe) -> QuantilesRecipe:
         """What both want."""
@@ -646,18 +670,16 @@ class QuantilesRecipe(Recipe):
         piles = {}
         for key, x in rows.cells():
             if self.within is None:
-                piles[key] = Pile((Cells.of(finite_floats(x)),))
+                piles[key] = Pile((finite_floats(x).copy(),))
             elif key in self.within:
-                piles[key] = Pile((Cells.of(finite_floats(x), self.within[key]),))
+                piles[key] = Pile((finite_floats(x),)).only(self.within[key])
         state = QuantilesState(replace(self, within=None if self.within is None else {}), piles)
         return state if self.memory else state._compacted()
 
-    def value(self, whole: Cells, most: int) -> Quantiles:
-        """The value of numbers or cells."""
-        if self.within is not None:
-            return Quantiles(whole)
-        found = Quantiles(whole.limited(most), self.wants, most)
-        return replace(found, spans=Spans.of(whole)).settled() if self.exact else found
+    def value(self, cells: Cells, most: int) -> Quantiles:
+        """The value of numbers with these cells, and what has to be known before it is exact."""
+        found = Quantiles(cells.limited(most), self.wants, most)
+        return replace(found, spans=Spans.of(cells)).settled() if self.exact else found
 
     def next(self, known: Mapping[Key, Value]) -> QuantilesRecipe | None:
         """Gather the numbers of those cells that have the wanted ones."""

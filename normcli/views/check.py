@@ -12,14 +12,17 @@ from normcli.words import listed, many, name, percent
 
 BAD = "bold red"
 MOST_GROUPS = 20  # columns of groups that are told
+INDEX_BY_CHANCE = 22.0  # divided by rows: three standard deviations above what ten bins give
 CHANCE = 3.0  # standard errors by which a mean hardly ever moves by chance
 
 
 def grid(verdict: Verdict) -> Grid:
     """A row for each column, those that do not fit first; ! marks what is beyond a limit."""
-    figures = ("missing ", "mean ", "spread ", "out of range ")
+    told = _told(verdict)
+    distances = any(c.drift.distance is not None for c in told)
+    figures = ("missing ", "mean ", "spread ", "out of range ", *("psi ", "cdf ") * distances)
     titles = [NAMES, Column("fits"), *(Column(title, "number") for title in figures)]
-    return Grid(titles, [_row(c) for c in _told(verdict)])
+    return Grid(titles, [_row(c)[: len(titles)] for c in told])
 
 
 def _compared(verdict: Verdict) -> list[ColumnCheck]:
@@ -42,6 +45,7 @@ def _name(c: ColumnCheck) -> str:
 
 
 def _row(c: ColumnCheck) -> list[Cell]:
+    moved = c.drift.distance
     return [
         _name(c),
         _state(c),
@@ -49,6 +53,8 @@ def _row(c: ColumnCheck) -> list[Cell]:
         _figure(c, "mean_shift", c.drift.mean_shift, "{:+.2f} std".format),
         _figure(c, "spread_ratio", c.drift.spread_ratio, "x{:.2f}".format),
         _figure(c, "out_of_range", c.out_of_range, percent),
+        _figure(c, "psi", moved.psi if moved else None, "{:.2f}".format),
+        _figure(c, "cdf_difference", moved.cdf if moved else None, "{:.2f}".format),
     ]
 
 
@@ -94,4 +100,7 @@ def notes(verdict: Verdict) -> list[str]:
         return [*found, "there are no rows to compare"]
     if (chance := CHANCE / math.sqrt(verdict.rows)) > verdict.limits.mean_shift:
         found.append(f"with so few rows, chance alone can move a mean by {chance:.2g} std")
+    compared = any(c.drift.distance is not None for c in verdict.columns)
+    if compared and (chance := INDEX_BY_CHANCE / verdict.rows) > verdict.limits.psi:
+        found.append(f"with so few rows, chance alone can make a stability index of {chance:.2g}")
     return found

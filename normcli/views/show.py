@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from normcli.methods.levels import in_percent, quantiles_of
 from normcli.numerics.total import Exact, exact_json
 from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import method_entry
@@ -18,6 +21,11 @@ from normcli.views.report import can_show
 from normcli.views.screen import NAMES, Cell, Column, Drawing, Grid, Line, Span
 from normcli.words import listed, many, name, number, percent
 
+if TYPE_CHECKING:
+    from normcli.numerics.cells import Cells
+
+BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", ".:-=+*%#"  # of a histogram
+MOST_LEVELS = 9  # quantiles in a row
 NEARLY_EMPTY = 0.05  # a column is nearly empty if it has fewer numbers than this share of its cells
 
 
@@ -33,12 +41,21 @@ def grid(statistics: Statistics) -> Grid:
     columns = statistics.columns
     rare = [f for f in ("nan", "inf") if any(getattr(c, f) for c in columns.values())]
     notes = {n: note(n, statistics) for n in columns}
-    titles = [NAMES, *_titles(rare), *([Column("note", "text")] if any(notes.values()) else [])]
+    levels = _levels(statistics)
+    titles = [NAMES, *_titles(rare, levels)]
+    titles += [Column("note", "text")] if any(notes.values()) else []
     rows: list[list[Cell]] = [
-        [name(n), *_figures(n, statistics, _ends(c), rare), (notes[n], "bold")][: len(titles)]
+        [name(n), *_figures(n, statistics, _ends(c), rare, levels), (notes[n], "bold")]
         for n, c in columns.items()
     ]
-    return Grid(titles, rows)
+    return Grid(titles, [row[: len(titles)] for row in rows])
+
+
+def _levels(statistics: Statistics) -> list[Fraction]:
+    """The levels of the quantiles that columns have, unless there are many."""
+    known = (quantiles_of(c) for c in statistics.columns.values() if "quantiles" in c.values)
+    levels = sorted({level for found in known for level in found.wants.levels})
+    return levels if len(levels) <= MOST_LEVELS else []
 
 
 def pair_grid(a: Statistics, b: Statistics) -> Grid:
@@ -58,24 +75,38 @@ def pair_notes(a: Statistics, b: Statistics) -> list[str]:
     return [f"{name(n)}: {note}" for n, note in notes.items() if note]
 
 
-def _titles(rare: Sequence[str] = ()) -> list[Column]:
-    before = [Column(field, "number") for field in ("missing", *rare, "mean", "std", "min")]
+def _titles(rare: Sequence[str] = (), levels: Sequence[Fraction] = ()) -> list[Column]:
+    fields = ("missing", *rare, "mean", "std", "min", *map(in_percent, levels))
+    before = [Column(field, "number") for field in fields]
     count, drawing = Column("count", "number", spare=True), Column("", "drawing", spare=True)
     return [count, *before, drawing, Column("max", "number")]
 
 
 def _figures(
-    n: str, statistics: Statistics, ends: tuple[Exact, Exact] | None, rare: Sequence[str] = ()
+    n: str,
+    statistics: Statistics,
+    ends: tuple[Exact, Exact] | None,
+    rare: Sequence[str] = (),
+    levels: Sequence[Fraction] = (),
 ) -> list[Cell]:
     """The cells under `_titles`; ends: the numbers at both ends of the drawing."""
     c = statistics.columns.get(n)
     if c is None:
-        return ["-", *["-"] * len(rare), "-", "-", "-", "-", "", "-"]
+        return ["-", *["-"] * len(rare), "-", "-", "-", "-", *["-"] * len(levels), "", "-"]
     std = statistics.std(n)
     known = [str(c.count), missing(c)] if not c.given else ["-", "-"]
     counts = [*known, *(str(getattr(c, field)) for field in rare)]
     numbers = [number(c.mean, std), number(std), number(c.ends[0], std)]
-    return [*counts, *numbers, drawing(c, std, ends), number(c.ends[1], std)]
+    quantiles = [_quantile(c, level, std) for level in levels]
+    return [*counts, *numbers, *quantiles, drawing(c, std, ends), number(c.ends[1], std)]
+
+
+def _quantile(c: ColumnStatistics, level: Fraction, std: float | None) -> str:
+    """A quantile; after ~ where it is not exact."""
+    if not c.count or "quantiles" not in c.values:
+        return "-"
+    found = quantiles_of(c).quantile(level)
+    return ("" if found.exact else "~") + number(found.middle, std)
 
 
 def _ends(*columns: ColumnStatistics) -> tuple[Exact, Exact] | None:
@@ -140,12 +171,18 @@ def mark(c: ColumnStatistics) -> str:
 def drawing(
     c: ColumnStatistics, std: float | None, ends: tuple[Exact, Exact] | None
 ) -> Drawing | str:
-    """The mean and one standard deviation on both sides of it, between min and max."""
+    """The distribution between min and max, where there are cells.
+
+    Else the mean and one standard deviation on both sides of it.
+    """
     low, high = c.ends
     if low is None or high is None or c.mean is None or std is None or ends is None:
         return ""
     if ends[0] == ends[1]:
         return ""
+    if "quantiles" in c.values:
+        spread, between = quantiles_of(c).cells, (float(ends[0]), float(ends[1]))
+        return lambda width: draw_cells(spread, between, width, unicode=can_show(BARS, sys.stdout))
     known = [float(v) for v in (low, c.mean - std, c.mean, c.mean + std, high)]
     scale = float(ends[0]), float(ends[1])
     return lambda width: draw(known, scale, width, unicode=can_show("├┤─━●", sys.stdout))
@@ -174,6 +211,33 @@ def draw(known: list[float], ends: tuple[float, float], width: int, *, unicode: 
 
     groups = groupby(map(sign, range(width)), key=itemgetter(1))
     return [("".join(text for text, _ in group), style) for style, group in groups]
+
+
+def draw_cells(cells: Cells, ends: tuple[float, float], width: int, *, unicode: bool) -> Line:
+    """A histogram of equal bins between the ends, `width` characters wide.
+
+    A bin with numbers shows, however few they are.
+    """
+    shares = binned(cells, ends, width)
+    signs, largest = BARS if unicode else ASCII_BARS, max(shares)
+    heights = [math.ceil(share / largest * len(signs)) if largest else 0 for share in shares]
+    return [("".join(signs[height - 1] if height else " " for height in heights), "magenta")]
+
+
+def binned(cells: Cells, ends: tuple[float, float], bins: int) -> list[float]:
+    """The share of the numbers in each of some equal bins between the ends.
+
+    The numbers of a cell count as spread evenly over it.
+    """
+    import numpy as np
+
+    edges = np.linspace(ends[0] / 2, ends[1] / 2, bins + 1)
+    lows, highs = cells.lows / 2, cells.highs / 2
+    share = np.clip((edges[:, np.newaxis] - lows) / np.where(highs > lows, highs - lows, 1), 0, 1)
+    below = np.where(highs > lows, share, edges[:, np.newaxis] > lows)
+    below[0], below[-1] = 0.0, 1.0
+    found: list[float] = np.diff(below @ (cells.counts / cells.total)).tolist()
+    return [max(share, 0.0) for share in found]
 
 
 def _place(value: float, ends: tuple[float, float], width: int) -> int:
@@ -220,5 +284,8 @@ def _column_json(n: str, statistics: Statistics) -> dict[str, Any]:
     method = statistics.column_methods.get(n)
     if method is not None:
         entry["method"] = method_entry(method)
-    more = {name: v.dump(statistics.facts) for name, v in c.values.items() if name != "moments"}
-    return entry | ({"given": dict(c.given)} if c.given else {}) | more
+    for title, value in c.values.items():
+        if title != "moments":
+            found = value.dump(statistics.facts)
+            entry |= found if value.inline else {title: found}
+    return entry | ({"given": dict(c.given)} if c.given else {})
