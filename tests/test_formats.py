@@ -150,6 +150,18 @@ def test_every_declared_option_has_a_name_of_its_own() -> None:
             "fit t.parquet t.jsonl --no-header",
             "--no-header is an option of csv and tsv, but t.parq",
         ),
+        (
+            "fit t.parquet --on-bad-row skip",
+            "--on-bad-row skip is for rows of text; parquet has no bad rows",
+        ),
+        (
+            "transform t.csv -d ; --stats s.json --precision 3 -o t.arrow",
+            "--precision shortens numbers of text; in arrow, add --float32",
+        ),
+        (
+            "fit-transform t.parquet --precision 3 --output-dir parts",
+            "--precision shortens numbers of text; in parquet, add --float32",
+        ),
     ],
 )
 def test_an_option_that_no_format_of_the_run_uses_is_a_usage_error(

@@ -9,7 +9,13 @@ from contextlib import AbstractContextManager
 
 from normcli.cli.request import Request
 from normcli.engines.memory import keep_freed_memory
-from normcli.formats import format_named, format_of_suffix, refuse_unused_options
+from normcli.formats import (
+    format_named,
+    format_of_suffix,
+    input_format,
+    refuse_text_options,
+    refuse_unused_options,
+)
 from normcli.methods.spelling import refuse_unknown_names
 from normcli.pipeline.scaling import Scaling
 from normcli.pipeline.summary import Summary
@@ -60,6 +66,17 @@ class Run:
         elif table:
             output = format_of_suffix(writing.suffix)
         refuse_unused_options(reading.options.given, self.sources, reading.format, output)
+        self._refuse_text_options(table)
+
+    def _refuse_text_options(self, table: bool) -> None:
+        """Raise UsageError for what only text has, where inputs or output are typed."""
+        reading, writing = self.request.reading, self.request.writing
+        options, precision = reading.options, writing.style.precision if table else None
+        asked = "skip" if options.skip_bad_rows else "keep" if options.keep_bad_rows else None
+        if (asked or precision) and reading.format != "sidecar":
+            read = [input_format(source, reading.format) for source in self.sources]
+            text = next((each for each in read if not each.typed), read[0])
+            refuse_text_options(asked, precision, text, writing.format_for(read[0].name))
 
     def explains(self, scaling: Scaling, left: Mapping[str, str]) -> bool:
         """With --explain, print what would be done to each column, and return True.

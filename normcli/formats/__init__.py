@@ -56,6 +56,23 @@ def refuse_unused_options(
             raise UsageError(f"--{name} is an option {of} {known}, but {first}")
 
 
+def refuse_text_options(
+    on_bad_row: str | None, precision: int | None, first: Format, output: Format
+) -> None:
+    """Raise UsageError for what is asked of text where there are typed formats only.
+
+    on_bad_row: what becomes of bad rows, if not an error. first: the format of the inputs.
+    """
+    if on_bad_row and first.typed:
+        raise UsageError(
+            f"--on-bad-row {on_bad_row} is for rows of text; {first.name} has no bad rows"
+        )
+    if precision and output.typed:
+        raise UsageError(
+            f"--precision shortens numbers of text; in {output.name}, add --float32"
+        )
+
+
 def format_named(name: str) -> Format:
     """The format of that name; raises UsageError for an unknown one."""
     known = formats()
