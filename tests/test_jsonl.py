@@ -335,7 +335,7 @@ def test_a_chunk_pickles_as_its_bytes_alone():
         ("true", "boolean"),
         ("[1]", "array"),
         ('{"y":1}', "object"),
-        ('"1.5"', "text"),
+        ('"1.5"', "a number with --number-strings"),
     ],
 )
 def test_a_field_that_is_no_number_is_observed_with_reason_and_line(value, reason):
@@ -693,7 +693,8 @@ def test_nan_that_becomes_null_is_told(more, tmp_path, monkeypatch, normcli):
 
 
 def test_style_shortens_replaced_columns_only():
-    lines, _ = jsonl_text.rows(pa.table({"x": [1 / 3], "y": [1 / 3]}), {1}, Style(precision=2))
+    table, scaled = pa.table({"x": [1 / 3], "y": [1 / 3]}), {1: Scaled(np.array([1 / 3]))}
+    lines, _ = jsonl_text.rows(table, scaled, Style(precision=2))
     assert lines == b'{"x":0.3333333333333333,"y":0.33}\n'
 
 

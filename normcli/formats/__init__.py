@@ -68,9 +68,7 @@ def refuse_text_options(
             f"--on-bad-row {on_bad_row} is for rows of text; {first.name} has no bad rows"
         )
     if precision and output.typed:
-        raise UsageError(
-            f"--precision shortens numbers of text; in {output.name}, add --float32"
-        )
+        raise UsageError(f"--precision shortens numbers of text; in {output.name}, add --float32")
 
 
 def format_named(name: str) -> Format:

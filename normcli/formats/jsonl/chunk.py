@@ -21,9 +21,19 @@ from normcli.formats.columnar.numbers import scaled_array
 from normcli.formats.columnar.schema import number_type
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
+from normcli.formats.jsonl.strings import Cells, read_strings
 from normcli.formats.marks import Marks
 from normcli.formats.texts.kernels import slices
-from normcli.formats.texts.read import Reading, not_a_number, read
+from normcli.formats.texts.options import STRINGS
+from normcli.formats.texts.read import (
+    NUMBER_WITH,
+    TEXT,
+    Reading,
+    code_of,
+    looks_like,
+    not_a_number,
+    read,
+)
 from normcli.formats.texts.write import number_text, shorten
 from normcli.numerics.numbers import Numbers
 from normcli.words import printable
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from normcli.formats.texts.kernels import Offsets
+    from normcli.formats.texts.notation import Notation
     from normcli.numerics.numbers import Scaled
 
     Edits = tuple[Offsets, Offsets, list[bytes]]  # where slices start and end, and their new texts
@@ -39,7 +50,7 @@ if TYPE_CHECKING:
 JSON = "json"  # the type of a column that holds JSON text
 REASONS = {
     jsonl_index.BOOLEAN: "boolean",
-    jsonl_index.STRING: "text",
+    jsonl_index.STRING: TEXT,
     jsonl_index.ARRAY: "array",
     jsonl_index.OBJECT: "object",
 }
@@ -51,7 +62,8 @@ _LEFT_OUT = re.compile(rb"%b+\n?" % TAKEN_OUT)
 class Layout:
     """What all chunks of a file have in common.
 
-    name: of the file, for messages. marks: the strings and numbers that stand for a missing
+    name: of the file, for messages. notation: that of numbers in strings, which are text without
+    one. marks: the strings and numbers that stand for a missing
     value beside JSON's own null. types: Arrow's names of the columns' types, or `JSON`; empty
     where the rows were not read ahead.
     """
@@ -59,6 +71,7 @@ class Layout:
     name: str
     names: tuple[str, ...]
     marks: Marks = field(default_factory=Marks)
+    notation: Notation | None = None
     types: tuple[str, ...] = ()
 
 
@@ -103,8 +116,17 @@ class JsonLinesChunk(Chunk):
         return self.line + int(self._rows.lines[row])
 
     @cached_property
+    def _read(self) -> Cells:
+        """The fields, with what strings hold where that was asked for."""
+        fields = self.fields
+        kinds = jsonl_index.first_kinds(self.block, fields.starts)
+        if self.layout.notation is not None:
+            return read_strings(self.block, fields, kinds, self.layout.notation)
+        return Cells(kinds, np.frombuffer(self.block, np.uint8), fields.starts, fields.ends)
+
+    @property
     def _kinds(self) -> NDArray[np.uint8]:
-        return jsonl_index.first_kinds(self.block, self.fields.starts)
+        return self._read.kinds
 
     @cached_property
     def _by_column(self) -> tuple[Offsets, Offsets]:
@@ -122,7 +144,7 @@ class JsonLinesChunk(Chunk):
 
     def observe(self, positions: Sequence[int]) -> list[Numbers | NotNumbers]:
         """The columns as numbers, or why they are not; a field that a row lacks is missing."""
-        bad = {position: self._first_bad(position) for position in positions}
+        bad = {i: self._first_bad(i) or self._first_code(i) for i in positions}
         good = [position for position in positions if bad[position] is None]
         numbers = dict(zip(good, self._numbers(good), strict=True))
         return [bad[position] or numbers[position] for position in positions]
@@ -156,8 +178,23 @@ class JsonLinesChunk(Chunk):
         """The first field of a column that is neither a number nor missing."""
         for cell, reason in self._bad_cells(position):
             line = self._line_of(int(self.fields.row[cell]))
-            return NotNumbers(reason, f"line {line}", line, self._text(cell))
+            return NotNumbers(self._why_not(reason, cell), f"line {line}", line, self._text(cell))
         return None
+
+    def _why_not(self, reason: str, cell: int) -> str:
+        """The reason, or for a string that is a number in some notation the options for that."""
+        if reason != TEXT:
+            return reason
+        return looks_like(self._text(cell), self.layout.notation, f"--{STRINGS.name}")
+
+    def _first_code(self, position: int) -> NotNumbers | None:
+        """The first string of a column that looks like a code, not a number."""
+        coded, cells = self._read.coded, self._cells(position)
+        if coded is None or not coded[cells].any():
+            return None
+        cell = int(cells[coded[cells].argmax()])
+        line, text = self._line_of(int(self.fields.row[cell])), self._text(cell)
+        return NotNumbers(code_of(text), f"line {line}", line, text)
 
     def _bad_cells(self, position: int) -> Iterator[tuple[int, str]]:
         """The fields of a column that are not numbers, in order, and why."""
@@ -189,10 +226,11 @@ class JsonLinesChunk(Chunk):
         of_column = [self._cells(position) for position in positions]
         of_column = [cells[self._kinds[cells] == jsonl_index.INTEGER] for cells in of_column]
         together = np.sort(np.concatenate([np.zeros(0, int), *of_column]))
+        if self._read.coded is not None:  # numbers of strings come after the block
+            together = together[np.argsort(self._read.starts[together])]
         places = np.empty(len(self.fields.row), int)
         places[together] = np.arange(len(together))
-        data = np.frombuffer(self.block, np.uint8)
-        starts, ends = self.fields.starts[together], self.fields.ends[together]
+        data, starts, ends = self._read.data, self._read.starts[together], self._read.ends[together]
         reading = Reading((), () if marked else self.layout.marks.numbers)
         x = read(data, starts, ends, reading, codes=True)
         assert isinstance(x, Numbers)  # JSON's numbers are some of CSV's
@@ -481,7 +519,7 @@ def _spliced(block: bytes, edits: Sequence[Edits]) -> bytes:
 
 def _refusal(table: str, column: str, cell: NotNumbers) -> str:
     """The message for a field of a chosen column that is not a number."""
-    if cell.reason == REASONS[jsonl_index.STRING]:
+    if cell.reason == TEXT or cell.reason.startswith(NUMBER_WITH):
         return not_a_number(table, column, cell)
     what = f" is {TWICE}" if cell.reason == TWICE else f": {printable(cell.text)} is not a number"
     exclude = shlex.quote(column) if column.isprintable() else "COLUMN"

@@ -12,7 +12,8 @@ from normcli.errors import DataError, UsageError
 from normcli.formats.base import DivisibleText, Encoder, ReadOptions, Style, Table
 from normcli.formats.texts import cuts as text_cuts
 from normcli.formats.texts.cuts import Span
-from normcli.formats.texts.options import ENCODING, MAX_RECORD, NULL
+from normcli.formats.texts.notation import DECIMAL, LOOSE, STRIP, THOUSANDS
+from normcli.formats.texts.options import ENCODING, MAX_RECORD, NULL, STRINGS
 from normcli.words import printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class JsonLines(DivisibleText):
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
-    options = (NULL, ENCODING, MAX_RECORD)
+    options = (NULL, STRINGS, DECIMAL, THOUSANDS, STRIP, LOOSE, ENCODING, MAX_RECORD)
 
     def sniff(self, head: bytes) -> bool:
         """An object opens the file."""

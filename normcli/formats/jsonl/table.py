@@ -18,7 +18,7 @@ from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_sche
 from normcli.formats.jsonl.orders import few, orders_of
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count
-from normcli.formats.texts.options import MAX_RECORD, marks_of, too_long
+from normcli.formats.texts.options import MAX_RECORD, marks_of, strings_of, too_long
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,10 +50,10 @@ class JsonLinesTable(Table):
         cls, source: Source, options: ReadOptions, keys: Keys | None, span: Span | None = None
     ) -> JsonLinesTable:
         """The table with these keys, or with the columns that `options` name."""
-        layout = Layout(source.name, options.columns or (), marks_of(options))
+        layout = Layout(source.name, options.columns or (), marks_of(options), strings_of(options))
         if keys is not None:
             types = tuple(map(_type, keys.kinds.tolist()))
-            layout = Layout(source.name, tuple(keys.names), layout.marks, types)
+            layout = Layout(source.name, tuple(keys.names), layout.marks, layout.notation, types)
         return cls(
             format="jsonl",
             name=source.name,

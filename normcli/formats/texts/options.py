@@ -5,7 +5,14 @@ from __future__ import annotations
 from normcli.errors import LimitError
 from normcli.formats.base import Option, ReadOptions
 from normcli.formats.marks import TOKENS, Marks
-from normcli.formats.texts.notation import notation_of
+from normcli.formats.texts.notation import (
+    DECIMAL,
+    LOOSE,
+    STRIP,
+    THOUSANDS,
+    Notation,
+    notation_of,
+)
 from normcli.words import grouped
 
 NULL = Option[tuple[str, ...]](
@@ -17,6 +24,7 @@ NULL = Option[tuple[str, ...]](
 )
 NO_DEFAULT = Option("no-default-null", False, "Only what --null names marks missing values in CSV.")
 
+STRINGS = Option("number-strings", False, 'Read strings of JSON such as "1.5" as numbers.')
 ENCODING = Option("encoding", "utf-8", "Of CSV text.  [default: utf-8]", "NAME")
 MAX_RECORD = Option(
     "max-record-bytes",
@@ -42,3 +50,9 @@ def marks_of(options: ReadOptions) -> Marks:
     tokens: tuple[str, ...] = options[NULL]
     plain = notation_of(options).plain
     return Marks.of(tokens, default=not options[NO_DEFAULT], plain=plain)
+
+
+def strings_of(options: ReadOptions) -> Notation | None:
+    """The notation of numbers in strings of JSON; None where strings are text."""
+    asked = (STRINGS, DECIMAL, THOUSANDS, STRIP, LOOSE)
+    return notation_of(options) if any(each.name in options.given for each in asked) else None

@@ -26,6 +26,7 @@ CODE = r"^(\+|-?0[0-9])"  # 007, and +49 30 as phone numbers have it
 INTEGER = r"^[+-]?[0-9]{16,31}$"  # longer ones need more than two float64 parts
 EXACT = 2.0**53  # integers up to here are float64
 TEXT = "text"  # not a number, and nothing that may be one
+NUMBER_WITH = "a number with "  # the options that follow
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,25 @@ def _first_unreadable(
     fits = numbers if codes else numbers & ~_matches(plain, CODE)
     row = int(fits.argmin())
     if numbers[row]:
-        code = plain[row].as_py()
-        return row, "a leading plus sign" if code.startswith("+") else "leading zeros"
-    text = texts[row].as_py()
-    options = needed(text, reading.notation)
+        return row, code_of(plain[row].as_py())
+    return row, looks_like(texts[row].as_py(), reading.notation)
+
+
+def code_of(text: str) -> str:
+    """Why a number is taken for a code."""
+    return "a leading plus sign" if text.startswith("+") else "leading zeros"
+
+
+def looks_like(text: str, notation: Notation | None, plainly: str = "") -> str:
+    """What a text that is not a number looks like.
+
+    notation: that in which it was read; None: it was not read. plainly: the option that is needed
+        for a plain number.
+    """
+    base = notation or Notation()
+    options = [plainly] if notation is None and base.takes(text) else needed(text, base)
     minus = "; its minus sign is U+2212" if MINUS in text else ""
-    return row, f"a number with {' or '.join(options)}{minus}" if options else TEXT
+    return f"{NUMBER_WITH}{' or '.join(options)}{minus}" if options else TEXT
 
 
 def _exact(values: Floats, texts: pa.LargeStringArray) -> Floats:
