@@ -397,7 +397,10 @@ def test_the_sidecar_keeps_groups_sorted_by_key() -> None:
         (lambda d: d["groups"].pop(), "rows do not add up"),
         (lambda d: d["groups"][0]["columns"].pop("x"), "the columns are not those of all rows"),
         (lambda d: d["groups"][0]["columns"]["x"].update(max=1e301), "'x'"),
-        (lambda d: d["columns"]["y"].update(whole=False), "'y': the groups do not add up"),
+        (
+            lambda d: d["columns"]["y"].update(whole=False),
+            "'y', field 'whole': the groups do not add up",
+        ),
         (lambda d: d.pop("by"), "1 text, but 'by' has 0 columns"),
     ],
 )

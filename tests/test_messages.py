@@ -555,7 +555,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "show count.json": (
         1,
-        "count.json: column 'x', field 'count': count, missing, nan and inf add up to 3 "
+        "count.json: column 'x', field 'count': count, missing, nan, inf and left_out add up to 3 "
         "cells, but there are 2 rows",
     ),
     "show swapped.json": (

@@ -34,6 +34,7 @@ from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.moments import Moments
 from normcli.statistics.quantiles import QuantilesRecipe, Wants
 from normcli.statistics.running import Running
+from normcli.statistics.weight import Weighted
 from tests.corpora import corpus
 from tools.sessions import fenced
 
@@ -67,10 +68,17 @@ WITH_QUANTILES = (
     .values()[(), 0]
 )
 TINY = {"age": [1.0, 2.0, None, 4.5], "ratio": [0.1, 0.2, math.nan, math.inf]}
+WEIGHED = ColumnStatistics(
+    {
+        "moments": replace(column([1.0, 2.0, 3.0]).moments, left_out=1),
+        "weight": Weighted("frequency", *(Total.of(n) for n in (3, 3, 6, 14))),
+    }
+)
 GROUP = {
     **{name: column(values) for name, values in TINY.items()},
     "price": column([11.0, 25.0, 31.0, None], scale=1),
     "level": ColumnStatistics(given={"mean": 0.5, "std": 2.0}),
+    "weighed": WEIGHED,
 }
 
 
@@ -84,6 +92,7 @@ def tiny_sidecar() -> bytes:
             "ratio": also(column(TINY["ratio"]), Running(0.5, 1.25, 7)),
             "price": also(column(PRICES, scale=1), WITH_QUANTILES),
             "level": ColumnStatistics(given={"mean": 0.5, "std": 2.0}),
+            "weighed": WEIGHED,
         },
         ZSCORE,
         {"age": MINMAX},
@@ -444,7 +453,7 @@ def test_a_field_that_is_missing_or_unknown_is_named(path):
          "s.json: column 'age', field 'count': -1 is less than the minimum of 0"),
         (("columns", "age", "count"), "2",
          "s.json: column 'age', field 'count': "
-         "count, missing, nan and inf add up to 3 cells, but there are 4 rows"),
+         "count, missing, nan, inf and left_out add up to 3 cells, but there are 4 rows"),
         (("columns", "age", "mean"), "2.6",
          "s.json: column 'age', field 'mean': 2.6 does not match the exact sums, which give 2.5: "
          "was it edited? To change the statistics, fit again"),

@@ -482,7 +482,7 @@ def _faults(c: Moments, entry: Mapping[str, Any], facts: Facts) -> Iterator[tupl
     if c.cells != facts.rows:
         yield (
             "count",
-            f"count, missing, nan and inf add up to {short(c.cells)} cells, "
+            f"count, missing, nan, inf and left_out add up to {short(c.cells)} cells, "
             f"but there are {short(facts.rows)} rows",
         )
     if c.count == 0:
