@@ -398,6 +398,18 @@ def test_where_the_line_after_the_header_hides_the_numbers_the_error_says_so(nor
     assert (done.code, '"price"' in done.text) == (0, True)
 
 
+def test_a_column_that_is_not_seen_with_this_delimiter_gets_the_hint_of_the_first_lines(normcli):
+    table = b"Station 7;May\ntime;temp;wind\n0;11,5;3\n60;12,5;4\n"
+    for options in (("fit", "-s", "temp"), ("fit-transform", "--exclude", "time")):
+        done = normcli(*options, stdin=table)
+        assert (done.code, done.err.splitlines()[1]) == (
+            2,
+            "With --delimiter ';' --skip-rows 1, each of the first lines has 3 cells",
+        )
+    done = normcli("fit", "-s", "temp", "--decimal", ",", "--skip-rows", "1", stdin=table)
+    assert (done.code, '"mean": 12.0' in done.text) == (0, True)
+
+
 def test_files_are_read_with_the_same_options_from_python(tmp_path):
     path, out, back = (tmp_path / name for name in ("t.csv", "z.csv", "b.csv"))
     path.write_text("T;1\nx;y\nm;s\n1;a\n3\n")

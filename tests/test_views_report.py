@@ -41,10 +41,7 @@ def test_a_run_tells_rows_seconds_and_how_many_of_the_columns_it_scaled(
         "constant": [],
         "cells": {"missing": {"y": 1}},
         "bad_rows": {"count": 0, "first": []},
-        "kept_rows": 0,
         "dropped_rows": 0,
-        "unselected_rows": 0,
-        "warnings": {},
         "nan_as_null": 0,
         "bytes": len(TABLE),
     }

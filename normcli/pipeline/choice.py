@@ -55,6 +55,15 @@ class Choice:
         left = self.excluded([*names, *absent])
         return [i for i in chosen if i not in left and names[i] not in roles]
 
+    def wanted_of(self, table: Table, absent: Sequence[str] = ()) -> list[int]:
+        """`wanted` of a table, which may know why it has no such column."""
+        try:
+            return self.wanted(table.columns, absent)
+        except UsageError as error:
+            if not table.hint:
+                raise
+            raise UsageError(f"{error}\n{table.hint}") from error
+
     def set_aside(self, table: Table) -> Mapping[int, str]:
         """The columns of numbers that nobody asked for, and what they are: such as row labels."""
         return table.set_aside if only_leave_out(self.select, table.columns) else {}

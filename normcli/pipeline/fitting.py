@@ -74,7 +74,7 @@ class Wanted:
         cls, table: Table, choice: Choice, asked: Asked | None = None, means: Means | None = None
     ) -> Wanted:
         """What a table with these columns needs; raises NormcliError where none is wanted."""
-        wanted = choice.wanted(table.columns)
+        wanted = choice.wanted_of(table)
         if not table.columns:
             raise DataError(f"{table.name}: there is no column in it")
         if not wanted:
@@ -420,7 +420,7 @@ def _tasks(
     needed: the numbers of columns that are not set aside, whatever they are.
     """
     summary.begin(table)
-    chosen = choice.wanted(table.columns)
+    chosen = choice.wanted_of(table)
     summary.left.update(dict.fromkeys(table.partition, "partition"))
     places, roles = choice.roles.places(table), choice.roles.names
     for i in sorted(set(range(len(table.columns))).difference(chosen)):
@@ -456,7 +456,7 @@ def refuse_roles(roles: Roles, asked: Asked) -> None:
 
 def refuse_absent(table: Table, choice: Choice, asked: Asked) -> None:
     """Raise UsageError for a column that is asked for and is not in the table."""
-    choice.wanted(table.columns)
+    choice.wanted_of(table)
     choice.roles.places(table)
     asked.methods(table.columns, "the table")
 

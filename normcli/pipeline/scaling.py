@@ -290,7 +290,7 @@ class Job:
             return self._without_statistics(table)
         known, present = self.statistics.columns, set(table.columns)
         absent = [name for name in known if name not in present | {*self.alias.values()}]
-        wanted = self.choice.wanted(table.columns, absent)
+        wanted = self.choice.wanted_of(table, absent)
         positions = [i for i in wanted if self.fitted_as(table.columns[i]) is not None]
         if self.choice.select:
             unknown = [n for i in wanted if self.fitted_as(n := table.columns[i]) is None]
@@ -317,7 +317,7 @@ class Job:
 
     def _without_statistics(self, table: Table) -> list[int]:
         """The columns that are wanted; on the way back those that have the suffix besides."""
-        wanted = self.choice.wanted(table.columns)
+        wanted = self.choice.wanted_of(table)
         if not (self.inverse and self.style.suffix):
             return wanted
         places = {name: i for i, name in enumerate(table.columns)}

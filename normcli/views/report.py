@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 def as_json(summary: Summary) -> dict[str, Any]:
     """The summary for programs."""
     bad_rows = [{"line": line, "why": why} for line, why in summary.bad_rows]
+    further = {
+        "warnings": summary.warnings,
+        "kept_rows": summary.kept_rows,
+        "unselected_rows": summary.unselected_rows,
+    }
     return {
         "rows": summary.rows,
         "columns": summary.columns,
         "left": summary.left,
         "constant": summary.constant,
-        "warnings": summary.warnings,
         "cells": summary.cells_of_columns(),
         "bad_rows": {"count": summary.skipped_rows, "first": bad_rows},
-        "kept_rows": summary.kept_rows,
         "dropped_rows": summary.dropped_rows,
-        "unselected_rows": summary.unselected_rows,
         "nan_as_null": summary.nan_as_null,
         "seconds": summary.seconds,
         "bytes": summary.bytes,
+        **{key: value for key, value in further.items() if value},
     }
 
 

@@ -299,7 +299,9 @@ def _separated(
         return dialect, ()
     if named:
         return replace(dialect, delimiter=named[1].replace(b"\\t", b"\t")), ()
-    other = look.other_delimiter(opening, dialect) if dialect.delimiter == b"," else None
+    if dialect.delimiter != b",":
+        return dialect, ()
+    other = look.other_delimiter(opening, dialect, options[DECIMAL])
     if other is None:
         return dialect, ()
     shown = "tab" if other == b"\t" else f"'{other.decode()}'"

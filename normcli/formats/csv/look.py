@@ -73,9 +73,13 @@ class Opening:
 # -- the delimiter -------------------------------------------------------------------------
 
 
-def other_delimiter(opening: Opening, dialect: Dialect) -> bytes | None:
-    """The delimiter that splits the first rows evenly, where that of the dialect splits none."""
-    if any(len(record.cells or ()) > 1 for record in opening.records(dialect)):
+def other_delimiter(opening: Opening, dialect: Dialect, decimal: str) -> bytes | None:
+    """The delimiter that splits the first rows evenly, where that of the dialect splits none.
+
+    Or where it splits numbers: it is the decimal mark, and not in the header.
+    """
+    rows = opening.records(dialect)
+    if any(len(record.cells or ()) > 1 for record in rows[: 1 if decimal == "," else None]):
         return None
     others = [d for d in DELIMITERS if d not in (dialect.quote, dialect.comment, dialect.escape)]
     widths = {d: opening.width(replace(dialect, delimiter=d)) for d in others}
