@@ -56,7 +56,7 @@ def test_inverse_explains_the_way_back(normcli: Cli, stats: Path) -> None:
     assert normcli("inverse", "--stats", stats, *asked, stdin=b"y,x\n1,2\n").text == (
         "column  method  becomes\n"
         "y       -       unchanged: not selected\n"
-        "x       zscore  y * 2.160246899469287 + 3\n"
+        "x       zscore  y * 2.160246899469287 + 3, whole numbers restored\n"
     )
 
 

@@ -54,7 +54,7 @@ def method_options(
         ),
     ]
     words = "|".join(LEFT if inverts else [*WORDS, "NUMBER"])
-    fill = "" if inverts else ", or fill them before they are scaled, with the mean, the median ..."
+    fill = "." if inverts else ", or fill them, before anything else, with one of the others."
     options.append(
         entry(
             f"--missing {words}",
