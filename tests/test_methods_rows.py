@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pyarrow import feather
 from sklearn.preprocessing import Normalizer
 
 import normcli
@@ -207,3 +209,99 @@ def test_frames_too() -> None:
     found = normcli.fit(table, method="unit", norm="l1").transform(table)
     assert found.schema.types == [pa.float32(), pa.float64()]
     assert found["b"].to_pylist() == [4 / 7, 0.0]
+
+
+# --------------------------------------------------------------------- columns of lists
+
+LISTS = pa.table(
+    {
+        "id": ["a", "b", "c", "d", "e"],
+        "f": pa.array([[3, 4], [0, 0], None, [1, None], [6, 8]], pa.list_(pa.float32(), 2)),
+        "l": pa.array([[3, 4], [], None, [-2], [1, 2, 2]], pa.list_(pa.int64())),
+        "g": pa.array([[5, 0], [1], [2, 2], [], [0.5]], pa.large_list(pa.float64())),
+    }
+)
+UNITS = {
+    "f": [[0.6, 0.8], [0, 0], None, [1, None], [0.6, 0.8]],
+    "l": [[0.6, 0.8], [], None, [-1], [1 / 3, 2 / 3, 2 / 3]],
+    "g": [[1, 0], [1], [0.5**0.5, 0.5**0.5], [], [1]],
+}
+
+
+def close(found: list[object], right: list[object]) -> None:
+    for a, b in zip(found, right, strict=True):
+        if a is None or None in (b or [None]):  # type: ignore[operator]  # lists of numbers
+            assert a == b
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e-7)  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize("chunk", ["1", "2", "100"])
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_each_vector_of_a_list_column_is_a_row(
+    normcli: Cli, tmp_path: Path, form: str, chunk: str
+) -> None:
+    path, out = tmp_path / f"t.{form}", tmp_path / f"out.{form}"
+    save(LISTS, path)
+    asked = ("-s", "f,l,g", "--method", "unit", "--chunk-rows", chunk, "-o", out)
+    done = normcli("transform", path, *asked)
+    assert done.code == 0, done.err
+    found = pq.read_table(out) if form == "parquet" else feather.read_table(out)
+    types = [t.value_type for t in found.schema.types[1:]]
+    assert types == [pa.float32(), pa.float64(), pa.float64()]
+    assert found.schema.field("f").type.list_size == 2
+    for name, right in UNITS.items():
+        close(found[name].to_pylist(), right)
+    assert "1 cell in rows with a missing cell, unchanged ('f')" in done.err
+    assert "2 cells in rows of zeros, unchanged ('f')" in done.err
+
+
+def save(table: pa.Table, path: Path) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(table, path, row_group_size=2)
+    else:
+        feather.write_feather(table, str(path), chunksize=2)
+
+
+def test_lists_are_left_alone_unless_they_are_selected(normcli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(LISTS.append_column("x", [[1.0, 2.0, 3.0, 4.0, 5.0]]), path)
+    done = normcli("transform", path, "--method", "unit", "--to", "jsonl")
+    assert json.loads(done.text.splitlines()[0]) == {
+        "id": "a",
+        "f": [3, 4],
+        "l": [3, 4],
+        "g": [5, 0],
+        "x": 1.0,
+    }
+    other = normcli("transform", path, "-s", "f", "--method", "zscore:mean=1,std=2")
+    assert (other.code, "is of type fixed_size_list" in other.err) == (1, True)
+
+
+def test_new_and_filled_lists(normcli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "t.arrow"
+    save(LISTS, path)
+    asked = ("--column", "f=unit", "--suffix", "_u", "--missing", "0", "--to", "jsonl")
+    done = normcli("transform", path, "-q", *asked)
+    rows = [json.loads(line) for line in done.text.splitlines()]
+    assert [row["f"] for row in rows] == LISTS["f"].to_pylist()
+    assert [row["f_u"] for row in rows[1:4]] == [[0.0, 0.0], None, [1.0, 0.0]]
+
+
+def test_an_infinite_element_is_told_with_its_row(normcli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"e": [[1.0], [], [2.0, float("inf")]]}), path)
+    done = normcli("transform", path, "-s", "e", "--method", "unit")
+    assert done.code == 1
+    assert "row 3, column 'e': [2.0, inf] has an infinite element" in done.err
+    asked = ("-q", "-s", "e", "--method", "unit", "--on-inf", "ignore", "--to", "jsonl")
+    assert '{"e":[2.0,1e999]}' in normcli("transform", path, *asked).text
+
+
+def test_statistics_of_lists_are_not_saved(normcli: Cli, tmp_path: Path) -> None:
+    path, stats = tmp_path / "t.parquet", tmp_path / "s.json"
+    pq.write_table(LISTS, path)
+    asked = ("-s", "f", "--method", "unit", "--save-stats", stats, "-o", tmp_path / "o.parquet")
+    done = normcli("transform", path, *asked)
+    assert (done.code, "--save-stats has no statistics of lists" in done.err) == (2, True)
+    assert not (tmp_path / "o.parquet").exists()

@@ -8,7 +8,7 @@ have its options. These modules are imported for `--help`, so they must not impo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from normcli.numerics.numbers import Mask, Numbers, Scaled
+    from normcli.numerics.numbers import Mask, Numbers, Scaled, Vectors
     from normcli.storage.sources import Source
 
 Value = TypeVar("Value")
@@ -198,6 +198,10 @@ class Chunk(Contract, abstract=True):
         """Is each column in any row at all, if only as a missing cell?"""
         return [True] * len(positions)
 
+    def vectors(self, position: int) -> Vectors:
+        """A column of lists of numbers; asked only for positions in `Table.vectors`."""
+        raise NotImplementedError
+
     @abstractmethod
     def place(self, row: int, position: int) -> str:
         """Where a cell stands, and what, for messages: "t.csv: line 3, column 'x': '1e999'".
@@ -263,6 +267,11 @@ class Table(Contract, abstract=True):
     partition: tuple[str, ...] = ()  # columns whose values are in its path
     marks: Marks = field(default_factory=Marks)  # what the options, or the statistics, name
     share_read: float | None = None  # how much, from 0 to 1; None to ask its source
+
+    @property
+    def vectors(self) -> Set[int]:
+        """The columns of lists of numbers, by position."""
+        return frozenset()
 
     @abstractmethod
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[Chunk]:

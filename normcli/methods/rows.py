@@ -8,6 +8,7 @@ overflows; every result is within 1 ulp, whatever other rows there are.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,7 @@ from normcli.methods.base import Method, Option, finite_number
 from normcli.methods.mapping import Mapping, no_inverse, spelled
 from normcli.methods.maps import nearest_floats
 from normcli.numerics.doubles import Pair, two_product, two_sum
-from normcli.numerics.numbers import Numbers, Scaled
+from normcli.numerics.numbers import Numbers, Scaled, Vectors
 
 if TYPE_CHECKING:
     from normcli.numerics.numbers import Floats, Mask
@@ -66,6 +67,21 @@ class RowMapping(Mapping):
             )
             for values, has in zip(done, finite, strict=True)
         ]
+
+    def vectors(self, x: Vectors) -> Scaled:
+        """Rows of any length, given as one after the other."""
+        import numpy as np
+
+        starts = np.cumsum(x.lengths) - x.lengths
+        n = len(x.elements)
+        values, keep, counts = np.zeros(n), np.zeros(n, np.bool_), Counter[str]()
+        for length in np.unique(x.lengths[x.lengths > 0]).tolist():
+            places = starts[x.lengths == length]
+            for i, each in enumerate(self.rows([x.elements.at(places + i) for i in range(length)])):
+                values[places + i] = each.values
+                keep[places + i] = False if each.keep is None else each.keep
+                counts.update(each.counts)
+        return Scaled(values, keep if keep.any() else None, None, dict(counts))
 
     @abstractmethod
     def kernel(self, table: Sequence[Floats]) -> tuple[list[Floats], Mask]:

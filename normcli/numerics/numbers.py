@@ -86,6 +86,14 @@ def _equal(parts: Floats, mark: float) -> Mask:
 
 
 @dataclass(frozen=True, eq=False)
+class Vectors:
+    """n vectors of numbers, one after the other; vector i has ``lengths[i]`` of the elements."""
+
+    elements: Numbers
+    lengths: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
 class Scaled:
     """What n numbers become.
 

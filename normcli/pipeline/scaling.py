@@ -30,7 +30,7 @@ from normcli.methods.mapping import either
 from normcli.methods.rows import RowMapping
 from normcli.methods.spelling import Asked, Methods
 from normcli.methods.whole import Restored, Rounded
-from normcli.numerics.numbers import Numbers, Scaled
+from normcli.numerics.numbers import Numbers, Scaled, Vectors
 from normcli.pipeline.batches import batched
 from normcli.pipeline.by_group import ByGroup, Seen, Unseen
 from normcli.pipeline.choice import (
@@ -61,6 +61,7 @@ class Plan:
 
     method: its spelling. constant: were all fitted numbers the same?
     warning: what people should know of its mapping, often nothing.
+    is_vectors: each cell is a list of numbers, which are mapped as a row.
     leaves: the recipes of what a run in training leaves.
     by: what is done to each group of rows, where they are mapped by groups; `mapping` is then
         that of all rows.
@@ -74,6 +75,7 @@ class Plan:
     leaves: tuple[Recipe, ...] = ()
     by: ByGroup | None = None
     warning: str = ""
+    is_vectors: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Scale:
     keys: Mapping[str, int] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
     single: frozenset[int] = frozenset()
+    vectors: tuple[Plan, ...] = ()  # of columns of lists
 
     def __call__(self, chunk: Chunk) -> Done:
         """Scale one chunk."""
@@ -156,12 +159,33 @@ class Scale:
         new = dict(zip(positions, scaled, strict=True))
         if self.choice.marks.numbers and not self.nulls:
             refuse_collisions(chunk, new, self.choice.marks, self.style, self.single)
-        payload = self.encoder.encode(chunk, new)
         told = [{**c, **result.counts} for c, result in zip(counts, scaled, strict=True)]
+        for plan in self.vectors:
+            new[plan.position], count = self._vectors(chunk, plan)
+            told.append(count)
+        payload = self.encoder.encode(chunk, new)
         rows = Rows(dict(enumerate(numbers)), labels)
         seen = Found.of(rows, self.needs, chunk, dict(enumerate(positions)))
         unseen = Unseen.of(self.seen, labels, chunk, self.keys) if labels else Unseen()
-        return Done(payload, told, seen, unseen, chunk.present(positions))
+        present = chunk.present([*positions, *(plan.position for plan in self.vectors)])
+        return Done(payload, told, seen, unseen, present)
+
+    def _vectors(self, chunk: Chunk, plan: Plan) -> tuple[Scaled, dict[str, int]]:
+        """A column of vectors, each mapped as a row; and what is told of its elements."""
+        found, row = chunk.vectors(plan.position), plan.mapping.row
+        assert row is not None
+        x = found.elements
+        counts = _counts(x)
+        if counts["inf"] and not self.choice.ignore_infinite:
+            of_element = np.repeat(np.arange(len(found.lengths)), found.lengths)
+            at = int(of_element[np.isinf(x.parts[0])][0])
+            raise BadRowError.at(
+                at,
+                f"{chunk.place(at, plan.position)} has an infinite element\n"
+                "To leave such vectors as they are, add --on-inf ignore",
+            )
+        done = plan.mapping.counted(row.vectors(Vectors(plan.mapping.ready(x), found.lengths)), x)
+        return _without_marks(done, x) if self.nulls else done, {**counts, **done.counts}
 
     def _in_rows(self, found: Mapping[int, Numbers]) -> dict[int, Scaled]:
         """The columns whose rows are mapped together, by position."""
@@ -277,7 +301,8 @@ class Job:
             )
         positions, methods = self._positions(table), self.methods(table.columns)
         refuse_repeated(table.name, table.columns, [table.columns[i] for i in positions])
-        return tuple(self._plan(table, position, methods) for position in positions)
+        plans = (self._plan(table, position, methods) for position in positions)
+        return tuple(sorted(plans, key=lambda plan: plan.is_vectors))  # vectors come last
 
     def methods(self, columns: Sequence[str]) -> Methods:
         """The methods of the columns of the statistics, or of a table with these columns."""
@@ -351,8 +376,10 @@ class Job:
     def _plan(self, table: Table, position: int, methods: Methods) -> Plan:
         name = table.columns[position]
         fitted = self.fitted_as(name) or name
-        refuse_type(table, position)
         method = methods.of(fitted)
+        is_vectors = method.by_row and position in table.vectors
+        if not is_vectors:
+            refuse_type(table, position)
         method.batching()  # raises where a size is missing, whatever the column
         column = ColumnStatistics(given=method.given)
         names: tuple[str, ...] = (fitted,)
@@ -370,7 +397,8 @@ class Job:
         if self.by and method.needs_fit() and not column.given:
             by = ByGroup(names, self.seen, mapping, made)
         return Plan(
-            *(position, name, method.spelling, mapping, column.constant, leaves, by, forth.warning)
+            *(position, name, method.spelling, mapping, column.constant, leaves, by),
+            *(forth.warning, is_vectors),
         )
 
     def knows(self, plans: Sequence[Plan]) -> bool:
@@ -535,8 +563,11 @@ class Scaling:
         needs = job.needs(self.plans)
         self.found = Found.nothing(needs)
         keys = dict(zip(job.by, Roles(by=job.by).places(self.table), strict=True))
+        vectors = tuple(plan for plan in self.plans if plan.is_vectors)
+        if vectors and job.observes:
+            raise UsageError("--save-stats has no statistics of lists; leave out these columns")
         work = Scale(
-            self.plans,
+            self.plans[: len(self.plans) - len(vectors)],
             self.encoder,
             job.choice,
             job.style,
@@ -545,6 +576,7 @@ class Scaling:
             keys,
             job.seen,
             self.table.single,
+            vectors,
         )
         results = engine_for(engine, self.table).map(work, self._chunks(), self.table.ready)
         with closing(results):

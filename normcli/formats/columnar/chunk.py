@@ -20,10 +20,11 @@ from normcli.errors import DataError, LimitError
 from normcli.formats.base import Chunk, Encoder, NotNumbers, Style, Table, Texts, Writer
 from normcli.formats.columnar.added import laid_out
 from normcli.formats.columnar.limits import WHOLE, in_small_pieces, refuse_total
+from normcli.formats.columnar.lists import is_vectors, scaled_lists, vectors_of
 from normcli.formats.columnar.numbers import not_numbers, numbers_of, scaled_array
 from normcli.formats.columnar.schema import pandas_labels, scaled_schema, stays_float32
 from normcli.formats.columnar.texts import texts_of
-from normcli.numerics.numbers import Numbers
+from normcli.numerics.numbers import Numbers, Vectors
 from normcli.storage.stores import reason
 from normcli.words import printable
 
@@ -156,6 +157,10 @@ class ArrowChunk(Chunk):
                 raise DataError(f"{self._where(i)} is of type {reason}, not of numbers")
         return [self._numbers(i) for i in positions]
 
+    def vectors(self, position: int) -> Vectors:
+        with arrow_errors(self._where(position)):
+            return vectors_of(self._column(position))
+
     def texts(self, position: int) -> Texts:
         with arrow_errors(self._where(position)):
             name = self.segments[0].table.schema.field(self._index(position)).name
@@ -204,8 +209,13 @@ class ArrowChunk(Chunk):
         columns = table.columns
         for i, scaled in replaced.items():
             at = self._index(i)
-            read = partial(numbers_of, columns[at])
-            columns[at] = scaled_array(self._where(i), schema.field(at), read, scaled)
+            field, column = schema.field(at), columns[at]
+            if is_vectors(field.type):
+                columns[at] = scaled_lists(self._where(i), field, column, scaled)
+            else:
+                columns[at] = scaled_array(
+                    self._where(i), field, partial(numbers_of, column), scaled
+                )
         return pa.Table.from_arrays(columns, schema=schema)
 
     def _numbers(self, position: int) -> Numbers:
@@ -275,6 +285,11 @@ class ArrowTable(Table, abstract=True):
             arrow_schema=schema,
             **fields,
         )
+
+    @property
+    def vectors(self) -> frozenset[int]:
+        """The columns of lists of numbers, by position."""
+        return frozenset(i for i in self.others if is_vectors(self.arrow_schema.field(i).type))
 
     @property
     def single(self) -> frozenset[int]:

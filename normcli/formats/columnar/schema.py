@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from normcli.formats.columnar.lists import is_vectors, with_values
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -26,7 +28,8 @@ def scaled_schema(schema: pa.Schema, replaced: Sequence[int], style: Style) -> p
         fields[i] = fields[i].with_type(_float_type(fields[i].type, style))
         if style.nulls:
             fields[i] = fields[i].with_nullable(True)
-    types = {fields[i].name: fields[i].type.to_pandas_dtype().__name__ for i in replaced}
+    plain = [i for i in replaced if not is_vectors(fields[i].type)]
+    types = {fields[i].name: fields[i].type.to_pandas_dtype().__name__ for i in plain}
     return pa.schema(fields, _true_metadata(schema.metadata, types))
 
 
@@ -48,7 +51,9 @@ def pandas_labels(schema: pa.Schema) -> dict[int, str]:
 
 
 def _float_type(type_: pa.DataType, style: Style) -> pa.DataType:
-    """float32 columns stay float32, all else is as the style says."""
+    """float32 columns stay float32, all else is as the style says; lists stay lists of these."""
+    if is_vectors(type_):
+        return with_values(type_, _float_type(type_.value_type, style))
     return number_type(style, single=stays_float32(type_))
 
 

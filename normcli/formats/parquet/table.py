@@ -110,7 +110,8 @@ class ParquetTable(GroupTable):
         That is so for files in which something is odd, and where rows may be left out.
         """
         original = Original.of(self.source, self.metadata, *self._footer) if replaced else None
-        if original is None or style.drops or style.suffix:
+        lists = self.vectors.intersection(replaced)
+        if original is None or style.drops or style.suffix or lists:
             return None
         leaves = {i: self.leaves[i] for i in replaced}
         with arrow_errors(self.name):
