@@ -143,6 +143,8 @@ class CsvChunk(Chunk):
 
     def _left_out(self, offsets: Offsets | int) -> Offsets:
         """The lines left out before bytes; a CR and an LF that met there end a line each."""
+        if not self.gaps:
+            return np.zeros((), np.int64)
         at, lines = self._gap_lines
         found: Offsets = lines[at.searchsorted(offsets, side="right")]
         return found
