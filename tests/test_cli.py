@@ -472,7 +472,7 @@ def test_a_table_without_columns_is_an_error_of_the_data(normcli: Cli) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("out.xlsx", "written as csv, because no format has the suffix '.xlsx'\n"),
+        ("out.foo", "written as csv, because no format has the suffix '.foo'\n"),
         (
             "out.parqet",
             "written as csv, because no format has the suffix '.parqet'. "
@@ -489,6 +489,51 @@ def test_a_suffix_that_tells_of_no_format_is_told(
     told = normcli("fit-transform", data, "-o", tmp_path / name).err
     assert told.endswith(said)
     assert ("written as" in told) is bool(said)
+
+
+@pytest.mark.parametrize(
+    "suffix", [".xlsx", ".xls", ".XLS", ".ods", ".avro", ".orc", ".h5", ".pkl", ".db", ".csv.xlsx"]
+)
+def test_a_suffix_that_promises_another_format_is_refused_unless_the_format_is_named(
+    normcli: Cli, data: Path, tmp_path: Path, suffix: str
+) -> None:
+    target = tmp_path / f"out{suffix}"
+    refused = normcli("fit-transform", data, "-o", target)
+    assert refused.code == 2
+    assert "are not written, only arrow," in refused.err
+    assert not target.exists()
+    assert normcli("fit-transform", data, "-o", target, "--to", "csv").code == 0
+    assert target.read_bytes() == normcli("fit-transform", data, "--from", "csv").out
+
+
+def test_scaling_what_is_scaled_already_and_replacing_the_input_are_told(
+    normcli: Cli, data: Path, tmp_path: Path
+) -> None:
+    stats = tmp_path / "s.json"
+    first = normcli("fit-transform", data, "--save-stats", stats, "-o", data)
+    assert f"the input {data} was replaced\n" in first.err
+    assert "as if scaled already" not in first.err
+    assert (
+        "was replaced"
+        not in normcli("transform", data, "--stats", stats, "-o", stats.parent / "o").err
+    )
+    again = normcli("fit", data, "-o", stats)
+    told = "mean 0 and std 1 before scaling, as if scaled already: "
+    assert told in again.err
+    assert told in normcli("transform", data, "--stats", stats, "-o", tmp_path / "o").err
+    assert told not in normcli("inverse", data, "--stats", stats, "-o", tmp_path / "o").err
+
+
+@pytest.mark.parametrize("command", ["check", "transform", "inverse"])
+def test_statistics_that_are_given_as_an_input_are_noticed(
+    normcli: Cli, data: Path, tmp_path: Path, command: str
+) -> None:
+    stats = tmp_path / "s.json"
+    normcli("fit", data, "-o", stats)
+    result = normcli(command, data, stats)
+    assert result.code == 2
+    assert f"{stats} has statistics, which are given with --stats: " in result.err
+    assert f"normcli {command} {data} --stats {stats}\n" in result.err
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 
 from normcli.cli.options import Values
-from normcli.cli.request import Request
+from normcli.cli.request import Request, begins_sidecar, needs_stats
 from normcli.cli.run import Run
 from normcli.errors import UsageError
 from normcli.pipeline import check as pipeline
@@ -36,9 +35,7 @@ def check(request: Request, limits: Limits, form: str, *, by_group: bool = False
     """Compare, print the verdict, and return the exit code."""
     stats = request.stats
     if not stats:
-        raise UsageError(
-            "check needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
-        )
+        raise UsageError(needs_stats("check", request.inputs))
     found, statistics = sources(request.inputs), request.statistics()
     assert statistics is not None
     if by_group and "by" not in statistics.options:
@@ -83,9 +80,8 @@ def _verdict(run: Run, statistics: Statistics, limits: Limits, by_group: bool) -
 def _sidecar(run: Run) -> Statistics | None:
     """The statistics that the input is, by --from or by its first bytes; None for a table."""
     source, forced = run.sources[0], run.request.reading.format
-    begins = rb'\s*{\s*"normcli":\s*\d+\s*,'  # as no table does
     parquet = source.name.endswith(".stats.parquet")
-    begun = parquet or re.match(begins, source.head(64))
+    begun = parquet or begins_sidecar(source.head(64))
     if forced not in (None, "sidecar") or not (forced or begun):
         return None
     if len(run.sources) > 1:

@@ -47,7 +47,8 @@ def fit(request: Request, target: str, *, default: bool = False) -> None:
     why = ", because JSON does not hold so many groups" if many_groups else ""
     saved = [f"saved in {name(target)}{why}"] if target != "-" else []
     columns = report.table(statistics, verbose=request.reporting.verbose)
-    run.report(summary, "fitted", columns, saved)
+    again = report.scaled_already(statistics, statistics.columns)
+    run.report(summary, "fitted", columns, saved + again)
 
 
 def _fitted(run: Run, asked: Asked) -> tuple[Statistics, Summary]:

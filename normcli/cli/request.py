@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +23,7 @@ from normcli.pipeline.enough import MostBad
 from normcli.pipeline.files import Reading, Writing
 from normcli.pipeline.roles import MAX_GROUPS, Roles, keys_of
 from normcli.sidecar.model import Statistics
-from normcli.words import printable
+from normcli.words import printable, shown
 
 
 @dataclass(frozen=True)
@@ -212,3 +215,27 @@ def _refuse_conflicts(values: Values) -> None:
     for applies, message in conflicts:
         if applies:
             raise UsageError(message)
+
+
+def needs_stats(verb: str, inputs: Sequence[str]) -> str:
+    """The message that --stats is missing; it notices statistics that are given as an input."""
+    among = next((each for each in inputs if is_sidecar(each)), None)
+    if among is None:
+        return f"{verb} needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
+    others = " ".join(shown(each) for each in inputs if each != among) or "data.csv"
+    return (
+        f"{shown(among)} has statistics, which are given with --stats: "
+        f"normcli {verb} {others} --stats {shown(among)}"
+    )
+
+
+def is_sidecar(name: str) -> bool:
+    """Is this a file of statistics?"""
+    with suppress(OSError), open(name, "rb") as file:
+        return begins_sidecar(file.read(64))
+    return False
+
+
+def begins_sidecar(head: bytes) -> bool:
+    """Does a file that begins so have statistics? No table does."""
+    return re.match(rb'\s*{\s*"normcli":\s*\d+\s*,', head) is not None

@@ -11,7 +11,7 @@ import click
 
 from normcli.cli import method_options as mo
 from normcli.cli.fitting import fit_tables
-from normcli.cli.request import Request
+from normcli.cli.request import Request, needs_stats
 from normcli.cli.run import Run
 from normcli.errors import UsageError
 from normcli.formats import format_of_suffix, formats
@@ -25,7 +25,21 @@ from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import Statistics
 from normcli.sidecar.write import is_parquet
 from normcli.storage.sources import Source, sources
-from normcli.words import did_you_mean, printable
+from normcli.views import report
+from normcli.words import did_you_mean, printable, shown
+
+# Suffixes of formats that people would find out about in the program that opens them.
+PROMISES = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb"), "Excel workbooks"),
+    ".ods": "OpenDocument sheets",
+    ".avro": "Avro files",
+    ".orc": "ORC files",
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), "HDF5 files"),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), "pickles"),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "databases"),
+    **dict.fromkeys((".npy", ".npz"), "NumPy files"),
+    **dict.fromkeys((".sav", ".dta", ".sas7bdat"), "files of statistics packages"),
+}
 
 Fit = Callable[[Asked], tuple[Statistics, Summary]]
 
@@ -102,7 +116,7 @@ def _job(request: Request, kept: Statistics | None, *, inverse: bool) -> Job:
     if any(method.needs_fit() for method in asked.all()):
         verb = "inverse" if inverse else "transform"
         raise UsageError(
-            f"{verb} needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
+            needs_stats(verb, request.inputs)
             + ("" if inverse else "\nTo fit and scale the same table at once, use fit-transform")
         )
     return _job_of(request, asked)
@@ -154,6 +168,7 @@ def _begun(request: Request) -> Run:
             "For several files, give a directory, or a glob in quotes, and --output-dir"
         )
     found, writing = sources(request.inputs), request.writing
+    _refuse_suffix(writing)
     targets = {"--save-stats": writing.saves}
     if request.is_cut:
         _refuse_files_in_directory(request, found)
@@ -207,6 +222,7 @@ def _write(
     scaling = Scaling.prepare(table, job, format_, request.reading.options)
     if run.explains(scaling, left or {}):
         return
+    replaced = _replaced(source, request.writing.target)
     with run.bar("restoring" if job.inverse else "scaling") as bar:
         scaling.summary = bar.summary
         bar.begin(source, table)
@@ -214,7 +230,9 @@ def _write(
         files.write(scaling, source, request.writing, engine, again=again)
     scaling.summary.left.update(left or {})
     scaling.summary.unselected_rows = unselected_rows
-    after = _unknown_suffix(scaling, request.writing)
+    after = _unknown_suffix(scaling, request.writing) + replaced
+    if job.statistics and not job.inverse:
+        after += report.scaled_already(job.statistics, [plan.name for plan in scaling.plans])
     run.report(scaling.summary, "restored" if job.inverse else "scaled", after=after)
 
 
@@ -226,3 +244,18 @@ def _unknown_suffix(scaling: Scaling, writing: files.Writing) -> list[str]:
     near = did_you_mean(suffix, [each for f in formats().values() for each in f.suffixes])
     told = f"written as {scaling.format.name}, because no format has the suffix {printable(suffix)}"
     return [told + (near and f".{near}")]
+
+
+def _refuse_suffix(writing: files.Writing) -> None:
+    """Raise UsageError for a suffix that promises a format which is not written."""
+    promised = PROMISES.get(writing.suffix.lower())
+    if promised and not writing.format:
+        raise UsageError(
+            f"{shown(writing.target)}: {promised} are not written, only {', '.join(formats())}\n"
+            "Choose another suffix, or name the format with --to"
+        )
+
+
+def _replaced(source: Source, target: str) -> list[str]:
+    """A line that says so where the input was replaced."""
+    return [f"the input {source.name} was replaced"] if source.is_target(target) else []

@@ -256,6 +256,11 @@ class Source:
             return self.is_file(os.stat(place))
         return False
 
+    def is_target(self, target: str) -> bool:
+        """Is this the file, or the object, that an output of that name replaces?"""
+        target = stores.local_path(target)
+        return self.is_at(stores.object_name(target) if stores.is_uri(target) else Path(target))
+
     def is_file(self, status: os.stat_result) -> bool:
         """Is this the regular file of `status`, under whatever name?"""
         same = self._status is not None and os.path.samestat(self._status, status)

@@ -167,6 +167,18 @@ def table(statistics: Statistics, *, verbose: bool = False) -> Iterable[str]:
         yield f"... and {grouped(len(statistics.columns) - most)} more"
 
 
+def scaled_already(statistics: Statistics, names: Iterable[str]) -> list[str]:
+    """A line about the columns, of these, that look as if they had been standardized."""
+    found = [n for n in names if n in statistics.columns and _is_standard(statistics, n)]
+    told = f"mean 0 and std 1 before scaling, as if scaled already: {_columns(found, 10)}"
+    return [told] if found else []
+
+
+def _is_standard(statistics: Statistics, name: str) -> bool:
+    mean, std = statistics.columns[name].mean, statistics.std(name)
+    return None not in (mean, std) and abs(float(mean or 0)) < 1e-3 and abs((std or 0) - 1) < 1e-3
+
+
 def can_show(text: str, stream: TextIO) -> bool:
     """Whether the encoding of the stream has all characters of the text."""
     try:
