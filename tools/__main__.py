@@ -8,13 +8,15 @@ from pathlib import Path
 
 from normcli.sidecar.schema import schema
 from tools import picture, reference
-from tools.sessions import PAGES, ROOT, Shell, filled
+from tools.sessions import PAGES, README, ROOT, Shell, filled, with_first_output
 
 SCHEMA = ROOT / "normcli" / "sidecar" / "schema.json"
 
 
 def main() -> None:
     """Regenerate all of them."""
+    with tempfile.TemporaryDirectory() as directory:
+        README.write_text(with_first_output(README.read_text(), Shell(Path(directory))))
     for page in PAGES:
         with tempfile.TemporaryDirectory() as directory:
             text = page.read_text()

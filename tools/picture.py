@@ -11,26 +11,19 @@ from fcntl import ioctl
 from io import StringIO
 from termios import TIOCSWINSZ
 
-from tools.sessions import ROOT, Shell
+from tools.sessions import FIGURE, README, ROOT, Shell, first_commands
 
 PICTURE = ROOT / "docs" / "session.svg"
 WIDTH, HEIGHT = 96, 60
 
-SESSION = [
-    "normcli fit -q sample_data/train.csv -o train.stats.json",
-    "normcli show train.stats.json",
-    "normcli transform -q sample_data/test.csv --stats train.stats.json --precision 4 | head -n 4",
-    "normcli check sample_data/test.csv --stats train.stats.json",
-]
-
 
 def picture(shell: Shell) -> str:
-    """The session as SVG."""
+    """The session that the README opens with, as SVG."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
-    for command in SESSION:
+    for command in first_commands(README.read_text()):
         console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
         console.print(Text.from_ansi(on_a_terminal(command, shell)), end="")
         console.print()
@@ -57,7 +50,7 @@ def on_a_terminal(command: str, shell: Shell) -> str:
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         text = b"".join(iter(lambda: _read(terminal.fileno()), b"")).decode()
     process.wait()
-    return text.replace("\r\n", "\n")
+    return FIGURE.sub("0.1 ", text.replace("\r\n", "\n"))  # or each picture would differ
 
 
 def _read(descriptor: int) -> bytes:

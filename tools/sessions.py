@@ -14,6 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+README = PAGES[0]
+# The block that the README opens with: after the installation, commands; and what they print.
+TRY = re.compile(
+    r"^<!-- try -->\n```sh\n.* && pip install -q \. &&\n(.*?)^```\n(.*?)^```text\n(.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+
 FIGURE = re.compile(r"\b\d[\d.e+-]* (?=(?:ms|s|MB/s|GB/s)\b)")
 
 
@@ -92,6 +99,23 @@ def says(expected: str, printed: str) -> bool:
     if expected.endswith("...\n"):
         return printed.startswith(expected.removesuffix("...\n"))
     return printed == expected
+
+
+def first_commands(readme: str) -> list[str]:
+    """The commands that the README opens with."""
+    (found,) = TRY.findall(readme)
+    return [command.removesuffix(" &&") for command in found[0].splitlines()]
+
+
+def with_first_output(readme: str, shell: Shell) -> str:
+    """The README, with the present output of the commands that it opens with."""
+
+    def fill(block: re.Match[str]) -> str:
+        printed = shell.run(block[1])
+        kept = block[3] if says(block[3], printed) else printed
+        return block[0].replace(f"```text\n{block[3]}", f"```text\n{kept}")
+
+    return TRY.sub(fill, readme)
 
 
 def filled(page: str, shell: Shell) -> str:
