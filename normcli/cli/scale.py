@@ -249,7 +249,7 @@ def _unknown_suffix(scaling: Scaling, writing: files.Writing) -> list[str]:
 def _refuse_suffix(writing: files.Writing) -> None:
     """Raise UsageError for a suffix that promises a format which is not written."""
     promised = PROMISES.get(writing.suffix.lower())
-    if promised and not writing.format:
+    if promised and not (writing.format or format_of_suffix(writing.suffix)):
         raise UsageError(
             f"{shown(writing.target)}: {promised} are not written, only {', '.join(formats())}\n"
             "Choose another suffix, or name the format with --to"
