@@ -167,6 +167,8 @@ def test_other_marks_than_those_of_the_statistics_are_used_and_told(
         assert told in done.err
         assert done.code == 0
         assert b"-999" not in done.out
+    done = normcli("check", tables / "t.csv", "--stats", stats, "--null", "7")
+    assert (done.code, told in done.err) == (3, True)
     same = normcli("transform", tables / "t.csv", "--stats", stats, "--null", "-999.10", *MARKS)
     assert "marked by" not in same.err
     assert b"\n-999," in same.out
@@ -274,3 +276,27 @@ def test_marks_do_not_depend_on_their_order() -> None:
     assert Marks.kept(Marks.of(["-1", "a"], default=False).options) == Marks.of(
         ["a", "-1"], default=False
     )
+
+
+def test_learning_from_a_target_knows_the_marks_of_the_fit(normcli: Cli, tmp_path: Path) -> None:
+    stats, table = tmp_path / "s.json", tmp_path / "t.csv"
+    rows = "1,2\n2,1\n3,5\n4,4\n5,9\n"
+    table.write_text(f"x,t\n{rows}-999,3\n")
+    normcli("fit", table, "--null", "-999", "-s", "x,t", "-o", stats)
+    marked = normcli("learn", table, "--stats", stats, "--target", "t", "-o", "-")
+    assert marked.code == 0, marked.err
+    table.write_text(f"x,t\n{rows},3\n")
+    assert normcli("learn", table, "--stats", stats, "--target", "t", "-o", "-").out == marked.out
+
+
+def test_there_may_be_a_thousand_marks(normcli: Cli, tmp_path: Path) -> None:
+    """A sidecar with more, which may come from anywhere, could take for ever."""
+    stats = tmp_path / "s.json"
+    marks = [word for i in range(1000) for word in ("--null", str(i + 10))]
+    assert normcli("fit", *marks, "-o", stats, stdin=b"x\n1\n3\n").code == 0
+    assert normcli("fit", *marks, "--null", "x", stdin=b"x\n1\n").code == 2
+    document = json.loads(stats.read_bytes())
+    document["null"].append("5")
+    stats.write_text(json.dumps(document))
+    refused = normcli("transform", "--stats", stats, stdin=b"x\n1\n")
+    assert "field 'null': a list has more than 1000 items" in refused.err

@@ -72,6 +72,7 @@ def _verdict(run: Run, statistics: Statistics, limits: Limits, by_group: bool) -
         run.report(bar.summary, "compared")
     else:
         run.finish(bar.summary)
+        run.say_notes()
         if not request.reporting.quiet:
             report.say(report.notes(bar.summary))
     return verdict

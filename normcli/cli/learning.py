@@ -26,6 +26,7 @@ def learn(request: Request, target: str, column: str, *, l2: float, classes: boo
         raise UsageError(
             "learn needs --stats, a file that fit writes: normcli fit train.csv -o s.json"
         )
+    request = request.with_marks_of(statistics)
     found = sources(request.inputs)
     run = Run(request, found, {"--output": target})
     lesson = Lesson(statistics, column, l2, classes, request.choice)

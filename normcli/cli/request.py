@@ -189,7 +189,7 @@ def _refuse_conflicts(values: Values) -> None:
     conflicts = [
         (
             values["max_bad_rows"] and values["on_bad_row"] != "skip",
-            "--max-bad-rows needs --on-bad-row skip: without it, the first bad row is an error",
+            "--max-bad-rows needs --on-bad-row skip: it limits the rows that are skipped",
         ),
         (directory == "", "--output-dir is empty; it must name a directory"),
         (directory and values["output"] is not None, either("--output", "--output-dir")),

@@ -120,6 +120,11 @@ class Run:
             lines = report.lines(summary, verb, verbose=self._reporting.verbose)
             report.say([*self._reporting.notes, *before, *lines, *after])
 
+    def say_notes(self) -> None:
+        """Report what has to be known of the options, where nothing else is reported."""
+        if self._reporting.notes and not self._reporting.quiet:
+            report.say(self._reporting.notes)
+
     def finish(self, summary: Summary) -> None:
         """Take the time, and write --json-summary."""
         summary.seconds = time.monotonic() - self._started

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
+MOST = 1000  # marks: each takes a look at every number
 WHOLE = r"[+-]?[0-9]{1,31}"
 
 Mark = int | float

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from normcli.errors import LimitError
+from normcli.errors import LimitError, UsageError
 from normcli.formats.base import Option, ReadOptions
-from normcli.formats.marks import TOKENS, Marks
+from normcli.formats.marks import MOST, TOKENS, Marks
 from normcli.formats.texts.notation import (
     DECIMAL,
     LOOSE,
@@ -48,6 +48,8 @@ def marks_of(options: ReadOptions) -> Marks:
     if NULL.name not in options.given and NO_DEFAULT.name not in options.given:
         return options.marks or Marks()
     tokens: tuple[str, ...] = options[NULL]
+    if len(tokens) > MOST:
+        raise UsageError(f"--{NULL.name} can be given at most {MOST} times, not {len(tokens)}")
     plain = notation_of(options).plain
     return Marks.of(tokens, default=not options[NO_DEFAULT], plain=plain)
 
