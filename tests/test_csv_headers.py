@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 
 import pytest
 
@@ -272,7 +273,8 @@ def test_a_header_that_lacks_the_name_of_the_row_names_is_refused():
         (b"x,y\n'1, a',2\n'3, \"b',4\n", 'With --quote "\'", each of'),
         (b'a\tb, "c"\n1\t2, "3" x\n', "With --delimiter tab --no-quoting, each of"),
         (b'a  b\n1  "2, 3"\n4 5\n', "With --delimiter space+, each of"),
-        (b'[{"a":1},{"a":2}]\n', "This looks like JSON"),
+        (b'[{"a":1},{"a":2}]\n', "This looks like JSON: add --from json"),
+        (b'{"a":1, "b":2}\n{"a":2}\n', "This looks like JSON: add --from jsonl"),
         (b'a,b\n1,5" pipe\n', "If quotes are ordinary characters in this file, add --no-quoting"),
     ],
 )
@@ -408,6 +410,24 @@ def test_a_column_that_is_not_seen_with_this_delimiter_gets_the_hint_of_the_firs
         )
     done = normcli("fit", "-s", "temp", "--decimal", ",", "--skip-rows", "1", stdin=table)
     assert (done.code, '"mean": 12.0' in done.text) == (0, True)
+
+
+def test_columns_without_names_and_cells_are_left_alone(normcli):
+    done = normcli("fit", "-d", "|", stdin=b"| id | v |\n| 1 | 3.5 |\n| 2 | 4.5 |\n")
+    assert (done.code, '" id "' in done.text, '""' in done.text) == (0, True, False)
+    done = normcli("fit-transform", stdin=b"a;b;\n1;2;\n3;4;\n")
+    assert done.text == "a;b;\n-1.0;-1.0;\n1.0;1.0;\n"
+    assert "not scaled: '' (no name and no cells)" in done.err
+
+
+def test_lines_that_are_in_quotes_as_a_whole_get_a_hint_that_works(normcli):
+    table = b'"a,b"\n"1,2"\n"3,5"\n'
+    done = normcli("fit", stdin=table)
+    assert "Each line is in quotes as a whole; remove these: sed" in done.err
+    command = done.err.rpartition("remove these: ")[2]
+    bare = subprocess.run(command, shell=True, input=table, capture_output=True, check=True).stdout
+    done = normcli("fit", stdin=bare)
+    assert (done.code, '"mean": 3.5' in done.text) == (0, True)
 
 
 def test_files_are_read_with_the_same_options_from_python(tmp_path):

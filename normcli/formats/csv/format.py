@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from normcli.storage.sources import Source
 
 
-UNNAMED = "row labels: the column has no name"  # as R and pandas write them
-
-
 class Csv(DivisibleText):
     """Comma-separated values, RFC 4180 and its neighbours."""
 
@@ -90,7 +87,7 @@ class Csv(DivisibleText):
             begin=head.begin,
             hint=head.hint,
             notes=head.notes,
-            set_aside={0: UNNAMED} if len(head.names) > 1 and not head.names[0] else {},
+            set_aside=head.set_aside,
         )
 
     def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OPEN_QUOTE = "perhaps a quote is not closed"
 RUNS = "space+"
 NAMES = {"tab": "\t", "\\t": "\t", "space": " ", RUNS: " "}  # of delimiters
+UNNAMED = "row labels: the column has no name"  # as R and pandas write them
+EMPTY = "no name and no cells"
 FIRST = 1 << 16  # bytes read for the header, at first
 LOOK = 1 << 16  # bytes that are looked at, to guess and to advise
 SEPARATOR = re.compile(rb'"?sep=(\\t|[^\w"\r\n.+-])\1*"?(?:\r\n|\n|\r)', re.IGNORECASE)  # Excel's
@@ -80,6 +82,16 @@ class Head:
     notes: tuple[str, ...] = ()
     begin: int = 0
     raw: bytes = b""
+
+    @property
+    def set_aside(self) -> dict[int, str]:
+        """Columns without a name: labels of rows, or what a delimiter at the end of lines makes."""
+        unnamed = [i for i, name in enumerate(self.names) if not name.strip()]
+        if not unnamed or len(self.names) == 1:
+            return {}
+        rows = self.opening.rows(self.dialect)[1:]
+        empty = (i for i in unnamed if not any("".join(row[i : i + 1]).strip() for row in rows))
+        return dict.fromkeys(empty, EMPTY) | ({0: UNNAMED} if not self.names[0] else {})
 
     @property
     def hint(self) -> str:

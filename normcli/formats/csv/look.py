@@ -16,6 +16,7 @@ LINES = re.compile(rb"(?:[^\r\n]*+(?:\r\n|\n|\r)){0,40}")  # in which they are
 TEXT = 1 << 14  # bytes of them at most
 DELIMITERS = (b";", b"\t", b"|")  # that are tried where commas split nothing
 JSON = re.compile(rb'\s*(\{\s*["}]|\[\s*[\[{"])')
+QUOTED_LINE = re.compile(rb'^"([^\r\n]*)"(?=\r?$)', re.MULTILINE)
 DIGITS = re.compile(r"\d+")
 BEGINS_AS_NUMBER = re.compile(r"\s*[-+.,]?\d")
 MOST_TITLES = 10  # lines before the header
@@ -194,17 +195,20 @@ def _cells_in(line: bytes, dialect: Dialect) -> int:
 
 def fitting(opening: Opening, dialect: Dialect) -> str:
     """Which options give all of the first rows the same number of cells, in words; or nothing."""
-    if JSON.match(opening.text):
-        return "This looks like JSON; name its format with --from"
+    if found := JSON.match(opening.text):
+        return f"This looks like JSON: add --from {'json' if b'[' in found[0] else 'jsonl'}"
     if opening.width(dialect) > 1:
         return ""
-    if found := _at_ends(opening, dialect, ""):
-        return found
+    if at_ends := _at_ends(opening, dialect, ""):
+        return at_ends
     for options, changed, lines in _ways(opening, dialect):
         rest = opening.after(lines)
         width = rest.width(changed)
         if width > 1 and not (lines and _is_inside(opening, rest, changed, width)):
             return f"With {options}, each of the first lines has {width} cells"
+    bare = replace(opening, text=QUOTED_LINE.sub(rb"\1", opening.text))
+    if bare != opening and bare.width(dialect) > 1:
+        return "Each line is in quotes as a whole; remove these: sed 's/^\"//; s/\"\\r*$//'"
     separated = list(_separated(dialect))
     words = [_at_ends(opening, changed, options) for options, changed in separated]
     words += [_row_names(opening, changed, options) for options, changed in separated]
