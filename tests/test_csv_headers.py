@@ -205,6 +205,13 @@ def test_other_comments_have_no_names():
     assert opened(b"# x,x\n1,2\n3,4\n", comment="#").columns == ["1", "2"]
 
 
+def test_a_title_that_is_skipped_has_no_names():
+    data = b"T,x\n1,2\n3,4\n"
+    assert opened(data, comment="#", skip_rows=1).columns == ["1", "2"]
+    data = b"T,x\n# a,b\n1,2\n3,4\n"
+    assert opened(data, comment="#", skip_rows=1).columns == ["a", "b"]
+
+
 def test_the_names_of_numpy_are_between_blanks():
     data = b"# x y\n1.0e+00  2.0e+00\n3.0e+00 -4.0e+00\n"
     options = {"comment": "#", "delimiter": "space+"}
@@ -275,6 +282,7 @@ def test_a_header_that_lacks_the_name_of_the_row_names_is_refused():
         (b'a  b\n1  "2, 3"\n4 5\n', "With --delimiter space+, each of"),
         (b'[{"a":1},{"a":2}]\n', "This looks like JSON: add --from json"),
         (b'{"a":1, "b":2}\n{"a":2}\n', "This looks like JSON: add --from jsonl"),
+        (b'a,"b" "c",d\n', "If quotes are ordinary characters in this file, add --no-quoting"),
         (b'a,b\n1,5" pipe\n', "If quotes are ordinary characters in this file, add --no-quoting"),
     ],
 )

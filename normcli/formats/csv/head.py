@@ -333,7 +333,7 @@ def _with_names(
 
     Raises: DataError where that record is a row of data.
     """
-    comments = beginning.text[beginning.mark : record.start]
+    comments = beginning.text[head.begin : record.start]
     skipped = options[SKIP_AFTER_HEADER]
     if not (options[HEADER] or skipped):
         names = look.names_in_comment(comments, head.dialect, cells, is_number)

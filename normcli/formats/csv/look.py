@@ -180,17 +180,19 @@ def advice(problem: Problem, opening: Opening, dialect: Dialect, width: int) -> 
             "Fix the line, skip such rows with --on-bad-row skip, keep them as they are with "
             "--on-bad-row keep, or check --delimiter"
         )
-    if dialect.escape is None and _cells_in(problem.raw, replace(dialect, escape=b"\\")) == width:
+    escaped = dialect.escape is None and b"\\" in problem.raw
+    if escaped and _reads(problem.raw, replace(dialect, escape=b"\\"), width):
         return "If \\ makes an ordinary character of the next one, add --escape '\\'"
-    if problem.kind == "open" or _cells_in(problem.raw, replace(dialect, quote=None)) == width:
+    if problem.kind == "open" or _reads(problem.raw, replace(dialect, quote=None), width):
         return "If quotes are ordinary characters in this file, add --no-quoting"
     return "Fix the line, or skip such rows with --on-bad-row skip"
 
 
-def _cells_in(line: bytes, dialect: Dialect) -> int:
-    """How many cells a line has; 0 where a quote is out of place, or it is not one record."""
+def _reads(line: bytes, dialect: Dialect, width: int) -> bool:
+    """Is a line one record of so many cells? 0: of any number."""
     found = list(records(line, dialect))
-    return len(found[0].cells or ()) if len(found) == 1 else 0
+    cells = found[0].cells if len(found) == 1 else None
+    return cells is not None and width in (0, len(cells))
 
 
 def fitting(opening: Opening, dialect: Dialect) -> str:
@@ -204,7 +206,8 @@ def fitting(opening: Opening, dialect: Dialect) -> str:
     for options, changed, lines in _ways(opening, dialect):
         rest = opening.after(lines)
         width = rest.width(changed)
-        if width > 1 and not (lines and _is_inside(opening, rest, changed, width)):
+        several = len(rest.records(changed)) > 1  # one line proves little
+        if width > 1 and several and not (lines and _is_inside(opening, rest, changed, width)):
             return f"With {options}, each of the first lines has {width} cells"
     bare = replace(opening, text=QUOTED_LINE.sub(rb"\1", opening.text))
     if bare != opening and bare.width(dialect) > 1:
