@@ -35,4 +35,5 @@ def command(**values: Any) -> int:
     from normcli.cli.request import request_of
 
     limits, form = limits_of(values), opt.form_of(values)
-    return check(request_of(values), limits, form, by_group=values["by_group"])
+    by_group, html = values["by_group"], values["html"]
+    return check(request_of(values), limits, form, by_group=by_group, html=html)

@@ -31,8 +31,15 @@ def limits_of(values: Values) -> Limits:
     return Limits(**{name: values[f"max_{name}"] for name in shares}, **passes)
 
 
-def check(request: Request, limits: Limits, form: str, *, by_group: bool = False) -> int:
-    """Compare, print the verdict, and return the exit code."""
+def check(
+    request: Request,
+    limits: Limits,
+    form: str,
+    *,
+    by_group: bool = False,
+    html: str | None = None,
+) -> int:
+    """Compare, print the verdict, write it to the page `html`, and return the exit code."""
     stats = request.stats
     if not stats:
         raise UsageError(needs_stats("check", request.inputs))
@@ -42,13 +49,16 @@ def check(request: Request, limits: Limits, form: str, *, by_group: bool = False
         raise UsageError(f"--by-group: the statistics in {shown(stats)} have no groups")
     request = request.with_marks_of(statistics)
     silent = request.reporting.quiet and form == "table"
-    run = Run(request, found, {} if silent else {"the verdict": "-"})
+    run = Run(request, found, {**({} if silent else {"the verdict": "-"}), "--html": html})
     if request.reporting.explain:
         _explain(run, statistics, limits)
         return 0
     verdict = _verdict(run, statistics, limits, by_group)
+    inputs = ", ".join(source.name for source in found[:3])
     if not silent:
-        _write(verdict, form, ", ".join(source.name for source in found[:3]), stats)
+        _write(verdict, form, inputs, stats)
+    if html:
+        _write_page(html, verdict, inputs, stats)
     return 0 if verdict.fits else FAILED
 
 
@@ -103,6 +113,16 @@ def _write(verdict: Verdict, form: str, inputs: str, stats: str) -> None:
     else:
         head = [view.heading(inputs, stats, verdict)]
         screen.write(view.grid(verdict), head, view.notes(verdict), page=True)
+
+
+def _write_page(target: str, verdict: Verdict, inputs: str, stats: str) -> None:
+    """The verdict as a page."""
+    from normcli.storage.outputs import write_atomic
+    from normcli.views import page
+
+    title = "".join(text for text, _ in view.heading(inputs, stats, verdict))
+    found = page.of_verdict(title, view.notes(verdict)[-1:], view.grid(verdict), verdict)
+    write_atomic(target, found.encode(errors="xmlcharrefreplace"))
 
 
 def _explain(run: Run, statistics: Statistics, limits: Limits) -> None:

@@ -281,6 +281,10 @@ table_options = group(
     "Output",
     entry("--json", "Print JSON, for programs, with all digits."),
     entry("--markdown", "Print a Markdown table, for a page or an issue."),
+    entry(
+        "--html FILE",
+        "Write a page to this file, with pictures of the distributions; it needs no network.",
+    ),
 )
 bare_option = group("Output", entry("-q, --quiet", "Print only the table, without a pager."))
 

@@ -42,6 +42,9 @@ def command(sidecars: tuple[str, ...], max_sidecar: int, quiet: bool, **values: 
     if len(sidecars) > 2:
         raise UsageError(f"show takes one sidecar or two, not {len(sidecars)}")
     found = [load(path, max_sidecar) for path in sidecars]
+    if target := values["html"]:
+        _write_page(target, sidecars, found)
+        return
     if form == "json":
         document = json.dumps(_document(sidecars, found), ensure_ascii=False, indent=2)
         with output("-") as stream:
@@ -56,6 +59,21 @@ def command(sidecars: tuple[str, ...], max_sidecar: int, quiet: bool, **values: 
         screen.write(grid)
     else:
         screen.write(grid, _head(sidecars, found), notes, page=True)
+
+
+def _write_page(target: str, paths: tuple[str, ...], found: list[Statistics]) -> None:
+    """The page of one sidecar; raises UsageError for two, or where it would replace one."""
+    from normcli.storage.outputs import refuse_replacing, write_atomic
+    from normcli.storage.sources import sources
+    from normcli.views import page, show
+    from normcli.words import shown
+
+    if len(found) > 1:
+        raise UsageError("--html shows one sidecar; for what has changed, use check --html")
+    refuse_replacing({"--html": target}, sources(paths))
+    head = "".join(text for text, _ in show.heading("", found[0])).lstrip("': ")
+    title = f"Statistics in {shown(paths[0])}"
+    write_atomic(target, page.of_statistics(title, head, show.grid(found[0]), found[0]).encode())
 
 
 def _document(paths: tuple[str, ...], found: list[Statistics]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from normcli.engines.local import Engine
 from normcli.formats.base import NotNumbers, Table
@@ -19,8 +19,11 @@ from normcli.pipeline.summary import Summary
 from normcli.sidecar.model import GroupStatistics, Statistics
 from normcli.statistics.base import Group
 from normcli.statistics.column import ColumnStatistics
-from normcli.statistics.drift import Drift, as_json, drift, missing_share
+from normcli.statistics.drift import Drift, as_json, cells_of, drift, missing_share
 from normcli.words import did_you_mean, many, number, percent, points
+
+if TYPE_CHECKING:
+    from normcli.numerics.cells import Cells
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class ColumnCheck:
     remark: an explanation, where the state is not "same".
     faults: what of it does not fit ("mean_shift", ..., or its state) -> why, in words.
     group: the key of the group that it is about; (): all rows.
+    cells: of then and of now, where both have some.
     """
 
     name: str
@@ -68,6 +72,7 @@ class ColumnCheck:
     remark: str = ""
     faults: Mapping[str, str] = field(default_factory=dict)
     group: Group = ()
+    cells: tuple[Cells, Cells] | None = field(default=None, compare=False, repr=False)
 
     @property
     def fits(self) -> bool:
@@ -275,7 +280,8 @@ def _check_column(
     faults = dict(_faults(then, now, moved, share, limits))
     if now.inf and infinite_is_fault:
         faults["infinite"] = f"{now.inf} infinite; --on-inf ignore takes them as out of range"
-    return ColumnCheck(n, "same", moved, share, missing_share(now), faults=faults)
+    cells = cells_of(then, now)
+    return ColumnCheck(n, "same", moved, share, missing_share(now), faults=faults, cells=cells)
 
 
 def _other(n: str, state: str, words: str, *, fits: bool) -> ColumnCheck:

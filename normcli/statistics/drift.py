@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from normcli.statistics.column import ColumnStatistics
 
 if TYPE_CHECKING:
+    from normcli.numerics.cells import Cells
     from normcli.statistics.distance import Distance
 
 
@@ -59,14 +60,21 @@ def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift
     return Drift(shift, ratio, change, _distance(then, now))
 
 
-def _distance(then: ColumnStatistics, now: ColumnStatistics) -> Distance | None:
+def cells_of(then: ColumnStatistics, now: ColumnStatistics) -> tuple[Cells, Cells] | None:
+    """The cells of both, where both have some with numbers."""
     values = then.values.get("quantiles"), now.values.get("quantiles")
     if None in values or not (then.count and now.count):
         return None
+    a, b = (value.cells for value in values)  # type: ignore[union-attr]
+    return a, b
+
+
+def _distance(then: ColumnStatistics, now: ColumnStatistics) -> Distance | None:
+    if (cells := cells_of(then, now)) is None:
+        return None
     from normcli.statistics.distance import Distance
 
-    a, b = (value.cells for value in values)  # type: ignore[union-attr]
-    return Distance.of(a, b)
+    return Distance.of(*cells)
 
 
 def as_json(value: float | None) -> float | str | None:

@@ -18,11 +18,11 @@ CHANCE = 3.0  # standard errors by which a mean hardly ever moves by chance
 
 def grid(verdict: Verdict) -> Grid:
     """A row for each column, those that do not fit first; ! marks what is beyond a limit."""
-    told = _told(verdict)
-    distances = any(c.drift.distance is not None for c in told)
+    rows = told(verdict)
+    distances = any(c.drift.distance is not None for c in rows)
     figures = ("missing ", "mean ", "spread ", "out of range ", *("psi ", "cdf ") * distances)
     titles = [NAMES, Column("fits"), *(Column(title, "number") for title in figures)]
-    return Grid(titles, [_row(c)[: len(titles)] for c in told])
+    return Grid(titles, [_row(c)[: len(titles)] for c in rows])
 
 
 def _compared(verdict: Verdict) -> list[ColumnCheck]:
@@ -30,7 +30,7 @@ def _compared(verdict: Verdict) -> list[ColumnCheck]:
     return sorted((c for c in verdict.columns if not c.is_ignored), key=lambda c: c.fits)
 
 
-def _told(verdict: Verdict) -> list[ColumnCheck]:
+def told(verdict: Verdict) -> list[ColumnCheck]:
     """The columns, and after them the first groups that do not fit."""
     compared = _compared(verdict)
     groups = [c for c in compared if c.group and not c.fits]
@@ -89,7 +89,7 @@ def heading(table: str, stats: str, verdict: Verdict) -> Line:
 
 def notes(verdict: Verdict) -> list[str]:
     """Why columns do not fit, and what else one must know to judge the verdict."""
-    why = {_name(c): "; ".join(c.faults.values()) or c.remark for c in _told(verdict)}
+    why = {_name(c): "; ".join(c.faults.values()) or c.remark for c in told(verdict)}
     found = [f"{n}: {words}" for n, words in why.items() if words]
     odd = sum(bool(c.group) and not c.fits for c in verdict.columns)
     if odd > MOST_GROUPS:
