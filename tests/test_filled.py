@@ -221,3 +221,9 @@ def test_frames_are_filled_too() -> None:
     assert theirs.fit_transform(frame).shape == (4, 1)
     fitted = normcli.fit(filled)  # of filled numbers, as a pipeline of scikit-learn does it
     np.testing.assert_allclose(fitted.transform(filled), theirs.transform(frame), rtol=1e-14)
+
+
+def test_batches_in_training_are_not_filled(normcli: Cli) -> None:
+    asked = ("--method", "batch", "--batch-size", "2", "--missing", "0")
+    done = normcli("transform", *asked, stdin=b"a\n1\n2\n")
+    assert (done.code, "in training every batch has its own statistics" in done.err) == (2, True)

@@ -260,3 +260,19 @@ def test_frames_too() -> None:
     assert statistics.transform(pa.table({"x": [3]}), suffix="_z").column_names == ["x", "x_z"]
     with pytest.raises(normcli.UsageError, match="no column 'y'"):
         statistics.transform(frame, as_={"x": "y"})
+
+
+def test_a_name_that_needs_quotes_is_refused_where_there_are_none(normcli: Cli) -> None:
+    asked = ("fit-transform", "-q", "--suffix", ",z")
+    assert normcli(*asked, stdin=b"a\n1\n3\n").out == b'a,"a,z"\n1,-1.0\n3,1.0\n'
+    done = normcli(*asked, "--no-quoting", stdin=b"a\n1\n3\n")
+    assert (done.code, done.out) == (2, b"")
+    assert "the name 'a,z' cannot be written without quotes" in done.err
+
+
+@pytest.mark.parametrize("chunk", ["1", "100"])
+def test_titles_and_units_stay_and_units_get_empty_cells(normcli: Cli, chunk: str) -> None:
+    table = b"Prices, 2024\na,b\nEUR,m\n1,x\n3,y\n"
+    asked = ("--skip-rows", "1", "--skip-after-header", "1", "--chunk-rows", chunk)
+    done = normcli("fit-transform", "-q", *asked, "--suffix", "_z", stdin=table)
+    assert done.out == b"Prices, 2024\na,b,a_z\nEUR,m,\n1,x,-1.0\n3,y,1.0\n"

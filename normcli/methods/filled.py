@@ -62,6 +62,11 @@ def filled(mapping: Mapping, missing: str, column: ColumnStatistics) -> Mapping:
     """
     if isinstance(mapping, Unfitted):
         return mapping
+    if mapping.batching:
+        raise UsageError(
+            "in training every batch has its own statistics, which filled cells would change. "
+            "Use --missing keep or null, or fill the cells in a command before"
+        )
     number, warning = _number(missing, column)
     return Filled(mapping, number, "; ".join(filter(None, (mapping.warning, warning))))
 

@@ -292,10 +292,12 @@ def _with_cells(line: bytes, dialect: Dialect, cells: Sequence[bytes]) -> bytes:
 
 
 def dialect_cell(text: str, dialect: Dialect) -> bytes:
-    """A text as a cell, in quotes where it has to be, if there are any."""
+    """A text as a cell, in quotes where it has to be; raises UsageError where there are none."""
     cell, quote = text.encode(), dialect.quote
-    marks = (quote or b"", b"\r", b"\n", dialect.delimiter)
-    if quote is None or (cell and not any(mark in cell for mark in marks)):
+    special = any(mark in cell for mark in (b"\r", b"\n", dialect.delimiter))
+    if quote is None and special:
+        raise UsageError(f"the name {printable(text)} cannot be written without quotes")
+    if quote is None or (cell and not special and quote not in cell):
         return cell
     return quote + cell.replace(quote, 2 * quote) + quote
 
