@@ -5,10 +5,17 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
+import resource
 import signal
 import sys
 
 from normcli.signals import unwind_on_signals
+
+LEAST_MEMORY = 320 << 20  # bytes of address space, for Python, NumPy and Arrow
+TOO_LITTLE = "normcli: not enough memory: raise the limit (ulimit -v) to 400 MB or more"
+# What the loader of libraries says then.
+UNMAPPED = re.compile("failed to map|annot allocate memory|memory protection")
 
 
 def main() -> None:
@@ -22,7 +29,7 @@ def main() -> None:
     # Modules are not garbage. Looking for garbage while they are imported, and taking them apart
     # one by one at the end, takes 30 ms.
     gc.set_threshold(10_000)
-    code = run(sys.argv[1:])
+    code = 1 if _lacks_memory(sys.argv[1:]) else run(sys.argv[1:])
     gc.freeze()
     # After a Ctrl-C while Python executes a text, as it does to make a dataclass, `python -m`
     # would end by killing itself, whatever the exit code.
@@ -76,6 +83,10 @@ def run(arguments: list[str]) -> int:
         _say("normcli: not enough memory; try smaller chunks, with --chunk-rows")
         return 1
     except Exception as error:
+        if isinstance(error, ImportError) and UNMAPPED.search(str(error)):
+            _say(TOO_LITTLE)
+            sys.stderr.flush()
+            os._exit(1)  # libraries that are loaded in part may crash at the usual end
         if "NORMCLI_TRACEBACK" in os.environ:
             raise
         _say(
@@ -84,6 +95,16 @@ def run(arguments: list[str]) -> int:
         )
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _lacks_memory(arguments: list[str]) -> bool:
+    """Refuse a limit of memory under which libraries do not start, but abort the process."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    needs = not {"-h", "--help", "--version"} & set(arguments)
+    if not needs or limit in (-1, resource.RLIM_INFINITY) or limit >= LEAST_MEMORY:
+        return False
+    _say(TOO_LITTLE)
+    return True
 
 
 def _replace_closed_streams() -> None:

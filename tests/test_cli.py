@@ -525,6 +525,17 @@ def test_scaling_what_is_scaled_already_and_replacing_the_input_are_told(
 
 
 @pytest.mark.parametrize("command", ["check", "transform", "inverse"])
+def test_statistics_without_columns_are_refused(
+    normcli: Cli, data: Path, tmp_path: Path, command: str
+) -> None:
+    stats, method = tmp_path / "s.json", '{"name": "zscore", "ddof": 0}'
+    stats.write_text(f'{{"normcli": 2, "rows": 3, "method": {method}, "ddof": 0, "columns": {{}}}}')
+    result = normcli(command, data, "--stats", stats)
+    assert result.code == 1
+    assert "s.json: the statistics have no columns, so nothing can be" in result.err
+
+
+@pytest.mark.parametrize("command", ["check", "transform", "inverse"])
 def test_statistics_that_are_given_as_an_input_are_noticed(
     normcli: Cli, data: Path, tmp_path: Path, command: str
 ) -> None:

@@ -250,6 +250,56 @@ def test_sigterm_ends_the_program_whenever_it_comes(folder: Path, tmp_path: Path
             until(lambda: living(process.pid) == [], QUIET)
 
 
+@pytest.mark.parametrize("target", ["-o", "--output-dir"])
+@pytest.mark.parametrize("command", ["fit-transform", "transform --method batch --batch-size 2"])
+def test_statistics_take_their_place_after_the_data_that_they_belong_to(
+    normcli: Cli, folder: Path, tmp_path: Path, monkeypatch, command: str, target: str
+) -> None:
+    """So a run that is killed in between leaves a sidecar that is older than the data."""
+    if "batch" in command and target != "-o":
+        pytest.skip("fragments would cut batches")
+    replaced, real = [], os.replace
+    monkeypatch.setattr(
+        os, "replace", lambda new, old: replaced.append(Path(old).name) or real(new, old)
+    )
+    data, saved = tmp_path / "out", tmp_path / "saved.json"
+    result = normcli(*command.split(), folder / "head.csv", target, data, "--save-stats", saved)
+    assert result.code == 0, result.err
+    assert set(replaced[:-1]) == {"out" if target == "-o" else "part-00000.csv"}
+    assert replaced[-1] == "saved.json"
+
+
+# -- memory ---------------------------------------------------------------------------------
+
+
+@linux
+@pytest.mark.parametrize("megabytes", [100, 180, 200, 220, 260, 319])
+def test_too_little_memory_has_its_words(folder: Path, tmp_path: Path, megabytes: int) -> None:
+    limit = f'ulimit -v {megabytes * 1024}; exec "$@"'
+    command = ["sh", "-c", limit, "sh", *NORMCLI, "fit", folder / "head.csv", "-o", tmp_path / "o"]
+    ended = subprocess.run(command, capture_output=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"normcli: not enough memory: raise the limit")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_library_that_finds_no_memory_is_no_bug(folder: Path) -> None:
+    program = (
+        "import sys\n"
+        "from normcli import __main__\n"
+        "class Full:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pyarrow':\n"
+        "            raise ImportError('libarrow.so: failed to map segment from shared object')\n"
+        "sys.meta_path.insert(0, Full())\n"
+        "__main__.run(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", program, "fit", folder / "head.csv", "-o", "-"]
+    ended = subprocess.run(command, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.startswith(b"normcli: not enough memory")
+
+
 # -- pipes ---------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import click
 
 from normcli.cli.options import Values, either, read_options_of
 from normcli.engines.local import Engine, engine
-from normcli.errors import UsageError
+from normcli.errors import SidecarError, UsageError
 from normcli.formats.base import Style
 from normcli.formats.marks import Marks
 from normcli.formats.texts.options import marks_of
@@ -100,7 +100,13 @@ class Request:
             return None
         from normcli.sidecar.read import load
 
-        return load(self.stats, self.max_sidecar)
+        statistics = load(self.stats, self.max_sidecar)
+        if not statistics.columns:
+            raise SidecarError(
+                f"{shown(self.stats)}: the statistics have no columns, so nothing can be scaled or "
+                "compared\nFit a table that has columns of numbers"
+            )
+        return statistics
 
     def with_marks_of(self, statistics: Statistics | None) -> Request:
         """The request with the marks of missing values that the statistics tell.

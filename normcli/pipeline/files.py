@@ -106,9 +106,9 @@ def write(
     again: the table was read before; NormcliError is raised where it has changed since then.
     """
     with ExitStack() as stack:
-        stream = stack.enter_context(output(writing.target, inputs=[source]))
-        saves = writing.saves
+        saves = writing.saves  # what is entered first is moved to its place last
         sidecar = stack.enter_context(output(saves, inputs=[source])) if saves else None
+        stream = stack.enter_context(output(writing.target, inputs=[source]))
         scaling.run(stream, engine, flows=source.waits and is_seen_at_once(writing.target))
         scaling.job.refuse_nothing(scaling.summary)
         if again:
