@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 ZERO = Total()
 MANY = 16  # blocks whose sums are added up at once
 FEW = 64  # numbers that are looked at before all of them
+CLOSE = 2.0**-20  # relative; numbers that are closer are compared exactly
+SMALLEST = 2.0**-400  # squares of larger numbers do not underflow
 COUNTS = ("count", "missing", "nan", "inf", "left_out")
 
 
@@ -151,7 +153,8 @@ class Moments(Value):
         """
         if self.count <= ddof:
             return None
-        return divide(*(self._squared_deviations() / (self.count - ddof)).as_integer_ratio())
+        numerator, denominator, exponent = self._squared_deviations()
+        return divide(numerator, denominator * (self.count - ddof), exponent)
 
     def std(self, ddof: int = 0) -> float | None:
         """The standard deviation, correctly rounded; None where count <= ddof.
@@ -160,7 +163,8 @@ class Moments(Value):
         """
         if self.count <= ddof:
             return None
-        return divide_sqrt(*(self._squared_deviations() / (self.count - ddof)).as_integer_ratio())
+        numerator, denominator, exponent = self._squared_deviations()
+        return divide_sqrt(numerator, denominator * (self.count - ddof), exponent)
 
     @property
     def constant(self) -> bool:
@@ -199,9 +203,13 @@ class Moments(Value):
             **_total_fields("sum_of_squares", self.sum_of_squares),
         }
 
-    def _squared_deviations(self) -> Fraction:
-        """The exact sum of (x - mean)**2."""
-        return self.sum_of_squares.as_fraction() - self.sum.as_fraction() ** 2 / self.count
+    def _squared_deviations(self) -> tuple[int, int, int]:
+        """The exact sum of (x - mean)**2: numerator / denominator * 2**exponent."""
+        s, q, n = self.sum, self.sum_of_squares, self.count
+        exponent, scale = min(q.exponent, 2 * s.exponent), max(q.scale, 2 * s.scale)
+        squares = q.numerator * 10 ** (scale - q.scale) << (q.exponent - exponent)
+        square = s.numerator**2 * 10 ** (scale - 2 * s.scale) << (2 * s.exponent - exponent)
+        return n * squares - square, n * 10**scale, exponent
 
 
 def _both_whole(a: bool | None, b: bool | None) -> bool | None:
@@ -462,6 +470,8 @@ def rounded_with_slack(parts: Floats) -> tuple[Floats, Floats]:
 def _loaded_exact(entry: Mapping[str, Any], field: str) -> Exact | None:
     if entry[field] is None:
         return None
+    if type(entry[field]) is float:  # most are
+        return float(entry[field]) + 0.0
     value = Fraction(entry[field])
     if abs(value) > LARGEST:
         raise FieldError(
@@ -492,7 +502,7 @@ def _faults(c: Moments, entry: Mapping[str, Any], facts: Facts) -> Iterator[tupl
         for field, total in (("sum", c.sum), ("sum_of_squares", c.sum_of_squares)):
             if total != ZERO:
                 yield field, "must be [] in a column with count 0"
-    else:
+    elif not _surely_possible(c):
         yield from _impossible(c)
     yield from _edited("mean", entry["mean"], c.mean)
     yield from _edited("std", entry["std"], c.std(facts.ddof))
@@ -518,6 +528,24 @@ def _impossible(c: Moments) -> Iterator[tuple[str, str]]:
         yield "sum_of_squares", "no numbers with this count, min, max and sum can have it"
     if c.whole and any(each is not None and each.denominator != 1 for each in (s, low, high)):
         yield "whole", "true, but the min, max or sum is not a whole number"
+
+
+def _surely_possible(c: Moments) -> bool:
+    """Do rounded numbers show that `_impossible` has nothing to say? Most of the time they do."""
+    low, high = c.min, c.max
+    if not (isinstance(low, float) and isinstance(high, float)) or c.sum.scale:
+        return False
+    try:
+        mean, variance = c.mean or 0.0, c.variance() or 0.0
+    except OverflowError:
+        return False
+    size, below, above = max(abs(low), abs(high)), mean - low, high - mean
+    if not (SMALLEST < size < 1 / SMALLEST and min(below, above) > CLOSE * size):
+        return False
+    if c.whole and not (low.is_integer() and high.is_integer() and c.sum.exponent >= 0):
+        return False
+    least, most = (high - low) ** 2 / (2 * c.count), below * above
+    return least * (1 + CLOSE) < variance < most * (1 - CLOSE)
 
 
 def _edited(field: str, found: float | None, exact: float | None) -> Iterator[tuple[str, str]]:
