@@ -518,3 +518,19 @@ def test_check_by_group_needs_groups(normcli: Cli, tmp_path: Path) -> None:
     assert normcli("fit", "-q", "-o", path, stdin=b"x\n1\n2\n").code == 0
     done = normcli("check", "--stats", path, "--by-group", stdin=b"x\n1\n2\n")
     assert (done.code, "have no groups" in done.err) == (2, True)
+
+
+# -- quantiles and filled cells --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [["--method", "robust"], ["--missing", "median"]])
+def test_quantiles_of_a_group_are_those_of_its_rows_alone(normcli: Cli, options: list[str]) -> None:
+    done = normcli("fit-transform", "--by", "key", *options, "-q", stdin=csv_text(KEYS, X))
+    rows = list(csv.DictReader(io.StringIO(done.text)))
+    for key in ("1", "1.0", "01"):
+        own = [x for k, x in zip(KEYS, X, strict=True) if k == key]
+        alone = normcli(
+            "fit-transform", "-s", "x", *options, "-q", stdin=csv_text([0] * len(own), own)
+        )
+        expected = [row["x"] for row in csv.DictReader(io.StringIO(alone.text))]
+        assert [row["x"] for row in rows if row["key"] == key] == expected

@@ -140,6 +140,24 @@ def test_whole_frequencies_are_rows_that_are_repeated(normcli: Cli) -> None:
     assert (section["wx"], section["wx2"]) == (plain["sum"], plain["sum_of_squares"])
 
 
+@pytest.mark.parametrize("method", ["robust", "robust:scale=mad", "quantile:n=20", "winsorize"])
+@pytest.mark.parametrize("by", [[], ["--by", "shop"]])
+def test_quantiles_of_frequencies_are_those_of_repeated_rows(
+    normcli: Cli, tmp_path: Path, method: str, by: list[str]
+) -> None:
+    weighted, plain = tmp_path / "w.json", tmp_path / "p.json"
+    options = ("-s", "x", "--method", method, *by, "-q", "-o")
+    kind = ("--weight", "w", "--weight-kind", "frequency")
+    assert normcli("fit", *options, weighted, *kind, stdin=csv_text(WHOLE)).code == 0
+    repeated = csv_text(*(np.repeat(each, WHOLE) for each in (WHOLE, X, SHOP)))
+    assert normcli("fit", *options, plain, stdin=repeated).code == 0
+    found, expected = (
+        normcli("transform", "--stats", stats, "-q", stdin=csv_text(WHOLE)).out
+        for stats in (weighted, plain)
+    )
+    assert found == expected
+
+
 def test_rows_are_counted_and_those_of_weight_zero_are_left_out(
     normcli: Cli, tmp_path: Path
 ) -> None:
@@ -242,6 +260,12 @@ def test_a_bad_weight_is_an_error_with_its_line(
         (["--weight", "w", "-s", "w,x"], 2, "--select 'w': this column is the column of weights"),
         (["--weight", "w", "--by", "w"], 2, "--weight 'w': this column is the key of the groups"),
         (["--weight", "w", "--method", "robust"], 2, "--weight does not go with robust"),
+        (
+            ["--weight", "w", "--weight-kind", "frequency", "--method", "boxcox"],
+            2,
+            "--weight does not go with boxcox",
+        ),
+        (["--weight", "w", "--missing", "median"], 2, "--weight does not go with quantiles"),
         (["--weight", "w", "--method", "batch"], 2, "--weight does not go with batch"),
     ],
 )

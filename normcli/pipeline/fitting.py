@@ -445,13 +445,18 @@ def refuse_roles(roles: Roles, asked: Asked) -> None:
                 f"--{given[0]} does not go with {method.spelling} in training mode, which scales "
                 "every batch of rows by its own statistics"
             )
-        recipes = (*method.needs(""), *asked.more)
+        recipes = method.needs("")
         weighed = method.weighed and all(recipe.weighs(roles.weight_kind) for recipe in recipes)
         if roles.weight and not weighed:
             raise UsageError(
                 f"--weight does not go with {method.spelling}: it has no definition for weights "
                 f"of the kind {roles.weight_kind}"
             )
+    if roles.weight and not all(recipe.weighs(roles.weight_kind) for recipe in asked.more):
+        raise UsageError(
+            "--weight does not go with quantiles, which --missing median and --at need: they have "
+            f"no definition for weights of the kind {roles.weight_kind}"
+        )
 
 
 def refuse_absent(table: Table, choice: Choice, asked: Asked) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from normcli.errors import DataError, UsageError
+from normcli.errors import DataError, LimitError, UsageError
 from normcli.numerics.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 Group = tuple[str | None, ...]  # the key of a group of rows; () means all rows
+MOST_REPEATED = 1 << 27
 Key = tuple[Group, int]  # a group, and the number of a column
 
 
@@ -64,6 +65,25 @@ class Rows:
     labels: Labels | None = None
     weights: Numbers | None = None
     left_out: NDArray[np.int64] | None = None
+
+    def repeated(self) -> Rows:
+        """The same rows, each as often as its weight says, which is a whole number.
+
+        Raises: LimitError where that is more than `MOST_REPEATED` rows.
+        """
+        if self.weights is None:
+            return self
+        import numpy as np
+
+        times = self.weights.parts.sum(axis=0) / 10.0**self.weights.scale
+        if times.sum() > MOST_REPEATED:
+            raise LimitError(
+                f"quantiles of weights that add up to more than {MOST_REPEATED} in one chunk of "
+                "rows need too much memory; divide the weights by a common factor"
+            )
+        rows = np.repeat(np.arange(len(times)), times.astype(np.int64))
+        labels = self.labels and Labels(self.labels.groups, self.labels.codes[rows])
+        return Rows({i: x.at(rows) for i, x in self.columns.items()}, labels)
 
     def cells(self) -> Iterator[tuple[Key, Numbers]]:
         """The cells of every column, and those of every group in it."""
@@ -192,8 +212,7 @@ class Recipe(ABC):
     required: ClassVar[Sequence[str]] = ()
     shares: ClassVar[bool] = False
 
-    @classmethod
-    def weighs(cls, kind: str) -> bool:
+    def weighs(self, kind: str) -> bool:
         """Can it be made of rows that have weights of this kind?"""
         return False
 

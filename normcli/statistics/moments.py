@@ -233,8 +233,7 @@ class MomentsRecipe(Recipe):
     name: ClassVar[str] = "moments"
     shares: ClassVar[bool] = True
 
-    @classmethod
-    def weighs(cls, kind: str) -> bool:
+    def weighs(self, kind: str) -> bool:
         """They are of the rows whose weight is not 0."""
         return True
 

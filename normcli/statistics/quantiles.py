@@ -646,6 +646,10 @@ class QuantilesRecipe(Recipe):
         },
     }
 
+    def weighs(self, kind: str) -> bool:
+        """Rows can be repeated; nothing says what powers of weighted rows are."""
+        return kind == "frequency" and not self.wants.powers
+
     def prepared(self, means: Means) -> QuantilesRecipe:
         """With a share of the memory; a spool only if cells are not enough."""
         exact = self.exact and means.exact and self.wants.quantiles
@@ -668,7 +672,7 @@ class QuantilesRecipe(Recipe):
     def of(self, rows: Rows) -> QuantilesState:
         """The numbers of some rows."""
         piles = {}
-        for key, x in rows.cells():
+        for key, x in rows.repeated().cells():
             if self.within is None:
                 piles[key] = Pile((finite_floats(x).copy(),))
             elif key in self.within:
@@ -726,7 +730,8 @@ def _loaded_cells(section: Mapping[str, Any], entry: Mapping[str, Any]) -> Cells
     has, other = ("first", "values") if shift else ("values", "first")
     if has not in section or ("steps" in section) != bool(shift) or other in section:
         raise FieldError("bits", f"{section['bits']} does not go with these fields")
-    if sum(counts) != entry.get("count"):
+    weighed = "weight" in entry  # then each row is counted as often as its weight says
+    if not weighed and sum(counts) != entry.get("count"):
         raise FieldError(
             "counts", f"they add up to {sum(counts)}, but count is {entry.get('count')}"
         )

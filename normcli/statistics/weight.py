@@ -170,8 +170,7 @@ class WeightRecipe(Recipe):
         **{f"{name}_scale": {"description": "As sum_scale.", **_SCALE} for name in SUMS},
     }
 
-    @classmethod
-    def weighs(cls, kind: str) -> bool:
+    def weighs(self, kind: str) -> bool:
         """It is about weights."""
         return True
 
