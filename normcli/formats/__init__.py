@@ -130,4 +130,6 @@ def output_format(suffix: str, read: str, forced: str | None = None) -> Format:
     """The format to write: the `forced` one, else the suffix's, else that which is `read`."""
     if forced:
         return format_named(forced)
+    if (suffix, read) == (".json", "jsonl"):  # many programs call JSON Lines so, too
+        return format_named(read)
     return format_of_suffix(suffix) or format_named(read)

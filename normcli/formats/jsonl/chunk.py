@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import orjson
@@ -55,7 +55,6 @@ REASONS = {
     jsonl_index.OBJECT: "object",
 }
 TWICE = "written twice in one object"
-_LEFT_OUT = re.compile(rb"%b+\n?" % TAKEN_OUT)
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,9 @@ class JsonLinesChunk(Chunk):
     line: the number of the first. skips: bad lines have been taken out (see `TAKEN_OUT`).
     """
 
+    unit: ClassVar[str] = "line"
+    left_out: ClassVar[re.Pattern[bytes]] = re.compile(rb"%b+\n?" % TAKEN_OUT)
+
     layout: Layout
     block: bytes
     line: int
@@ -89,6 +91,11 @@ class JsonLinesChunk(Chunk):
 
     def __reduce__(self) -> tuple[Any, ...]:  # without what can be computed again
         return JsonLinesChunk, (self.layout, self.block, self.line, self.skips)
+
+    @property
+    def written(self) -> bytes:
+        """The block as it was written."""
+        return self.block
 
     @property
     def rows(self) -> int:
@@ -106,8 +113,8 @@ class JsonLinesChunk(Chunk):
         """Where the fields are; raises DataError where a line is not a JSON object."""
         for row, reason in jsonl_index.problems(self.block, self._rows):
             message = (
-                f"{self.layout.name}: line {self._line_of(row)}: {reason}\n"
-                "Fix the line, or skip such lines with --on-bad-row skip"
+                f"{self.layout.name}: {self.unit} {self._line_of(row)}: {reason}\n"
+                f"Fix the {self.unit}, or skip such {self.unit}s with --on-bad-row skip"
             )
             raise BadRowError.at(row, message)
         return jsonl_index.fields(self.block)
@@ -178,7 +185,9 @@ class JsonLinesChunk(Chunk):
         """The first field of a column that is neither a number nor missing."""
         for cell, reason in self._bad_cells(position):
             line = self._line_of(int(self.fields.row[cell]))
-            return NotNumbers(self._why_not(reason, cell), f"line {line}", line, self._text(cell))
+            return NotNumbers(
+                self._why_not(reason, cell), f"{self.unit} {line}", line, self._text(cell)
+            )
         return None
 
     def _why_not(self, reason: str, cell: int) -> str:
@@ -194,7 +203,7 @@ class JsonLinesChunk(Chunk):
             return None
         cell = int(cells[coded[cells].argmax()])
         line, text = self._line_of(int(self.fields.row[cell])), self._text(cell)
-        return NotNumbers(code_of(text), f"line {line}", line, text)
+        return NotNumbers(code_of(text), f"{self.unit} {line}", line, text)
 
     def _bad_cells(self, position: int) -> Iterator[tuple[int, str]]:
         """The fields of a column that are not numbers, in order, and why."""
@@ -277,11 +286,11 @@ class JsonLinesChunk(Chunk):
         """The error for a field that is no text."""
         row = int(self.fields.row[cell])
         name = printable(self.layout.names[position])
-        where = f"{self.layout.name}: line {self._line_of(row)}, column {name}"
+        where = f"{self.layout.name}: {self.unit} {self._line_of(row)}, column {name}"
         return BadRowError.at(row, f"{where} is {what}, which has no text")
 
     def place(self, row: int, position: int) -> str:
-        where = f"{self.layout.name}: line {self._line_of(row)}"
+        where = f"{self.layout.name}: {self.unit} {self._line_of(row)}"
         cells = self._cells(position)
         texts = [
             f": {printable(self._text(cell))}" for cell in cells[self.fields.row[cells] == row]
@@ -350,8 +359,12 @@ class JsonLinesChunk(Chunk):
         else:
             edits = [self._edits(position, scaled, style) for position, scaled in replaced.items()]
             edits += self._absent(replaced, style)
-        spliced = _spliced(self.block, edits) if edits else self.block
-        return _LEFT_OUT.sub(b"", spliced) if self.skips else spliced
+        spliced = _spliced(self.written, edits) if edits else self.written
+        return self.left_out.sub(b"", spliced) if self.skips else spliced
+
+    def as_lines(self, replaced: Mapping[int, Scaled], style: Style) -> bytes:
+        """The same, one row a line."""
+        return self.splice(replaced, style)
 
     def _edits(self, position: int, scaled: Scaled, style: Style) -> Edits:
         """The fields of a column that change, and their new texts."""
@@ -448,7 +461,7 @@ class JsonLinesChunk(Chunk):
         rows = self.fields.row[cells]
         twice = np.flatnonzero(rows[1:] == rows[:-1])
         if len(twice):
-            where = f"{self.layout.name}: line {self._line_of(int(rows[twice[0]]))}"
+            where = f"{self.layout.name}: {self.unit} {self._line_of(int(rows[twice[0]]))}"
             name = printable(self.layout.names[position])
             raise DataError(f"{where}, column {name} is {TWICE}: only JSON Lines can store that")
         try:

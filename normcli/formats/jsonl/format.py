@@ -9,7 +9,7 @@ from functools import reduce
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from normcli.errors import DataError, UsageError
-from normcli.formats.base import DivisibleText, Encoder, ReadOptions, Style, Table
+from normcli.formats.base import DivisibleText, Encoder, ReadOptions, Style, Table, Writer
 from normcli.formats.texts import cuts as text_cuts
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.notation import DECIMAL, LOOSE, STRIP, THOUSANDS
@@ -17,8 +17,10 @@ from normcli.formats.texts.options import ENCODING, MAX_RECORD, NULL, STRINGS
 from normcli.words import printable
 
 if TYPE_CHECKING:
-    from normcli.formats.jsonl.table import JsonLinesTable, JsonLinesWriter, Lines, Piece
+    from normcli.formats.jsonl.table import JsonLinesTable, Lines, Piece
     from normcli.storage.sources import Source
+
+ARRAY = re.compile(rb"(\xef\xbb\xbf)?\s*\[\s*\{")  # of objects
 
 
 class JsonLines(DivisibleText):
@@ -42,6 +44,8 @@ class JsonLines(DivisibleText):
         _check_encoding(options[ENCODING])
         if not source.head(1):
             raise DataError(f"{source.name}: there is no row in it")
+        if ARRAY.match(source.head()):
+            raise DataError(f"{source.name}: is an array of objects: read it with --from json")
         keys = keys_of(source.spooled(), options) if options.columns is None else None
         return JsonLinesTable.of(source, options, keys)
 
@@ -86,9 +90,9 @@ class JsonLines(DivisibleText):
 
         Raises: DataError for a column whose type, or whose name, JSON objects cannot carry.
         """
-        from normcli.formats.jsonl.table import JsonLinesEncoder, JsonLinesTable
+        from normcli.formats.jsonl.table import JsonLinesTable
 
-        encoder = JsonLinesEncoder(style)
+        encoder = self.encoder_of(style)
         if isinstance(table, JsonLinesTable):
             return encoder
         if len(set(table.columns)) < len(table.columns):
@@ -102,7 +106,13 @@ class JsonLines(DivisibleText):
         rows(table.schema(replaced, style).empty_table(), {}, style)
         return encoder
 
-    def writer(self, stream: IO[bytes], encoder: Encoder) -> JsonLinesWriter:
+    def encoder_of(self, style: Style) -> Encoder:
+        """The encoder, for any table."""
+        from normcli.formats.jsonl.table import JsonLinesEncoder
+
+        return JsonLinesEncoder(style)
+
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> Writer:
         from normcli.formats.jsonl.table import JsonLinesWriter
 
         return JsonLinesWriter(stream)
@@ -120,4 +130,41 @@ def _check_encoding(name: str) -> None:
         )
 
 
-FORMATS = (JsonLines(),)
+class JsonArray(JsonLines):
+    """One JSON array of objects, which are the rows."""
+
+    name: ClassVar[str] = "json"
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+
+    def sniff(self, head: bytes) -> bool:
+        """An array of an object opens the file."""
+        return ARRAY.match(head) is not None
+
+    def open(self, source: Source, options: ReadOptions) -> JsonLinesTable:
+        from normcli.formats.jsonl.array import JsonArrayTable
+        from normcli.formats.jsonl.table import keys_of
+
+        _check_encoding(options[ENCODING])
+        if not source.head(1):
+            raise DataError(f"{source.name}: there is no row in it")
+        keys = None
+        if options.columns is None:
+            keys = keys_of(source.spooled(), options, kind=JsonArrayTable)
+        return JsonArrayTable.of(source, options, keys)
+
+    def ranges(self, source: Source, options: ReadOptions, size: int) -> list[Span]:
+        """None: an array has to be read from its start."""
+        return []
+
+    def encoder_of(self, style: Style) -> Encoder:
+        from normcli.formats.jsonl.array import JsonArrayEncoder
+
+        return JsonArrayEncoder(style)
+
+    def writer(self, stream: IO[bytes], encoder: Encoder) -> Writer:
+        from normcli.formats.jsonl.array import JsonArrayWriter
+
+        return JsonArrayWriter(stream)
+
+
+FORMATS = (JsonLines(), JsonArray())

@@ -144,16 +144,55 @@ def _explain(line: bytes, error: ValueError) -> str:
         return f"{token[1]} is not JSON: write null for a missing number"
     if "\r" in text.strip() and "after document" in str(error):
         return "lines that end with CR alone; JSON Lines end with LF"
+    if "end of data" in str(error) and text.lstrip().startswith("{"):
+        return "the object is not complete; a line has a whole one (jq -c . makes them so)"
     return f"not valid JSON: {error.msg} (character {at + 1})"  # type: ignore[attr-defined]  # as above
 
 
-def fields(block: bytes) -> Fields:
-    """The fields of a block whose lines are all blank or valid JSON objects."""
+def on_lines(block: bytes, start: int) -> tuple[bytes, int, bool]:
+    """The elements of an array that begins before byte `start`, each on a line of its own.
+
+    In as many bytes, up to where the last whole element, with its comma, ends; and is that the
+    end of the array?
+    """
+    offsets, kinds, quotes = _structure(block)
+    later = offsets >= start
+    offsets, kinds, inside = offsets[later], kinds[later], _odd(quotes, offsets[later])
+    offsets, kinds = offsets[~inside & (kinds != QUOTE)], kinds[~inside & (kinds != QUOTE)]
+    depth = np.cumsum(np.array([0, 0, 0, 0, 1, -1], np.int8)[kinds], dtype=np.int32)
+    ends = offsets[depth < 0]
+    commas = offsets[(kinds == COMMA) & (depth == 0)]
+    ended = len(ends) > 0
+    lines = np.frombuffer(block, np.uint8).copy()
+    feeds = np.flatnonzero((lines == ord("\n")) | (lines == ord("\r")))
+    lines[feeds[~_odd(quotes, feeds)]] = ord(" ")  # in a string it stays: it is an error
+    lines[:start] = ord(" ")
+    if ended:
+        commas = commas[commas < ends[0]]
+        lines[ends[0] :] = ord(" ")
+    lines[commas] = ord("\n")
+    cut = int(ends[0]) + 1 if ended else int(commas[-1]) + 1 if len(commas) else 0
+    return lines.tobytes(), cut, ended
+
+
+def _structure(block: bytes) -> tuple[Offsets, Bytes, Offsets]:
+    """Where structural characters are, which, and where those that are quotes are."""
     text = _ESCAPE.sub(b"__", block) if b"\\" in block else block  # leaves quotes that are quotes
     classes = np.frombuffer(text.translate(_STRUCTURE), np.uint8)
     offsets = np.flatnonzero(classes != 0)
     kinds = classes[offsets]
-    quotes = offsets[kinds == QUOTE]
+    return offsets, kinds, offsets[kinds == QUOTE]
+
+
+def _odd(quotes: Offsets, offsets: Offsets) -> NDArray[np.bool_]:
+    """Is the number of quotes before each byte odd: is it in a string?"""
+    odd: NDArray[np.bool_] = np.searchsorted(quotes, offsets) & 1 == 1
+    return odd
+
+
+def fields(block: bytes) -> Fields:
+    """The fields of a block whose lines are all blank or valid JSON objects."""
+    offsets, kinds, quotes = _structure(block)
     quotes_before = np.cumsum(kinds == QUOTE)
     outside = np.flatnonzero((kinds != QUOTE) & (quotes_before & 1 == 0))
     offsets, kinds, quotes_before = offsets[outside], kinds[outside], quotes_before[outside]

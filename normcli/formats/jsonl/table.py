@@ -38,6 +38,7 @@ class JsonLinesTable(Table):
     """An open JSON Lines file."""
 
     parallel: ClassVar[bool] = True
+    form: ClassVar[str] = "jsonl"
 
     layout: Layout = field(kw_only=True)
     source: Source = field(kw_only=True)
@@ -55,7 +56,7 @@ class JsonLinesTable(Table):
             types = tuple(map(_type, keys.kinds.tolist()))
             layout = Layout(source.name, tuple(keys.names), layout.marks, layout.notation, types)
         return cls(
-            format="jsonl",
+            format=cls.form,
             name=source.name,
             columns=list(layout.names),
             layout=layout,
@@ -68,10 +69,17 @@ class JsonLinesTable(Table):
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
         """The rows, a few MB at a time; fields that are not asked for are never parsed."""
         del positions
-        chunks = _read(self.source, self.layout, self.options, self.span)
+        chunks = self.read(self.source, self.layout, self.options, self.span)
         if self.options.chunk_rows:
             return _exactly(self.source, chunks, self.options.chunk_rows)
         return _at_most(chunks, max(1, CELLS // max(1, len(self.columns))))
+
+    @classmethod
+    def read(
+        cls, source: Source, layout: Layout, options: ReadOptions, span: Span | None = None
+    ) -> Iterator[JsonLinesChunk]:
+        """Chunks of some MB, cut between rows; `span`: of these bytes only."""
+        return _read(source, layout, options, span)
 
     def ready(self) -> bool:
         return self.source.ready()
@@ -140,15 +148,15 @@ def _exactly(
         waiting.append(chunk)
         have += chunk.rows
         if have > rows:  # not at once when it is reached: blank lines that follow belong to it
-            whole = JsonLinesChunk.concat(waiting)
+            whole = waiting[0].concat(waiting)
             *full, rest = _at_most([whole], rows)
             yield from full
             waiting, have = [rest], rest.rows
         if not source.ready():
-            yield JsonLinesChunk.concat(waiting)
+            yield waiting[0].concat(waiting)
             waiting, have = [], 0
     if waiting:
-        yield JsonLinesChunk.concat(waiting)
+        yield waiting[0].concat(waiting)
     if failed:
         raise failed[0]
 
@@ -197,10 +205,15 @@ class Keys:
             )
 
 
-def keys_of(source: Source, options: ReadOptions, span: Span | None = None) -> Keys:
+def keys_of(
+    source: Source,
+    options: ReadOptions,
+    span: Span | None = None,
+    kind: type[JsonLinesTable] = JsonLinesTable,
+) -> Keys:
     """The keys of a source, or of a span of it."""
     keys = Keys({}, np.zeros((0, jsonl_index.KINDS), bool), 0, 0)
-    for chunk in _read(source, Layout(source.name, ()), options, span):
+    for chunk in kind.read(source, Layout(source.name, ()), options, span):
         good = chunk.without_bad_rows(())[0] if options.skip_bad_rows else chunk
         kinds, orders = _seen(good, keys.names, keys.kinds)
         cells, orders = len(good.fields.starts), few(keys.orders | orders)
@@ -255,7 +268,7 @@ class JsonLinesEncoder(Encoder):
     def encode(self, chunk: Chunk, replaced: Mapping[int, Scaled]) -> tuple[bytes, int]:
         """The rows as lines, and how many NaN were written as null in them."""
         if isinstance(chunk, JsonLinesChunk):
-            return chunk.splice(replaced, self.style), 0
+            return chunk.as_lines(replaced, self.style), 0
         from normcli.formats.jsonl.text import rows  # slow to import
 
         return rows(*laid_out(chunk, replaced, self.style), self.style)
