@@ -15,6 +15,7 @@ import pytest
 
 from normcli.methods.batch import Batch
 from normcli.methods.minmax import MinMax
+from normcli.methods.zscore import ZScore
 from normcli.numerics.doubles import inverse_root, root
 from normcli.numerics.numbers import Numbers
 from normcli.statistics.column import ColumnStatistics
@@ -202,3 +203,72 @@ def test_the_slopes_of_batches_are_good_to_a_hundred_bits():
             right = Fraction(gamma) / root(Fraction(v) + Fraction(eps))
             assert abs(Fraction(hi) + Fraction(lo) - right) <= abs(right) / 2**98
             assert hi == float(right)
+
+
+# x, mean, std
+ZSCORE = {
+    "usual": (7.930860804649236, 3.141592653589793, 0.7182818284590452),
+    "far from 0": (1e12 + 0.3, 1e12 - 7.1, 3.3),
+    "cancelling": (1.0000000000000004, 1.0, 2.9999999999999996),
+    "at a power of two": (16.000000000000004, 7.999999999999999, 1.9999999999999998),
+}
+
+
+def zscore(numbers):
+    _, mean, std = numbers
+    return ZScore().mapping(ColumnStatistics(given={"mean": mean, "std": std}))
+
+
+def applied(mapping, x):
+    return float(mapping.values(Numbers(np.array([[x]]))).values[0])
+
+
+def zscore_error(numbers):
+    x, mean, std = map(Fraction, numbers)
+    right = (x - mean) / std
+    return abs(Fraction(applied(zscore(numbers), numbers[0])) - right) / ulp(right)
+
+
+def inverse_error(numbers):
+    """Of the inverse of a number that is like a z."""
+    x, mean, std = map(Fraction, numbers)
+    right = x * std + mean
+    back = Fraction(applied(zscore(numbers).inverse(), numbers[0]))
+    cancelled = Fraction(1, 2**100) * max(abs(x * std), abs(mean))
+    return max(abs(back - right) - cancelled, Fraction()) / ulp(right)
+
+
+def round_trip_error(numbers):
+    x, mean, _ = numbers
+    mapping = zscore(numbers)
+    back = applied(mapping.inverse(), applied(mapping, x))
+    return abs(Fraction(back) - Fraction(x)) / ulp(max(abs(x), abs(mean)))
+
+
+def fits_zscore(numbers):
+    x, mean, std = numbers
+    return std > 0 and x not in (mean, 0) and Fraction(x) * Fraction(std) + Fraction(mean) != 0
+
+
+@pytest.mark.parametrize("start", ZSCORE)
+@pytest.mark.parametrize(
+    ("error", "bound", "least"),
+    [
+        (zscore_error, 1 + Fraction(1, 2**48), 0.45),
+        (inverse_error, 1, 0.45),
+        (round_trip_error, 8, -1),  # usually the number comes back as it was
+    ],
+)
+def test_z_scores_and_their_inverse_keep_their_bounds_where_errors_are_largest(
+    start, error, bound, least
+):
+    worst, numbers = climbed(error, ZSCORE[start], fits_zscore, random.Random(15))
+    assert worst <= bound, numbers
+    assert worst > least  # the search is worth something
+
+
+def test_the_plain_inverse_is_further_off_than_an_ulp():
+    z, mean, std = 1.0000000000000002, -3.0000000000000004, 2.999999999999999
+    right = Fraction(z) * Fraction(std) + Fraction(mean)
+    assert abs(Fraction(z * std + mean) - right) > ulp(right)
+    assert inverse_error((z, mean, std)) <= 1

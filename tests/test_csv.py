@@ -923,3 +923,14 @@ def test_text_that_the_encoding_cannot_write_is_refused():
     encoder = Tsv().encoder(table, [0], Style(), options)
     with pytest.raises(DataError, match="'€' cannot be written as iso8859-1"):
         Tsv().writer(io.BytesIO(), encoder).write("€".encode())
+
+
+@pytest.mark.parametrize(("digits", "exact"), [(31, True), (32, False)])
+def test_integers_are_exact_up_to_31_digits(digits, exact):
+    """docs/numerics.md says so: longer ones are the float64 nearest to them."""
+    texts = [10 ** (digits - 1) + 1, 10 ** (digits - 1) + 3]
+    data = "".join(f"{text}\n" for text in ["x", *texts]).encode()
+    (chunk,) = Csv().open(Memory(data), ReadOptions()).chunks()
+    (x,) = chunk.numbers([0])
+    found = [sum(int(p) for p in parts) for parts in x.parts.T.tolist()]
+    assert found == (texts if exact else [int(float(text)) for text in texts])
