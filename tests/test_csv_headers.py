@@ -438,6 +438,14 @@ def test_lines_that_are_in_quotes_as_a_whole_get_a_hint_that_works(normcli):
     assert (done.code, '"mean": 3.5' in done.text) == (0, True)
 
 
+def test_a_row_that_became_the_header_is_the_hint_where_no_column_is_known(normcli, tmp_path):
+    stats, table = tmp_path / "s.json", b"7.4,0.7\n1,2\n3,5\n"
+    normcli("fit", "--no-header", "-q", "-o", stats, stdin=table)
+    done = normcli("transform", "--stats", stats, stdin=table)
+    assert done.err.endswith("If line 1 is a row, not the header, add --no-header\n")
+    assert normcli("transform", "--no-header", "--stats", stats, stdin=table).code == 0
+
+
 def test_files_are_read_with_the_same_options_from_python(tmp_path):
     path, out, back = (tmp_path / name for name in ("t.csv", "z.csv", "b.csv"))
     path.write_text("T;1\nx;y\nm;s\n1;a\n3\n")

@@ -70,7 +70,7 @@ class Head:
     start: where the first row starts; begin: where the header may. names: of the columns.
     lines: those that are left out before the header, and those after it.
     opening: the first lines from the header on. units: how many of the first rows may hold units.
-    notes: what was taken for granted.
+    doubted: the line of a header that may be a row, or 0. notes: what was taken for granted.
     """
 
     start: int
@@ -79,6 +79,7 @@ class Head:
     opening: Opening
     lines: tuple[bytes, bytes] = (b"", b"")
     units: int = 0
+    doubted: int = 0
     notes: tuple[str, ...] = ()
     begin: int = 0
     raw: bytes = b""
@@ -95,9 +96,11 @@ class Head:
 
     @property
     def hint(self) -> str:
-        """What to try if no column holds numbers."""
-        if len(self.names) == 1:
-            return look.fitting(self.opening, self.dialect)
+        """What to try if no column holds numbers, or none is in the statistics."""
+        if len(self.names) == 1 and (found := look.fitting(self.opening, self.dialect)):
+            return found
+        if self.doubted:
+            return f"If line {self.doubted} is a row, not the header, add --no-header"
         if self.units:
             lines = self.opening.line - 1 + self.units
             return (
@@ -349,9 +352,10 @@ def _with_names(
             f"{beginning.source.name}: each of the first rows has one cell more than the header\n"
             f"{look.fitting(head.opening, head.dialect)}"
         )
-    notes = list(head.notes)
+    notes, doubts = list(head.notes), []
     if not (options[HEADER] or _are_known(cells, options)):
-        notes += _doubts(beginning, record, cells, rows.rows(head.dialect), is_number)
+        doubts = _doubts(beginning, record, cells, rows.rows(head.dialect), is_number)
+        notes += doubts
     count = 0 if skipped else look.units(rows.rows(head.dialect), is_number)
     if count:
         notes.append(
@@ -359,7 +363,9 @@ def _with_names(
             f"--skip-after-header {count}"
         )
     lines = head.lines[0], beginning.text[record.end : stop]
-    return replace(head, start=stop, names=cells, lines=lines, units=count, notes=tuple(notes))
+    doubted = record.line if doubts else 0
+    head = replace(head, start=stop, names=cells, lines=lines, units=count)
+    return replace(head, doubted=doubted, notes=tuple(notes))
 
 
 def _are_known(names: Cells, options: ReadOptions) -> bool:
