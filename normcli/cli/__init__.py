@@ -20,6 +20,7 @@ COMMANDS = {
     "merge": "Combine the statistics of parts into those of the whole.",
     "show": "Show statistics as a table, or compare two of them.",
     "check": "Check whether data fit saved statistics.",
+    "export": "Write what statistics do for SQL, Python, JavaScript and others.",
     "import": "Bring the numbers of another program into a file of statistics.",
     "learn": "Learn gamma for the columns from a target.",
     "methods": "List the methods, or describe one of them.",
@@ -35,6 +36,7 @@ COMMON = {
     "precision explain quiet",
     "inverse": "stats output method select exclude delimiter no_header null precision "
     "output_dir explain quiet",
+    "export": "to dialect verify tolerance_ulp output method unseen select quiet",
     "learn": "stats target classes l2 output select exclude delimiter null on_inf explain quiet",
     "check": "stats max_out_of_range max_mean_shift max_spread_ratio max_missing_change select "
     "exclude delimiter null json explain quiet",

@@ -48,7 +48,7 @@ def scale(request: Request, *, inverse: bool = False) -> None:
     """Scale or restore the input, by --stats or by the statistics of its batches."""
     kept = request.statistics()
     request = request.with_marks_of(kept)
-    job = replace(_job(request, kept, inverse=inverse), inverse=inverse)
+    job = replace(job_of(request, kept, inverse=inverse), inverse=inverse)
     run = _begun(request)
     if request.is_cut:
         from normcli.cli import fragments
@@ -107,7 +107,7 @@ def fitted(job: Job, statistics: Statistics) -> Job:
     return replace(_of_columns(job, statistics.columns), statistics=statistics, own=True)
 
 
-def _job(request: Request, kept: Statistics | None, *, inverse: bool) -> Job:
+def job_of(request: Request, kept: Statistics | None, *, inverse: bool = False) -> Job:
     """The job with the methods and statistics that are asked for; raises UsageError."""
     asked = mo.methods_of(request.methods, kept)
     if kept is not None:

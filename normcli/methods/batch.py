@@ -180,6 +180,12 @@ class NormalizedInBatches(ColumnMapping):
         """Refuse: it depends on the batch."""
         raise UsageError("what a number becomes in training depends on its batch")
 
+    def expressions(self) -> NoReturn:
+        """Refuse: it is no formula of single numbers."""
+        raise UsageError(
+            "in training every batch is scaled by its own statistics. Use --mode predict."
+        )
+
     def inverse(self) -> NoReturn:
         """Refuse: there is no way back."""
         raise UsageError(

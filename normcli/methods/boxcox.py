@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from normcli.errors import DataError
+from normcli.methods.expression import Expression, X, f, refused, where
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import Unfitted, spelled
 from normcli.methods.power import Power, Powered
@@ -31,6 +32,12 @@ class BoxCoxed(Powered):
     def way_back(self, np: Any, y: Any) -> Any:
         """The numbers with these powers; NaN where there is none."""
         return np.exp(np.log1p(self.power * y) / self.power) if self.power else np.exp(y)
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """The power; numbers that have none are refused."""
+        y = f("ln", X)
+        y = f("expm1", y * self.power) / self.power if self.power else y
+        return (where(X > 0.0, y, refused(self._why(True))),)
 
     def formula(self, x: str = "x") -> str:
         """``(x^0.5 - 1) / 0.5``."""

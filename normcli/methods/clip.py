@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from normcli.errors import UsageError
 from normcli.methods.base import Method, Option, finite_number
+from normcli.methods.expression import Expression, X, clipped
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import no_inverse, spelled
 from normcli.methods.maps import nearest_floats
@@ -45,6 +46,10 @@ class Clipped(ColumnMapping):
     def exactly(self, x: Fraction) -> Fraction:
         """One number, clipped."""
         return min(max(x, Fraction(self.low)), Fraction(self.high))
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """The clipping."""
+        return (clipped(X, self.low, self.high),)
 
     def inverse(self) -> NoReturn:
         """Refuse: what was outside is lost."""

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from normcli.errors import CellError, UsageError
+from normcli.methods.expression import Expression
 from normcli.methods.levels import quantiles_of, wanted
 from normcli.methods.mapping import Mapping, Unfitted, spelled
 from normcli.numerics.doubles import expansion
@@ -16,6 +17,7 @@ from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
     from normcli.methods.rows import RowMapping
+    from normcli.numerics.numbers import Floats
     from normcli.statistics.base import Recipe
     from normcli.statistics.column import ColumnStatistics
 
@@ -143,6 +145,14 @@ class Filled(Mapping):
     def exactly(self, x: Fraction) -> Fraction:
         """One number mapped."""
         return self.mapping.exactly(x)
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """Those of the mapping; what fills missing cells is not among them."""
+        return self.mapping.expressions()
+
+    def size(self, y: Floats) -> Floats:
+        """That of the mapping."""
+        return self.mapping.size(y)
 
     def inverse(self) -> Mapping:
         """That of the mapping: it cannot know which cells were missing."""

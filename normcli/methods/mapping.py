@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from normcli.errors import CellError, UsageError
+from normcli.methods.expression import Expression, X, distance, refused
 from normcli.numerics.doubles import (
     Pair,
     blockwise,
@@ -89,6 +90,17 @@ class Mapping(ABC):
     def formula(self, x: str = "x") -> str:
         """What is done to `x`, on one line."""
 
+    def expressions(self) -> tuple[Expression, ...]:
+        """What is done to finite numbers, one step after the other, for other languages.
+
+        Raises: UsageError where they cannot say it.
+        """
+        raise UsageError("it cannot be written as a formula.")
+
+    def size(self, y: Floats) -> Floats:
+        """The size of results to which bounds of their errors are relative."""
+        return abs(y)
+
     @property
     def stack(self) -> tuple[float, ...] | None:
         """Its parameters, where `stacked` does many such mappings, of a row each, at once."""
@@ -132,6 +144,10 @@ class Unfitted(Mapping):
         """The same."""
         return self
 
+    def expressions(self) -> tuple[Expression, ...]:
+        """Refuse all numbers."""
+        return (refused(self._why),)
+
     def formula(self, x: str = "x") -> str:
         """What happens to cells, in words."""
         return "missing cells stay unchanged; a number is an error, as none was fitted"
@@ -169,6 +185,20 @@ class AffineMapping(Mapping):
     def exactly(self, x: Fraction) -> Fraction:
         """One number mapped, exactly."""
         return self.affine.exactly(x)
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """The product or quotient, and the offset."""
+        center, slope, offset = self.affine.center, self.affine.slope, self.affine.offset
+        if slope == 0:
+            return (X * 0.0 + nearest(offset),)
+        return (distance(X, center, 1 / slope) + nearest(offset),)
+
+    def size(self, y: Floats) -> Floats:
+        """That of the largest term."""
+        import numpy as np
+
+        offset = nearest(self.affine.offset)
+        return np.maximum(np.maximum(abs(y), abs(offset)), abs(y - offset))
 
     def inverse(self) -> Mapping:
         """The way back, rounded once from the exact one."""
@@ -321,6 +351,20 @@ class Composed(Mapping):
         for step in self.steps:
             x = step.exactly(x)
         return x
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """Those of all of them."""
+        return tuple(each for step in self.steps for each in step.expressions())
+
+    def size(self, y: Floats) -> Floats:
+        """That of the last; a difference has the errors of what it is taken of."""
+        import numpy as np
+
+        *before, last = self.steps
+        size = last.size(y)
+        if before and isinstance(last, AffineMapping):
+            size = np.maximum(size, abs(nearest(last.affine.center * last.affine.slope)))
+        return size
 
     def inverse(self) -> Mapping:
         """Their inverses, the last one first."""

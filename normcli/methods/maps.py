@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from normcli.errors import CellError
 from normcli.methods.base import Method, Option, one_of
+from normcli.methods.expression import MISSING, Expression, X, f, number, refused, where
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import spelled
 from normcli.numerics.doubles import fraction, not_finite
@@ -78,6 +79,9 @@ class Elementwise(ColumnMapping):
         )
 
     def _refusal(self, x: Numbers, cell: int, inside: bool) -> CellError:
+        return CellError.at(cell, spelled(fraction(x, cell)), self._refusal_of(inside=inside))
+
+    def _refusal_of(self, *, inside: bool) -> str:
         if inside:
             why = "becomes larger than the largest float64 (1.8e308)."
         else:
@@ -85,7 +89,7 @@ class Elementwise(ColumnMapping):
         hint = "Use another method for the column, or leave it out (--exclude)."
         if not inside:
             hint = f"--on-domain null makes such numbers missing. {hint}"
-        return CellError.at(cell, spelled(fraction(x, cell)), f"{why} {hint}")
+        return f"{why} {hint}"
 
     def _domain(self) -> str:
         f = FUNCTIONS[self.function]
@@ -100,6 +104,19 @@ class Elementwise(ColumnMapping):
         import numpy as np
 
         return Fraction(float(self.values(Numbers(np.array([[float(x)]]))).values[0]))
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """The function where it is defined."""
+        function = FUNCTIONS[self.function]
+        expression = WRITTEN[self.function](X) if self.function in WRITTEN else None
+        if expression is None:
+            return super().expressions()
+        otherwise = MISSING if self.nulls else refused(self._refusal_of(inside=False))
+        for end, bad in ((function.low, function.low > X), (function.high, function.high < X)):
+            if math.isfinite(end):
+                allowed = bad if function.closed else Expression("<=", bad.args)
+                expression = where(allowed, otherwise, expression)
+        return (expression,)
 
     def inverse(self) -> ColumnMapping:
         """The inverse function."""
@@ -169,6 +186,28 @@ FUNCTIONS = {
     "expit": F(lambda np, x: 1 / (1 + np.exp(-x)), "1 / (1 + exp(-({})))"),
     "tanh": F(lambda np, x: np.tanh(x), "tanh({})"),
     "atanh": F(lambda np, x: np.arctanh(x), "atanh({})", low=-1.0, high=1.0),
+}
+
+
+def _logit_of(x: Expression) -> Expression:
+    """`_logit`; 2 artanh(2x - 1) is log1p((2x - 1) / (1 - x))."""
+    rest = number(1.0) - x
+    near = f("log1p", (x * 2.0 - 1.0) / rest)
+    return where(f("abs", x - 0.5) < 0.25, near, f("ln", x / rest))
+
+
+# Functions -> how `normcli export` writes them; "log" is the natural logarithm everywhere.
+WRITTEN: dict[str, Callable[[Expression], Expression]] = {
+    "log": lambda x: f("ln", x),
+    "log1p": lambda x: f("log1p", x),
+    "log2": lambda x: f("log2", x),
+    "log10": lambda x: f("log10", x),
+    "sqrt": lambda x: f("sqrt", x),
+    "cbrt": lambda x: f("cbrt", x),
+    "asinh": lambda x: f("asinh", x),
+    "symlog": lambda x: where(x < 0.0, f("log1p", x * -1.0) * -1.0, f("log1p", x)),
+    "logit": _logit_of,
+    "tanh": lambda x: f("tanh", x),
 }
 
 

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from normcli.errors import CellError, UsageError
 from normcli.methods.base import Method, Option, finite_number, given_numbers, one_of
+from normcli.methods.expression import (
+    MISSING,
+    Expression,
+    X,
+    clipped,
+    distance,
+    number,
+    refused,
+    where,
+)
 from normcli.methods.levels import (
     difference,
     divisor,
@@ -142,6 +152,44 @@ class Rescaled(AffineMapping):
         if self.policy != "clip":
             return y
         return min(max(y, Fraction(self.ends[0])), Fraction(self.ends[1]))
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """The way into the range, with its ends; what the policy makes of numbers outside."""
+        low, high = self.ends
+        least, greatest = nearest(Fraction(self.least)), nearest(Fraction(self.greatest))
+        line, lands = self._line()
+        if self.policy == "keep" and lands:
+            return (line,)
+        outside = {
+            "keep": (line, line),
+            "clip": (number(low), number(high)),
+            "null": (MISSING, MISSING),
+            "error": (refused("is outside the fitted range."),) * 2,
+        }
+        below, above = outside[self.policy]
+        inside = line if lands else clipped(line, low, high)
+        if self.greatest != self.least:  # the ends, even where the line misses them
+            inside = where(X.equals(greatest), high, where(X.equals(least), low, inside))
+        return (where(least > X, below, where(greatest < X, above, inside)),)
+
+    def _line(self) -> tuple[Expression, bool]:
+        """A + (B - A) * t, of a wide range from the nearer end; do fitted numbers stay in it?"""
+        (low, high), least, greatest = self.ends, Fraction(self.least), Fraction(self.greatest)
+        span = greatest - least or Fraction(1)
+        up = distance(X, least, span)
+        if math.isinf(high - low):
+            return (number(1.0) - up) * low + up * high, True
+        line = up * (high - low) + low
+        if not _is_wide(low, high) or greatest == least:
+            return line, low + (high - low) == high
+        down = distance(X, greatest, span) * (high - low) + high
+        return where(up < 0.5, line, down), True
+
+    def size(self, y: Floats) -> Floats:
+        """That of the larger end."""
+        import numpy as np
+
+        return np.maximum(abs(y), max(map(abs, self.ends)))
 
     def formula(self, x: str = "x") -> str:
         """``-1 + 2 * (x - 3) / (10 - 3), clipped to [-1, 1]``."""

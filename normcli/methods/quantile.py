@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from normcli.errors import UsageError
 from normcli.methods.base import Method, Option, whole_number
+from normcli.methods.expression import Expression, X, table
 from normcli.methods.levels import quantiles_of, vague, wanted
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import Unfitted, spelled
@@ -86,6 +87,18 @@ class Ranked(ColumnMapping):
         import numpy as np
 
         return Fraction(float(self.values(Numbers(np.array([[float(x)]]))).values[0]))
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """The table."""
+        if self.normal:
+            raise UsageError("the normal quantile of a share is not a formula.")
+        return (table(X, self.table),)
+
+    def size(self, y: Floats) -> Floats:
+        """That of the largest share."""
+        import numpy as np
+
+        return np.maximum(abs(y), 1.0)
 
     def inverse(self) -> ColumnMapping:
         """The number at a place."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from normcli.errors import CellError, UsageError
 from normcli.methods.base import Method, Option, finite_number
+from normcli.methods.expression import Expression, X, f, where
 from normcli.methods.levels import difference, divisor, quantiles_of, wanted
 from normcli.methods.mapping import Composed, Divided, Unfitted, minus, spelled
 from normcli.methods.mapping import Mapping as ColumnMapping
@@ -61,6 +62,13 @@ class Squashed(ColumnMapping):
         import numpy as np
 
         return Fraction(float(self.values(Numbers(np.array([[float(x)]]))).values[0]))
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """The squashing; of large numbers without the square, which might overflow."""
+        share = X / self.bound
+        squashed = X / f("sqrt", share * share + 1.0)
+        ends = where(share < -1e8, -self.bound, where(share > 1e8, self.bound, squashed))
+        return (ends,)
 
     def inverse(self) -> ColumnMapping:
         """The way back."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from normcli.methods.expression import Expression, X, f, where
 from normcli.methods.mapping import Mapping as ColumnMapping
 from normcli.methods.mapping import Unfitted, spelled
 from normcli.methods.power import Power, Powered
@@ -30,11 +31,21 @@ class YeoJohnsoned(Powered):
         positive = _back(np, np.maximum(y, 0.0), self.power)
         return np.where(y < 0, -_back(np, np.maximum(-y, 0.0), 2 - self.power), positive)
 
+    def expressions(self) -> tuple[Expression, ...]:
+        """The powers."""
+        below = _power_of(X * -1.0, 2 - self.power) * -1.0
+        return (where(X < 0.0, below, _power_of(X, self.power)),)
+
     def formula(self, x: str = "x") -> str:
         """``((1 + x)^0.5 - 1) / 0.5 for x >= 0, else -((1 - x)^1.5 - 1) / 1.5``."""
         text = _back_text if self.back else _forth_text
         above, below = text(x, "+", self.power), text(x, "-", 2 - self.power)
         return f"{above} for {x} >= 0, else -({below})"
+
+
+def _power_of(x: Expression, power: float) -> Expression:
+    log = f("log1p", x)
+    return f("expm1", log * power) / power if power else log
 
 
 def _forth(np: Any, x: Any, power: float) -> Any:
