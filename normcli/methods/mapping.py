@@ -97,6 +97,11 @@ class Mapping(ABC):
         """
         raise UsageError("it cannot be written as a formula.")
 
+    @property
+    def of_infinite(self) -> Expression:
+        """What infinite numbers become, where they pass."""
+        return X
+
     def size(self, y: Floats) -> Floats:
         """The size of results to which bounds of their errors are relative."""
         return abs(y)

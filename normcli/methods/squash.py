@@ -85,6 +85,11 @@ class Bounded(Composed):
 
     bound: float = 3.0
 
+    @property
+    def of_infinite(self) -> Expression:
+        """The bounds."""
+        return where(X < 0.0, -self.bound, self.bound)
+
     def values(self, x: Numbers) -> Scaled:
         """N numbers; the infinite ones are counted."""
         import numpy as np

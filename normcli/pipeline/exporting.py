@@ -14,11 +14,9 @@ from normcli.bridges.export import Column, Formula, Model, Rows, Target
 from normcli.errors import NormcliError, UsageError
 from normcli.formats.base import Chunk, Encoder, Output, ReadOptions, Style, Table, Writer
 from normcli.formats.memory import table
-from normcli.methods.expression import MISSING, Expression, X, number, refused
+from normcli.methods.expression import MISSING, X, number, refused
 from normcli.methods.filled import Filled
 from normcli.methods.mapping import Mapping as ColumnMapping
-from normcli.methods.maps import nearest_floats
-from normcli.methods.squash import Bounded
 from normcli.numerics.numbers import Numbers, Scaled
 from normcli.pipeline.roles import labels_of
 from normcli.pipeline.scaling import Job, Plan, Scaling
@@ -65,16 +63,19 @@ def _named(plan: Plan) -> Iterator[None]:
         raise type(error)(f"{what}{error}") from error
 
 
+def _floats(x: Numbers) -> Floats:
+    """The float64 nearest to each number."""
+    total: Floats = x.parts.sum(axis=0) / 10.0**x.scale
+    return total
+
+
 def _formula(mapping: ColumnMapping, missing: str) -> Formula:
     inner = mapping.mapping if isinstance(mapping, Filled) else mapping
-    infinite = X
-    if isinstance(inner, Bounded):
-        infinite = Expression("where", (X < 0.0, number(-inner.bound), number(inner.bound)))
     none = MISSING if missing == "null" else X
     if isinstance(mapping, Filled):
         done = inner.values(Numbers(np.array([[float(mapping.number)]])))
         none = number(done.values[0]) if done.null is None or not done.null[0] else MISSING
-    return Formula(mapping.expressions(), infinite, none)
+    return Formula(mapping.expressions(), inner.of_infinite, none)
 
 
 # -- is it what transform makes? ---------------------------------------------------------------
@@ -159,7 +160,7 @@ class _Beside(Output, Encoder, Writer):
         numbers, groups, replaced = payload
         by_name = {self.names[i]: i for i in replaced}
         places = [by_name[column.name] for column in self.model.columns]
-        cells = [nearest_floats(numbers[i]) for i in places]
+        cells = [_floats(numbers[i]) for i in places]
         given = [[None if np.isnan(v) else v for v in column.tolist()] for column in cells]
         found = self.target.run(self.exported, self.model, Rows(given, groups))
         self.comparison.by = found.by
