@@ -91,6 +91,10 @@ class RowMapping(Mapping):
         """Refuse: it depends on the row."""
         raise UsageError("what a number becomes depends on the other numbers of its row")
 
+    def expressions(self) -> NoReturn:
+        """Refuse: it is no formula of single numbers."""
+        raise UsageError("what a number becomes depends on the other numbers of its row.")
+
     def inverse(self) -> NoReturn:
         """Refuse: what the row was divided by is not known any more."""
         raise no_inverse(self.lost)
