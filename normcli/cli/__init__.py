@@ -36,8 +36,8 @@ COMMON = {
     "precision explain quiet",
     "inverse": "stats output method select exclude delimiter no_header null precision "
     "output_dir explain quiet",
-    "export": "to dialect verify tolerance_ulp output method missing out_of_range unseen select exclude "
-    "quiet",
+    "export": "to dialect verify tolerance_ulp output method out_of_range select exclude delimiter "
+    "null quiet",
     "learn": "stats target classes l2 output select exclude delimiter null on_inf explain quiet",
     "check": "stats max_out_of_range max_mean_shift max_spread_ratio max_missing_change select "
     "exclude delimiter null json explain quiet",
