@@ -69,9 +69,7 @@ def run(arguments: list[str]) -> int:
         _say(f"normcli: {error}")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        with contextlib.suppress(OSError, ValueError):
-            print(file=sys.stderr)  # a terminal has shown ^C
-        _say("normcli: interrupted")
+        _say("\nnormcli: interrupted")  # a terminal has shown ^C
         return 130
     except BrokenPipeError:  # the reader of our output has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes stdout at its end

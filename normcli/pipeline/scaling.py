@@ -313,8 +313,8 @@ class Job:
     def _positions(self, table: Table) -> list[int]:
         if self.statistics is None:
             return self._without_statistics(table)
-        known, present = self.statistics.columns, set(table.columns)
-        absent = [name for name in known if name not in present | {*self.alias.values()}]
+        known, present = self.statistics.columns, {*table.columns, *self.alias.values()}
+        absent = [name for name in known if name not in present]
         wanted = self.choice.wanted_of(table, absent)
         positions = [i for i in wanted if self.fitted_as(table.columns[i]) is not None]
         if self.choice.select:

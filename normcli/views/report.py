@@ -215,4 +215,4 @@ def wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
             subsequent_indent="  ",
             break_long_words=False,
             break_on_hyphens=False,
-        )
+        ) or [""]
