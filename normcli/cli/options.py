@@ -105,6 +105,18 @@ def _declared(declared: Option[Any]) -> Entry:
     return (*names, f"--{declared.name}"), settings
 
 
+daily_options = group(
+    "Statistics",
+    entry(
+        "--update FILE",
+        "Add the rows to the statistics in this file, whose methods and options are used. It is "
+        "made if it is not there.",
+    ),
+    entry(
+        "--each",
+        "Fit each input by itself: NAME.stats.json beside it, or in the directory of --output.",
+    ),
+)
 without_option = group(
     "Statistics",
     entry(

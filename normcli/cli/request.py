@@ -120,7 +120,8 @@ class Request:
         reading = replace(self.reading, options=replace(options, marks=used))
         notes = self.reporting.notes
         if used != kept:
-            notes += (f"missing values are marked by {used}; in the statistics, by {kept}",)
+            words = [str(marks) or "the default marks only" for marks in (used, kept)]
+            notes += (f"missing values are marked by {words[0]}; in the statistics, by {words[1]}",)
         return replace(
             self,
             reading=reading,

@@ -26,6 +26,7 @@ class Choice:
     roles: columns that say something of rows, and are never wanted.
     most_bad: how many of these may be. allow_empty: may there be no number at all to fit?
     marks: what marks a missing value, beside what does by default.
+    only: no other columns are wanted, if these are named.
     """
 
     select: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Choice:
     most_bad: MostBad = field(default_factory=MostBad)
     allow_empty: bool = False
     marks: Marks = field(default_factory=Marks)
+    only: frozenset[str] | None = None
 
     def wanted(self, names: Sequence[str], absent: Sequence[str] = ()) -> list[int]:
         """The positions of the columns that are not excluded, of those that are selected.
@@ -53,6 +55,8 @@ class Choice:
                     "scaled"
                 )
         left = self.excluded([*names, *absent])
+        if self.only is not None:
+            chosen = [i for i in chosen if names[i] in self.only]
         return [i for i in chosen if i not in left and names[i] not in roles]
 
     def wanted_of(self, table: Table, absent: Sequence[str] = ()) -> list[int]:

@@ -246,6 +246,14 @@ def one(uri: str) -> Object:
     return Object.of(place, info)
 
 
+def version_of(uri: str) -> str | None:
+    """The version of the object that `uri` names now; None where there is none."""
+    place = _place(uri)
+    with store_errors("read", uri):
+        info = place.info(place.path)
+    return Object.of(place, info).version if info.is_file else None
+
+
 def _nothing(place: _Place, info: FileInfo) -> str:
     """The message that there is nothing at a place."""
     uri = shown(place.uri)
