@@ -30,7 +30,7 @@ def command(output: str | None, update: str | None, each: bool, **values: Any) -
     zcat train.csv.gz | normcli fit -o s.json
     normcli fit 'part-*.parquet' -o s.json --method minmax --range -1 1
     normcli fit today.csv --update s.json
-    normcli fit 'day-*.csv' --each      # writes day-1.stats.json, day-2.stats.json ...
+    normcli fit 'day-*.csv' --each      # writes day-1.stats.json and so on
 
     Reads all inputs once: files, globs, directories of parts, or stdin. One fit serves every
     method: transform uses the method given here, unless it is given another.
