@@ -37,7 +37,7 @@ def command(
 
     \b
     normcli merge monday.stats.json tuesday.stats.json -o week.stats.json
-    normcli merge month.stats.json day31.stats.json --without day1.stats.json -o month.stats.json
+    normcli merge window.json day31.json --without day1.json -o window.json
 
     The result is, byte for byte, what fit writes for all the data at once. The order in which
     the parts are given, or merged before, does not matter. For quantiles, as of robust, the result
