@@ -27,7 +27,7 @@ class Job:
         if table.name == "tiny":
             return self.name in ("help", "fit-csv")
         if table.name in SIZES:
-            return self.name != "help"
+            return self.name != "help"  # those of quantiles, too: 1m fits in memory, 10m does not
         return self.name in ("fit-csv", "transform-csv", "fit-transform-csv")
 
 
@@ -36,6 +36,9 @@ JOBS = {
     for job in (
         Job("help", "--help"),
         Job("fit-csv", "fit"),
+        Job("fit-robust-csv", "fit-robust"),
+        Job("fit-quantile-csv", "fit-quantile"),
+        Job("fit-power-csv", "fit-yeojohnson"),
         Job("transform-csv", "transform"),
         Job("fit-transform-csv", "fit-transform"),
         Job("inverse-csv", "inverse"),
@@ -85,6 +88,7 @@ def normcli(task: Task, *more: str) -> list[str]:
     options = {
         "--help": ["--help"],
         "fit": ["fit", task.source, "-o", task.stats],
+        **{f"fit-{name}": _fitted(task, name) for name in ("robust", "quantile", "yeojohnson")},
         "transform": ["transform", task.source, *stats, *output],
         "fit-transform": ["fit-transform", task.source, *output],
         "inverse": ["inverse", task.source, *stats, *output],
@@ -94,6 +98,10 @@ def normcli(task: Task, *more: str) -> list[str]:
         ],
     }[task.verb]
     return [*NORMCLI, *options, *([] if task.verb == "--help" else ["--quiet"]), *more]
+
+
+def _fitted(task: Task, method: str) -> list[str]:
+    return ["fit", task.source, "-o", task.stats, "--method", method]
 
 
 def script(name: str, *more: str) -> Callable[[Task], list[str]]:
@@ -113,6 +121,20 @@ def _grows(job: Job, table: Table) -> bool:
     return job.name in ("fit-csv", "transform-csv", "fit-transform-csv") and table.name in SIZES
 
 
+def _has_moments(job: Job, table: Table) -> bool:
+    return (job.verb != "--help" and not job.verb.startswith("fit-")) or job.verb == "fit-transform"
+
+
+def _has_quantiles(job: Job, table: Table) -> bool:
+    return _has_moments(job, table) or job.verb in ("fit-robust", "fit-quantile")
+
+
+def _has_powers(job: Job, table: Table) -> bool:
+    if job.verb in ("fit-quantile", "fit-yeojohnson"):  # which take minutes
+        return table.name in ("100k", "1m")
+    return _has_quantiles(job, table)
+
+
 def _keeps_parquet(job: Job, table: Table) -> bool:
     return job.source == job.target == ".parquet"
 
@@ -123,13 +145,13 @@ TOOLS = {
         Tool("normcli", normcli, suits=lambda *_: True, peer=False),
         Tool("normcli -j 1", lambda t: normcli(t, "-j", "1"), suits=_grows, peer=False),
         Tool("normcli -j 2", lambda t: normcli(t, "-j", "2"), suits=_grows, peer=False),
-        Tool("polars", script("with_polars"), "polars"),
+        Tool("polars", script("with_polars"), "polars", suits=_has_quantiles),
         Tool(
             f"polars {CODEC}", script("with_polars", CODEC), "polars", suits=_keeps_parquet
         ),  # the input's codec, which normcli keeps
-        Tool("duckdb", script("with_duckdb"), "duckdb"),
-        Tool("pandas-sklearn", script("with_pandas_sklearn"), "sklearn"),
-        Tool("numpy-pyarrow", script("with_numpy_pyarrow")),
+        Tool("duckdb", script("with_duckdb"), "duckdb", suits=_has_quantiles),
+        Tool("pandas-sklearn", script("with_pandas_sklearn"), "sklearn", suits=_has_powers),
+        Tool("numpy-pyarrow", script("with_numpy_pyarrow"), suits=_has_moments),
         Tool(
             "svm-scale",
             svm_scale,

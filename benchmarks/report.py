@@ -155,6 +155,7 @@ def goals(results: Results) -> Iterator[list[str]]:
     yield from _jobs(results)
     yield from _start(results)
     yield from _quoted(results)
+    yield from _quantiles(results)
     yield from _statistics(results)
 
 
@@ -217,6 +218,16 @@ def _quoted(results: Results) -> Iterator[list[str]]:
             ratio = (b.wall / quoted.size) / (a.wall / plain.size)
             what = f"{job}: seconds a byte, quoted / 1m"
             yield _line(what, "at most 2", f"{ratio:.2f}", ratio <= 2)
+
+
+def _quantiles(results: Results) -> Iterator[list[str]]:
+    """What exact quantiles cost: 1m fits in memory, 10m is read twice."""
+    for size, limit in (("1m", 1.6), ("10m", 2.2)):
+        plain, robust = results.measured(size, "fit-csv"), results.measured(size, "fit-robust-csv")
+        if plain and robust:
+            ratio = robust.wall / plain.wall
+            what = f"fit-robust-csv, {size}: wall / fit-csv's"
+            yield _line(what, f"at most {limit}", f"{ratio:.2f}", ratio <= limit)
 
 
 def _statistics(results: Results) -> Iterator[list[str]]:

@@ -13,6 +13,8 @@ from benchmarks.check import Sample, compare, wrote
 from benchmarks.measure import Run, RunError, run
 from benchmarks.tables import RECIPE, Table
 
+NO_TABLE = ("--help", "fit", "fit-robust", "fit-quantile", "fit-yeojohnson")  # is written
+
 
 @dataclass
 class Measured:
@@ -99,7 +101,7 @@ class Bench:
         target = Path(task.target)
         try:
             done = self._run(job, tool, task, memory=first)
-            if first and job.verb not in ("--help", "fit") and not tool.own_text:
+            if first and job.verb not in NO_TABLE and not tool.own_text:
                 self._check(target)
                 measured.wrote = wrote(target)
         finally:

@@ -28,6 +28,7 @@ from normcli.formats.base import ReadOptions, Style, Table
 from normcli.formats.marks import Marks
 from normcli.methods.base import one_of
 from normcli.methods.filled import missing_of, recipes_for
+from normcli.methods.levels import levels_of
 from normcli.methods.spelling import Asked, method_with
 from normcli.pipeline import files, frames
 from normcli.pipeline.choice import Choice
@@ -247,6 +248,8 @@ def fit(
     null: str | float | Sequence[str | float] = (),
     allow_empty: bool = False,
     missing: str | float = "keep",
+    quantiles: str = "exact",
+    at: Sequence[float | str] = (),
     **parameters: Any,
 ) -> Statistics:
     """The exact statistics of the columns of numbers of `data`.
@@ -267,6 +270,8 @@ def fit(
     allow_empty: may there be no number at all in the data?
     missing: what `Statistics.transform` does with missing cells: "keep", "null", or fill them with
         the "mean", the "median" or a number.
+    quantiles: "exact", or "sketch": bounds of them, from one reading.
+    at: levels of more quantiles to keep of all columns, such as 0.05 or "95%".
     method, parameters: how `Statistics.transform` will scale; one fit serves all methods.
 
     Raises DataError where the data are not such a table, UsageError where the call is wrong.
@@ -275,7 +280,9 @@ def fit(
     tokens = [null] if isinstance(null, str | float | int) else null
     choice = replace(choice, allow_empty=allow_empty, marks=Marks.of(map(str, tokens)))
     missing = missing_of(str(missing))
-    asked = Asked(method_with(method, parameters), more=recipes_for(missing), missing=missing)
+    exact = one_of(quantiles, ("exact", "sketch"), "quantiles") == "exact"
+    more = (*recipes_for(missing), *levels_of([at] if isinstance(at, str) else at))
+    asked = Asked(method_with(method, parameters), more=more, missing=missing, exact=exact)
     reading = _reading(choice, on_bad_row, read)
     statistics, summary = fit_tables(_tables(data, reading), choice, asked)
     _warn(summary, 3)

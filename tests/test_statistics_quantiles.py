@@ -421,3 +421,14 @@ def test_levels_that_are_none_are_a_usage_error(normcli: Cli, table: Path, level
     done = normcli("fit", table, "--at", level)
     assert done.code == 2
     assert "--at takes levels" in done.err
+
+
+def test_python_asks_for_quantiles_as_the_command_line_does(fit: Fit, table: Path) -> None:
+    import normcli
+
+    found = normcli.fit(table, method="robust", at=["5%", 0.5])
+    assert sidecar.dumps(found) == fit(table, "--at", "0.05,0.5")
+    found = normcli.fit(table, method="robust", quantiles="sketch")
+    assert sidecar.dumps(found) == fit(table, "--quantiles", "sketch")
+    with pytest.raises(UsageError, match="levels from 0 to 1"):
+        normcli.fit(table, at=[5])

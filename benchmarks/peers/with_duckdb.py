@@ -34,6 +34,14 @@ def fit(table):
     return dict(zip(names, zip(row[0::2], row[1::2], strict=True), strict=True))
 
 
+def quantiles(table, levels):
+    names = numbers(table)
+    each = ", ".join(f"quantile_cont({c}, {levels})" for c in names)
+    return dict(
+        zip(names, duckdb.execute(f"SELECT {each} FROM {table}").fetchall()[0], strict=True)
+    )
+
+
 def replacing(table, expressions):
     each = ", ".join(f"{expression} AS {c}" for c, expression in expressions.items())
     return f"SELECT * REPLACE ({each}) FROM {table}"
@@ -65,6 +73,9 @@ verb, source, target, saved = sys.argv[1:]
 table = reader(source)
 if verb == "fit":
     Path(saved).write_text(json.dumps(fit(table)))
+elif verb in ("fit-robust", "fit-quantile"):
+    levels = [0.25, 0.5, 0.75] if verb == "fit-robust" else [i / 999 for i in range(1000)]
+    Path(saved).write_text(json.dumps(quantiles(table, levels)))
 elif verb == "transform":
     write(transform(table, json.loads(Path(saved).read_text())), target)
 elif verb == "fit-transform":

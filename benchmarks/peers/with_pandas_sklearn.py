@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 
 ROWS = 256 * 400  # whole batches
 
@@ -31,6 +36,11 @@ def fit(path):
     for chunk in chunks(path):
         scaler.partial_fit(chunk[numbers(chunk)])
     return scaler
+
+
+def fit_whole(path, scaler):
+    """For scalers that cannot be fitted in chunks: all numbers at once."""
+    return scaler.fit(pd.concat(chunk[numbers(chunk)] for chunk in chunks(path)))
 
 
 def write(path, scale, target):
@@ -73,6 +83,12 @@ def normalized(x):
 verb, source, target, saved = sys.argv[1:]
 if verb == "fit":
     joblib.dump(fit(source), saved)
+elif verb == "fit-robust":
+    joblib.dump(fit_whole(source, RobustScaler()), saved)
+elif verb == "fit-quantile":
+    joblib.dump(fit_whole(source, QuantileTransformer(subsample=None)), saved)
+elif verb == "fit-yeojohnson":
+    joblib.dump(fit_whole(source, PowerTransformer(standardize=False)), saved)
 elif verb == "transform":
     write(source, joblib.load(saved).transform, target)
 elif verb == "fit-transform":

@@ -36,6 +36,11 @@ def fit(table):
     return {name: (found[f"mean {name}"], found[f"std {name}"]) for name in names}
 
 
+def quantiles(table, levels):
+    each = [X.quantile(p, "linear").name.suffix(f" {p}") for p in levels]
+    return table.select(each).collect(engine="streaming").row(0, named=True)
+
+
 def transform(table, stats):
     return table.with_columns((pl.col(c) - mean) / std for c, (mean, std) in stats.items())
 
@@ -53,6 +58,9 @@ verb, source, target, saved, *codec = sys.argv[1:]
 table = scan(source)
 if verb == "fit":
     Path(saved).write_text(json.dumps(fit(table)))
+elif verb in ("fit-robust", "fit-quantile"):
+    levels = [0.25, 0.5, 0.75] if verb == "fit-robust" else [i / 999 for i in range(1000)]
+    Path(saved).write_text(json.dumps(quantiles(table, levels)))
 elif verb == "transform":
     sink(transform(table, json.loads(Path(saved).read_text())), target)
 elif verb == "fit-transform":

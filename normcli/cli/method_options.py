@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from normcli.errors import NormcliError, UsageError
 from normcli.methods import DEFAULT, methods
 from normcli.methods.base import Option
 from normcli.methods.filled import LEFT, WORDS, fills, missing_of, recipes_for
-from normcli.methods.levels import wanted
+from normcli.methods.levels import levels_of
 from normcli.methods.spelling import Asked, column_method, method_of
 from normcli.words import printable
 
@@ -133,10 +132,9 @@ def methods_of(values: dict[str, Any], kept: Statistics | None = None) -> Asked:
     own = dict(kept.column_methods) if kept and not spelling else {}
     method = method.changed(changes) if changes else method
     columns = [column_method(text) for text in values["column"]]
-    levels = [level for text in values.get("at") or () for level in _levels(text)]
     exact = values.get("quantiles") != "sketch"
     missing = _missing(values, kept)
-    more = (*(wanted(*levels) if levels else ()), *recipes_for(missing))
+    more = (*levels_of(values.get("at") or ()), *recipes_for(missing))
     return Asked(method, columns, own, more=more, exact=exact, missing=missing)
 
 
@@ -148,21 +146,6 @@ def _missing(values: dict[str, Any], kept: Statistics | None) -> str:
             raise UsageError("inverse takes --missing keep or null; it does not fill cells")
         return missing
     return str(kept.options.get("missing", "keep")) if kept else "keep"
-
-
-def _levels(text: str) -> list[Fraction]:
-    """The levels in a list; raises UsageError."""
-    from normcli.statistics.quantiles import level_of
-
-    found = []
-    for word in text.split(","):
-        try:
-            found.append(level_of(word))
-        except ValueError as error:
-            raise UsageError(
-                f"--at takes levels from 0 to 1, such as 0.05,0.95 or 5%, not {printable(word)}"
-            ) from error
-    return found
 
 
 def _all_options() -> list[tuple[str, Option]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,21 @@ def wanted(*levels: Fraction, table: int = 0, deviation: bool = False) -> tuple[
     from normcli.statistics.quantiles import QuantilesRecipe, Wants
 
     return (QuantilesRecipe(Wants(levels, table, deviation)),)
+
+
+def levels_of(words: Iterable[float | str]) -> tuple[Recipe, ...]:
+    """The recipe for the levels in some lists, if there are any; raises UsageError."""
+    from normcli.statistics.quantiles import level_of
+
+    levels = []
+    for word in (word for text in words for word in str(text).split(",")):
+        try:
+            levels.append(level_of(word))
+        except ValueError as error:
+            raise UsageError(
+                f"--at takes levels from 0 to 1, such as 0.05,0.95 or 5%, not {printable(word)}"
+            ) from error
+    return wanted(*levels) if levels else ()
 
 
 def quantiles_of(column: ColumnStatistics) -> Quantiles:
