@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normcli import sidecar
-from normcli.errors import SidecarError
+from normcli.errors import SidecarError, UsageError
 from normcli.numerics.cells import Cells, Spans, finite_floats, floats_of, keys_of
 from normcli.numerics.numbers import Numbers
 from normcli.pipeline import fitting
