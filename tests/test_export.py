@@ -60,7 +60,7 @@ def verified(done: Outcome) -> tuple[int, int, float]:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    rows = [["x", "y"], *([v, v and f"-{v}e4"] for v in NUMBERS)]
+    rows = [["x", "y"], *([v, v and str(-1e4 * float(v))] for v in NUMBERS)]
     return write(tmp_path / "t.csv", rows)
 
 
@@ -306,3 +306,40 @@ def test_the_help_lists_all_targets(normcli: Cli) -> None:
     text = " ".join(normcli("export", "--help").text.split())
     assert f"The program: {', '.join(names())}." in text
     assert all(target_named(name).what for name in names())
+
+
+def test_torch_gets_a_state_of_batch_normalization(
+    table: Path, tmp_path: Path, normcli: Cli
+) -> None:
+    stats, state, back = (tmp_path / name for name in ("s.json", "l.safetensors", "b.json"))
+    normcli("fit", "-q", table, "-o", stats)
+    done = normcli("export", stats, "--to", "torch", "-o", state)
+    assert done.code == 0, done.err
+    assert normcli("import", state, "--columns", "x,y", "-o", back).code == 0
+    ours, theirs = (
+        normcli("transform", "-q", table, "--stats", each).text.split() for each in (stats, back)
+    )
+    for one, other in zip(ours[1:], theirs[1:], strict=True):
+        for a, b in zip(one.split(","), other.split(","), strict=True):
+            assert a == b == "" or float(a) == pytest.approx(float(b), rel=1e-5, abs=1e-6)
+    for method, told in (
+        ("log", "can only multiply and add"),
+        ("minmax:out-of-range=clip", "use --out-of-range keep"),
+        ("minmax:out-of-range=null", "use --out-of-range keep"),
+    ):
+        done = normcli("export", stats, "--to", "torch", "--method", method)
+        assert (done.code, told in done.err) == (2, True), done.err
+
+
+def test_a_layer_of_torch_computes_what_transform_does(
+    table: Path, tmp_path: Path, normcli: Cli
+) -> None:
+    pytest.importorskip("torch", reason="the extra normcli[torch] is not installed")
+    stats = tmp_path / "s.json"
+    normcli("fit", "-q", table, "-o", stats)
+    for method in ("zscore", "minmax:-1,3", "maxabs", "batch:mode=predict,gamma=2,beta=-1"):
+        done = normcli(
+            *("export", stats, "--to", "torch", "--method", method),
+            *("--verify", table, "-o", tmp_path / "o", "--tolerance-ulp", "1e5"),
+        )
+        assert done.code == 0, done.err

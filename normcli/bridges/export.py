@@ -11,6 +11,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import normcli.bridges
@@ -19,6 +20,7 @@ from normcli.methods.expression import CURVED, Expression, X
 from normcli.words import did_you_mean, printable
 
 if TYPE_CHECKING:
+    from normcli.methods.mapping import AffineMapping
     from normcli.methods.mapping import Mapping as ColumnMapping
     from normcli.statistics.base import Group
 
@@ -148,6 +150,28 @@ def target_named(name: str) -> Target:
     module = importlib.import_module(f"normcli.bridges.to_{name.replace('-', '_')}")
     target: Target = module.TARGET
     return target
+
+
+def affine_of(column: Column, what: str) -> AffineMapping:
+    """The mapping of a column that only multiplies and adds; raises UsageError for others.
+
+    what: the program that can say no more than that.
+    """
+    from normcli.methods.mapping import AffineMapping
+
+    mapping, operations = column.mapping, set(column.formula.operations())
+    where = f"column {printable(column.name)}, {column.method}: "
+    if column.groups:
+        raise UsageError(f"{where}{what} cannot scale groups, each in its own way.")
+    if {column.formula.infinite, column.formula.missing} != {X}:
+        raise UsageError(f"{where}{what} cannot change missing cells: use --missing keep.")
+    if not isinstance(mapping, AffineMapping):
+        raise UsageError(f"{where}{what} can only multiply and add.")
+    slope = mapping.affine.slope or Fraction(1)
+    far = mapping.affine.center + 10**9 / slope
+    if operations & {"missing", "refused"} or mapping.exactly(far) != mapping.affine.exactly(far):
+        raise UsageError(f"{where}{what} keeps numbers out of range: use --out-of-range keep.")
+    return mapping
 
 
 def lacking(what: str, library: str, extra: str = "") -> UsageError:
