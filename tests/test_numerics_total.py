@@ -2,6 +2,8 @@
 
 import math
 import struct
+import sys
+from contextlib import suppress
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
@@ -187,6 +189,30 @@ def test_json_tools_that_write_whole_floats_as_integers_do_no_harm():
 def test_an_expansion_that_was_not_written_by_us_is_refused(floats):
     with pytest.raises(ValueError, match="exact total"):
         Total.from_floats(floats)
+
+
+near = st.builds(math.ldexp, st.integers(-9, 9), st.sampled_from([-1074, -53, -52, -1, 0, 1, 971]))
+
+
+@given(st.lists(near, max_size=4))
+@example([2.0**53, 1.0, 5e-324])  # each is half a unit of the one before, but together more
+@example([1.0, 2.0**-53, 2.0**-106])
+@example([2.0**1023, 2.0**970, -5e-324])
+@example([sys.float_info.max, 2.0**970])  # rounds to infinity
+def test_an_expansion_is_read_just_where_each_term_is_the_nearest_float_to_the_rest(floats):
+    rest, right = sum(map(Fraction, floats)), all(floats)
+    for term in floats:
+        with suppress(OverflowError):  # the nearest is no float64
+            right &= rest.numerator / rest.denominator == term
+        right &= abs(rest) < 2**1024 - 2**970
+        rest -= Fraction(term)
+    try:
+        found = Total.from_floats(floats).as_fraction()
+    except ValueError:
+        assert not right
+    else:
+        assert right
+        assert found == sum(map(Fraction, floats))
 
 
 @pytest.mark.parametrize(("floats", "scale"), [([10.0], 1), ([], 1), ([1.0], -1), ([1.0], 10**9)])

@@ -521,6 +521,24 @@ def test_no_other_sum_of_squares_passes_for_a_constant_column(values, bit):
     assert "column 'x', field 'sum_of_squares'" in message
 
 
+def test_usual_columns_are_checked_without_slow_arithmetic(monkeypatch):
+    values = [3.7, -1.25, 1e9, 0.1, 5.5, 7.0, 0.0]
+    columns = {
+        "x": values,
+        "equal": [0.1] * 7,
+        "two": [0, 1] * 3 + [0],
+        "whole": [1, 2, 9] * 2 + [4],
+    }
+    data = sidecar.dumps(table(columns))
+
+    def refused(*_: object) -> None:
+        raise AssertionError("slow")
+
+    monkeypatch.setattr(Total, "to_floats", refused)
+    monkeypatch.setattr(Total, "as_fraction", refused)
+    assert sidecar.loads(data).columns["x"].count == 7
+
+
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_parameters_of_every_method_are_kept_and_hostile_ones_refused(name):
     example = method_of(METHODS[name].examples[0])

@@ -57,8 +57,12 @@ class Total:
 
     def as_fraction(self) -> Fraction:
         """The same number."""
+        return Fraction(*self.as_integer_ratio())
+
+    def as_integer_ratio(self) -> tuple[int, int]:
+        """Numerator and denominator, which may have a common factor."""
         up, down = _two_to(self.exponent)
-        return Fraction(self.numerator * up, down * 10**self.scale)
+        return self.numerator * up, down * 10**self.scale
 
     def to_floats(self) -> list[float | str]:
         """The number times 10**scale as floats: the nearest one, then that of the rest, and so on.
@@ -89,8 +93,10 @@ class Total:
             raise ValueError("more terms or decimal places than an exact total can have")
         terms = [_parse_term(term) for term in floats]
         exponent = min((e for _, e in terms), default=0)
-        total = cls.of(sum(n << (e - exponent) for n, e in terms), exponent, scale)
-        if total.scale != scale or total.to_floats() != list(floats):
+        total = cls.of(sum([n << (e - exponent) for n, e in terms]), exponent, scale)
+        if total.scale != scale or not (
+            _surely_canonical(floats) or total.to_floats() == list(floats)
+        ):
             raise ValueError("not the canonical form of an exact total")
         return total
 
@@ -98,6 +104,14 @@ class Total:
 def _two_to(exponent: int) -> tuple[int, int]:
     """2**exponent as numerator and denominator."""
     return (1 << exponent, 1) if exponent >= 0 else (1, 1 << -exponent)
+
+
+def _surely_canonical(terms: Sequence[Any]) -> bool:
+    """Is each term the nearest float to the sum of it and all that follow? `fsum` rounds once."""
+    try:
+        return all(term and math.fsum(terms[i:]) == term for i, term in enumerate(terms))
+    except (OverflowError, TypeError):  # beyond float64, or text
+        return False
 
 
 def _round_to_53_bits(n: int) -> int:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -513,19 +514,23 @@ def _impossible(c: Moments) -> Iterator[tuple[str, str]]:
     The bounds on the variance are those of Szokefalvi Nagy (1918) and of Bhatia and Davis, "A
     better bound on the variance", American Mathematical Monthly 107(4), 2000.
     """
-    low, high = (None if end is None else Fraction(end) for end in (c.min, c.max))
-    n, s = c.count, c.sum.as_fraction()
+    sums = [total.as_integer_ratio() for total in (c.sum, c.sum_of_squares)]
+    ends = [None if end is None else end.as_integer_ratio() for end in (c.min, c.max)]
+    unit = math.lcm(*[denominator for _, denominator in (*sums, *filter(None, ends))])
+    s, squares = (numerator * (unit // denominator) for numerator, denominator in sums)
+    low, high = (end and end[0] * (unit // end[1]) for end in ends)  # all in units of 1 / unit
+    n = c.count
     if low is not None and high is not None and low > high:
         yield "min", "the min is greater than the max"
     if (low is not None and s < n * low) or (high is not None and s > n * high):
         yield "sum", "it gives a mean that is not between min and max"
-    variance = n * c.sum_of_squares.as_fraction() - s * s  # times n**2
-    least, most = Fraction(0), None
+    variance = n * squares * unit - s * s  # times n**2
+    least, most = 0, None
     if low is not None and high is not None:
         least, most = n * (high - low) ** 2, 2 * (n * high - s) * (s - n * low)
     if not least <= 2 * variance or (most is not None and 2 * variance > most):
         yield "sum_of_squares", "no numbers with this count, min, max and sum can have it"
-    if c.whole and any(each is not None and each.denominator != 1 for each in (s, low, high)):
+    if c.whole and any(each is not None and each % unit for each in (s, low, high)):
         yield "whole", "true, but the min, max or sum is not a whole number"
 
 
