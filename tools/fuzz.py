@@ -24,7 +24,7 @@ from tools.kernel import ROOT, compiled
 
 TARGET = ROOT / "tools" / "fuzz_kernel.cpp"
 FLAGS = ("-O2", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
-LONGEST = 4096  # bytes of an input
+LONGEST = 512  # bytes of an input
 
 
 def main() -> None:

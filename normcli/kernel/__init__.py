@@ -29,6 +29,7 @@ VERSION = 1  # of the functions that this module calls
 LIBRARY = Path(__file__).with_name("text.so")
 LONGEST = 32  # bytes that a number may take while it is written
 DIGITS, LOWEST = 188, -94  # of exact sums
+SHORT = 1 << 12
 
 
 @cache
@@ -178,11 +179,13 @@ class Moments:
 
 def moments(columns: Sequence[Floats]) -> Moments:
     """The exact moments of columns of one length."""
-    m, columns = len(columns), [np.ascontiguousarray(column) for column in columns]
+    m, rows = len(columns), len(columns[0])
+    held: Sequence[Floats] | Floats = [np.ascontiguousarray(column) for column in columns]
+    if rows < SHORT:  # the addresses of many small arrays take longer than a copy of them
+        held = np.concatenate(columns).reshape(m, rows)
     counts, ends = np.empty((m, 4), np.int64), np.empty((m, 2))
     digits, range_ = np.zeros((2 * m, DIGITS), np.int64), np.empty(2, np.int64)
-    rows, bins = len(columns[0]), _bins()
-    _call("moments", _addresses(columns), rows, m, counts, ends, digits, range_, bins)
+    _call("moments", _addresses(held), rows, m, counts, ends, digits, range_, _bins())
     first, last = range_.tolist()
     used = digits[:, first : max(first, last)]
     return Moments(counts, ends, np.ascontiguousarray(used[:, ::-1].T), LOWEST + first)
@@ -219,4 +222,7 @@ def _contiguous(masks: Masks) -> Masks:
 
 def _addresses(arrays: Sequence[NDArray[Any] | None] | NDArray[Any]) -> NDArray[np.uint64]:
     """Where contiguous arrays are; 0 for None. The caller keeps them alive."""
+    if isinstance(arrays, np.ndarray):
+        start, step = arrays.ctypes.data, arrays.strides[0]
+        return start + step * np.arange(len(arrays), dtype=np.uint64)
     return np.array([0 if each is None else each.ctypes.data for each in arrays], np.uint64)

@@ -309,13 +309,35 @@ struct Column {
         greatests[j] = std::max(greatests[j], size + 1);
       }
     u64 top = std::max({greatests[0], greatests[1], greatests[2], greatests[3]});
-    if (top >= std::bit_cast<u64>(INFINITE)) return look_at_each(x, n);
+    if (top >= std::bit_cast<u64>(INFINITE)) {
+      top = 0;
+      i64 nans = 0, infs = 0;
+      for (i64 k = 0; k < i; k++) {
+        const u64 size = std::bit_cast<u64>(x[k]) << 1 >> 1;
+        nans += size > std::bit_cast<u64>(INFINITE);
+        infs += size == std::bit_cast<u64>(INFINITE);
+        top = std::max(top, size < std::bit_cast<u64>(INFINITE) ? size : 0);
+      }
+      if (infs) return look_at_each(x, n);  // they are not among the lows and highs
+      nan += nans;
+    }
     low = std::min({lows[0], lows[1], lows[2], lows[3]});
     high = std::max({highs[0], highs[1], highs[2], highs[3]});
     least = std::min({leasts[0], leasts[1], leasts[2], leasts[3]});
     greatest = std::max(greatest, top);
     look_at_each(x + i, n - i);
-    for (i64 k = 0; whole && k < i; k++) whole = is_whole(x[k]);
+    if (whole) whole = top < std::bit_cast<u64>(0x1p51) ? are_whole(x, i) : are_all_whole(x, i);
+  }
+
+  // Are numbers below 2^51, or NaN, all whole? What is added leaves no room for a fraction.
+  static bool are_whole(const double *x, i64 n) {
+    i64 fractions = 0;
+    for (i64 i = 0; i < n; i++) fractions += (x[i] + 0x1.8p52) - 0x1.8p52 != x[i] && x[i] == x[i];
+    return !fractions;
+  }
+
+  static bool are_all_whole(const double *x, i64 n) {
+    return std::all_of(x, x + n, is_whole);
   }
 
   void look_at_each(const double *x, i64 n) {
@@ -334,7 +356,7 @@ struct Column {
   }
 
   static bool is_whole(double x) {
-    return x >= 0x1p52 || x <= -0x1p52 || double(i64(x)) == x;
+    return x != x || x >= 0x1p52 || x <= -0x1p52 || double(i64(x)) == x;
   }
 };
 
