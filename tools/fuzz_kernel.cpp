@@ -177,7 +177,8 @@ extern "C" int LLVMFuzzerTestOneInput(const u8 *input, size_t size) {
       if (absent[size_t(i)] < 0) {
         // The kernel may refuse a number that is hard to read, but not these.
         const bool easy = is_plain(text, codes) && text.size() < 17 && std::fabs(x) < 9e15 &&
-                          (x == 0 || std::fabs(x) > 1e-300);
+                          (text.find_first_of("123456789") >= text.find_first_of("eE") ||
+                           std::fabs(x) > 1e-300);
         if (!easy) gone = -1;
         continue;
       }
