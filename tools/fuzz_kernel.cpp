@@ -176,9 +176,10 @@ extern "C" int LLVMFuzzerTestOneInput(const u8 *input, size_t size) {
       const double x = std::strtod(text.c_str(), nullptr);
       if (absent[size_t(i)] < 0) {
         // The kernel may refuse a number that is hard to read, but not these.
-        const bool easy = is_plain(text, codes) && text.size() < 17 && std::fabs(x) < 9e15 &&
-                          (text.find_first_of("123456789") >= text.find_first_of("eE") ||
-                           std::fabs(x) > 1e-300);
+        const size_t e = std::min(text.find_first_of("eE"), text.size());
+        const bool zero = text.find_first_of("123456789") >= e;
+        const bool easy = is_plain(text, codes) && text.size() < 17 && text.size() - e < 6 &&
+                          std::fabs(x) < 9e15 && (zero || std::fabs(x) > 1e-300);
         if (!easy) gone = -1;
         continue;
       }
