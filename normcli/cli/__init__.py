@@ -99,7 +99,14 @@ def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
     cls=Commands,
     context_settings={"help_option_names": ["--help"], "max_content_width": 100},
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, and what reads and writes plain CSV, and exit.",
+)
 def normcli() -> None:
     """Scale the numeric columns of tables: fit once, apply anywhere, keep all else as it is.
 
