@@ -110,7 +110,6 @@ CHECKED = {
     ("README.md", "sh"): 2,  # the test above; .ci/run, which has the tests run by it
     ("README.md", "text"): 1,  # the test above
     ("architecture.md", "python"): 2,  # test_house.py
-    ("groups.md", "text"): 1,  # the grammar of --where
     ("reference.md", "text"): 1 + len(COMMANDS),  # below: what the program says
     ("scaling.md", "sh"): 1,  # test_examples.py
     ("sidecar.md", "csv"): 1,  # test_sidecar.py
