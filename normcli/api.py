@@ -35,6 +35,7 @@ from normcli.pipeline.choice import Choice
 from normcli.pipeline.enough import MostBad
 from normcli.pipeline.fitting import fit as fit_tables
 from normcli.pipeline.scaling import Job, Scaling
+from normcli.pipeline.select import possible_names
 from normcli.pipeline.summary import Summary
 from normcli.sidecar import model
 from normcli.storage.outputs import write_atomic
@@ -226,7 +227,13 @@ def _reading(choice: Choice, on_bad_row: str, read: Mapping[str, Any]) -> files.
     given = {known[name].name: value for name, value in read.items()}
     skip = choice.skip_bad_rows
     return files.Reading(
-        ReadOptions(given, skip_bad_rows=skip, keep_bad_rows=keep, marks=choice.marks)
+        ReadOptions(
+            given,
+            skip_bad_rows=skip,
+            keep_bad_rows=keep,
+            marks=choice.marks,
+            asked=possible_names(choice.select),
+        )
     )
 
 

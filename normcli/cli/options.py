@@ -42,7 +42,8 @@ column_options = group(
     entry(
         "-s, --select COLUMNS",
         "Use only these columns: names, positions (3 or 3-7), globs (temp_*), /regex/, or !NAME "
-        "for all but one; several with commas.  [default: all numeric columns]",
+        "for all but one; several with commas; in JSON a.b, the number b in the object a.  "
+        "[default: all numeric columns]",
         multiple=True,
         shell_complete=columns,
     ),

@@ -22,6 +22,7 @@ from normcli.pipeline.choice import Choice
 from normcli.pipeline.enough import MostBad
 from normcli.pipeline.files import Reading, Writing
 from normcli.pipeline.roles import MAX_GROUPS, Roles, keys_of
+from normcli.pipeline.select import possible_names
 from normcli.sidecar.model import Statistics
 from normcli.words import printable, shown
 
@@ -148,7 +149,7 @@ def request_of(values: Values) -> Request:
         suffix=values.get("suffix") or "",
     )
     jobs = values["jobs"] or len(os.sched_getaffinity(0))
-    options = read_options_of(values)
+    options = replace(read_options_of(values), asked=possible_names(values["select"]))
     return Request(
         values["inputs"] or ("-",),
         Reading(options, values["from_"]),

@@ -121,6 +121,7 @@ class ReadOptions:
     # any, is of the input's format: spares JSON Lines reading ahead for the keys of all rows.
     columns: tuple[str, ...] | None = None
     known: tuple[str, ...] = ()  # the columns of the statistics in use: names that are no surprise
+    asked: tuple[str, ...] = ()  # what may be names of columns that were selected
 
     def __getitem__(self, option: Option[Value]) -> Value:
         """The value that was given for an option, or else its default."""

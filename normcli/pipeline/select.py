@@ -57,6 +57,11 @@ def select_words(selectors: Sequence[str], names: Collection[str]) -> list[str]:
     return [word for text in selectors for word in _words(text, names)]
 
 
+def possible_names(selectors: Sequence[str]) -> tuple[str, ...]:
+    """What may be names of columns among the selectors, before any table is known."""
+    return tuple(dict.fromkeys([*selectors, *select_words(selectors, ())]))
+
+
 def _places(names: Sequence[str]) -> Places:
     places: dict[str, set[int]] = {}
     for i, name in enumerate(names):

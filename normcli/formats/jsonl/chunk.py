@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,7 @@ from normcli.formats.columnar.numbers import scaled_array
 from normcli.formats.columnar.schema import number_type
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.index import BOM, SPACE, TAKEN_OUT, Fields, Rows
+from normcli.formats.jsonl.nested import with_nested
 from normcli.formats.jsonl.strings import Cells, read_strings
 from normcli.formats.marks import Marks
 from normcli.formats.texts.kernels import slices
@@ -64,7 +65,8 @@ class Layout:
     name: of the file, for messages. notation: that of numbers in strings, which are text without
     one. marks: the strings and numbers that stand for a missing
     value beside JSON's own null. types: Arrow's names of the columns' types, or `JSON`; empty
-    where the rows were not read ahead.
+    where the rows were not read ahead. own: the first so many columns are keys of rows; others are
+    fields of objects in them. flat: no column is of an object in a row.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Layout:
     marks: Marks = field(default_factory=Marks)
     notation: Notation | None = None
     types: tuple[str, ...] = ()
+    own: int = 0
+    flat: bool = False
 
 
 @dataclass(eq=False)
@@ -110,7 +114,24 @@ class JsonLinesChunk(Chunk):
 
     @cached_property
     def fields(self) -> Fields:
-        """Where the fields are; raises DataError where a line is not a JSON object."""
+        """Where the fields are, those inside of objects too if they are columns.
+
+        Raises: DataError where a line is not a JSON object.
+        """
+        return self._placed[0]
+
+    @cached_property
+    def _placed(self) -> tuple[Fields, NDArray[np.int32]]:
+        """The fields, and the position of the column of each; -1 where it is of none."""
+        names = {name: position for position, name in enumerate(self.layout.names)}
+        columns = jsonl_index.positions(self.block, self.top, names)
+        if self.layout.flat:
+            return self.top, columns
+        return with_nested(self.block, self.top, columns, names)
+
+    @cached_property
+    def top(self) -> Fields:
+        """Where the fields of the rows themselves are."""
         for row, reason in jsonl_index.problems(self.block, self._rows):
             message = (
                 f"{self.layout.name}: {self.unit} {self._line_of(row)}: {reason}\n"
@@ -138,10 +159,9 @@ class JsonLinesChunk(Chunk):
     @cached_property
     def _by_column(self) -> tuple[Offsets, Offsets]:
         """The fields, sorted by column and row, and where each column starts among them."""
-        names = {name: position for position, name in enumerate(self.layout.names)}
-        positions = jsonl_index.positions(self.block, self.fields, names) + 1
-        small = positions.astype(np.uint16) if len(names) < 1 << 16 else positions  # a radix sort
-        counts = np.bincount(positions, minlength=len(names) + 1)
+        positions, size = self._placed[1] + 1, len(self.layout.names)
+        small = positions.astype(np.uint16) if size < 1 << 16 else positions  # a radix sort
+        counts = np.bincount(positions, minlength=size + 1)
         return np.argsort(small, kind="stable"), np.cumsum(counts)
 
     def _cells(self, position: int) -> Offsets:
@@ -441,10 +461,15 @@ class JsonLinesChunk(Chunk):
     def to_arrow(self, replaced: Mapping[int, Scaled], style: Style) -> pa.Table:
         """The rows as an Arrow table of the layout's types; what a row lacks is null."""
         schema = arrow_schema(self.layout, list(replaced), style)
+        own = self
+        if self.fields is not self.top:
+            own = type(self)(replace(self.layout, flat=True), self.block, self.line, self.skips)
         columns = [
             self._scaled(position, target, replaced[position])
             if position in replaced
-            else self._array(position, self.layout.types[position])
+            else (own if position < self.layout.own else self)._array(
+                position, self.layout.types[position]
+            )
             for position, target in enumerate(schema)
         ]
         return pa.Table.from_arrays(columns, schema=schema)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,10 +15,13 @@ from normcli.formats.base import Chunk, Encoder, ReadOptions, Style, Table, Writ
 from normcli.formats.columnar.added import laid_out
 from normcli.formats.jsonl import index as jsonl_index
 from normcli.formats.jsonl.chunk import JSON, JsonLinesChunk, Layout, arrow_schema
+from normcli.formats.jsonl.index import OBJECT
+from normcli.formats.jsonl.nested import inside
 from normcli.formats.jsonl.orders import few, orders_of
 from normcli.formats.texts.cuts import Span
 from normcli.formats.texts.lines import count
 from normcli.formats.texts.options import MAX_RECORD, marks_of, strings_of, too_long
+from normcli.words import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,9 +55,17 @@ class JsonLinesTable(Table):
     ) -> JsonLinesTable:
         """The table with these keys, or with the columns that `options` name."""
         layout = Layout(source.name, options.columns or (), marks_of(options), strings_of(options))
+        hint = ""
         if keys is not None:
-            types = tuple(map(_type, keys.kinds.tolist()))
-            layout = Layout(source.name, tuple(keys.names), layout.marks, layout.notation, types)
+            inner = {name: keys.inner[name] for name in sorted({*keys.inner} - {*keys.names})}
+            own = [frozenset(np.flatnonzero(seen).tolist()) for seen in keys.kinds]
+            layout = replace(
+                layout,
+                names=(*keys.names, *inner),
+                types=tuple(map(_type, [*own, *inner.values()])),
+                own=len(own),
+            )
+            hint = _hint(name for name, seen in zip(keys.names, own, strict=True) if OBJECT in seen)
         return cls(
             format=cls.form,
             name=source.name,
@@ -64,6 +75,7 @@ class JsonLinesTable(Table):
             options=options,
             span=span,
             key_orders=keys.orders if keys else frozenset(),
+            hint=hint,
         )
 
     def chunks(self, positions: Sequence[int] | None = None) -> Iterator[JsonLinesChunk]:
@@ -92,6 +104,13 @@ class JsonLinesTable(Table):
     def schema(self, replaced: Sequence[int], style: Style) -> pa.Schema:
         """Replaced columns as floats, all others as the values of all rows allow."""
         return arrow_schema(self.layout, replaced, style)
+
+
+def _hint(objects: Iterable[str]) -> str:
+    """What to try where columns hold objects."""
+    for name in objects:
+        return f"To use a number that is inside of an object, --select {printable(f'{name}.KEY')}"
+    return ""
 
 
 def _read(
@@ -175,7 +194,8 @@ class Keys:
     """All keys of some rows, in order of first appearance, and the kinds of their values.
 
     kinds: shape (keys, KINDS). cells: how many values there are in all.
-    orders: those in which the rows have their keys.
+    orders: those in which the rows have their keys. inner: the kinds of values of those fields
+    inside of objects that were asked for.
     """
 
     names: dict[str, int]
@@ -183,6 +203,7 @@ class Keys:
     rows: int
     cells: int
     orders: Orders = frozenset()
+    inner: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def join(self, other: Keys) -> Keys:
         """Of these rows and those that follow."""
@@ -193,7 +214,8 @@ class Keys:
         kinds[places] |= other.kinds
         there = (tuple(places[i] for i in order) for order in other.orders)
         orders = few(self.orders | frozenset(there))
-        return Keys(names, kinds, self.rows + other.rows, self.cells + other.cells, orders)
+        rows, cells = self.rows + other.rows, self.cells + other.cells
+        return Keys(names, kinds, rows, cells, orders, _joined(self.inner, other.inner))
 
     def refuse_data(self, name: str) -> None:
         """Raise LimitError where there are so many that they look like data."""
@@ -213,11 +235,13 @@ def keys_of(
 ) -> Keys:
     """The keys of a source, or of a span of it."""
     keys = Keys({}, np.zeros((0, jsonl_index.KINDS), bool), 0, 0)
+    asked = {name: i for i, name in enumerate(dict.fromkeys((*options.asked, *options.known)))}
     for chunk in kind.read(source, Layout(source.name, ()), options, span):
         good = chunk.without_bad_rows(())[0] if options.skip_bad_rows else chunk
         kinds, orders = _seen(good, keys.names, keys.kinds)
-        cells, orders = len(good.fields.starts), few(keys.orders | orders)
-        keys = Keys(keys.names, kinds, keys.rows + good.rows, keys.cells + cells, orders)
+        rows, cells = keys.rows + good.rows, keys.cells + len(good.top.starts)
+        inner = _joined(keys.inner, _seen_inside(good, asked))
+        keys = Keys(keys.names, kinds, rows, cells, few(keys.orders | orders), inner)
         keys.refuse_data(source.name)
     return keys
 
@@ -229,7 +253,7 @@ def _seen(
 
     Grows `names`.
     """
-    fields = chunk.fields
+    fields = chunk.top
     positions = jsonl_index.positions(chunk.block, fields, names, grow=True).astype(np.int64)
     here = jsonl_index.value_kinds(chunk.block, fields.starts, fields.ends)
     shape = (len(names), jsonl_index.KINDS)
@@ -239,9 +263,26 @@ def _seen(
     return seen, orders_of(fields.row, positions, chunk.rows)
 
 
-def _type(seen: Sequence[bool]) -> str:
+def _seen_inside(chunk: JsonLinesChunk, asked: dict[str, int]) -> dict[str, frozenset[int]]:
+    """Which kinds of values the fields inside of objects have, of those that are asked for."""
+    inner, columns = inside(chunk.block, chunk.top, asked)
+    kinds = jsonl_index.value_kinds(chunk.block, inner.starts, inner.ends)
+    names, found = list(asked), dict[str, frozenset[int]]()
+    for column, kind in set(zip(columns.tolist(), kinds.tolist(), strict=True)):
+        found[names[column]] = found.get(names[column], frozenset()) | {kind}
+    return found
+
+
+def _joined(
+    one: Mapping[str, frozenset[int]], other: Mapping[str, frozenset[int]]
+) -> dict[str, frozenset[int]]:
+    none: frozenset[int] = frozenset()
+    return {name: one.get(name, none) | other.get(name, none) for name in {**one, **other}}
+
+
+def _type(seen: Set[int]) -> str:
     """The Arrow type for a column with these kinds of values: JSON text where none fits."""
-    kinds = {kind for kind, is_there in enumerate(seen) if is_there} - {jsonl_index.NULL}
+    kinds = set(seen) - {jsonl_index.NULL}
     numbers = {jsonl_index.INTEGER, jsonl_index.LARGE, jsonl_index.FLOAT}
     if jsonl_index.FLOAT in kinds and kinds <= numbers:
         return "double"
