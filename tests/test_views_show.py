@@ -20,7 +20,7 @@ from normcli.statistics.column import ColumnStatistics
 from normcli.statistics.drift import Drift, drift
 from normcli.statistics.moments import Moments
 from normcli.views import terminal
-from normcli.views.screen import NAMES, Cell, Column, Grid, cells, text
+from normcli.views.screen import NAMES, PLAIN_DRAWING, Cell, Column, Grid, Line, cells, text
 from normcli.views.show import draw, grid, pair_grid
 from tests.conftest import Cli
 
@@ -355,3 +355,15 @@ def test_show_imports_neither_arrow_nor_pandas_nor_in_a_pipe_rich(odd: Path) -> 
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert result.stderr == b"[]\n"
+
+
+def test_every_cell_of_plain_text_is_made_once() -> None:
+    widths: list[int] = []
+
+    def drawing(width: int) -> Line:
+        widths.append(width)
+        return [("-" * width, "")]
+
+    drawn = Grid([Column("", "drawing")], [[drawing]])
+    assert list(text(drawn)) == ["", "-" * PLAIN_DRAWING]
+    assert widths == [PLAIN_DRAWING]

@@ -53,8 +53,15 @@ class Grid:
 
     def widths(self) -> list[int]:
         """How many characters of a terminal each column needs."""
-        contents = zip(*([plain(cell) for cell in row] for row in self.titled()), strict=True)
-        return [max(map(cells, column)) for column in contents]
+        return _widths(self.plain())
+
+    def plain(self) -> list[list[str]]:
+        """The titles and all rows as plain text."""
+        return [[plain(cell) for cell in row] for row in self.titled()]
+
+
+def _widths(rows: list[list[str]]) -> list[int]:
+    return [max(map(cells, column)) for column in zip(*rows, strict=True)]
 
 
 def write(
@@ -85,9 +92,10 @@ def write_text(content: str) -> None:
 
 def text(grid: Grid) -> Iterator[str]:
     """Titles and rows as plain text."""
-    widths = grid.widths()
-    for row in grid.titled():
-        padded = map(_padded, map(plain, row), grid.columns, widths)
+    rows = grid.plain()
+    widths = _widths(rows)
+    for row in rows:
+        padded = map(_padded, row, grid.columns, widths)
         yield GAP.join(padded).rstrip()
 
 
