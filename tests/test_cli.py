@@ -524,12 +524,26 @@ def test_scaling_what_is_scaled_already_and_replacing_the_input_are_told(
     assert told not in normcli("inverse", data, "--stats", stats, "-o", tmp_path / "o").err
 
 
+WITHOUT_COLUMNS = (
+    '{"normcli": 2, "rows": 3, "method": {"name": "zscore", "ddof": 0}, "ddof": 0, "columns": {}}'
+)
+
+
+@pytest.mark.parametrize("command", ["show", "merge"])
+def test_statistics_without_columns_are_told(normcli: Cli, tmp_path: Path, command: str) -> None:
+    stats = tmp_path / "s.json"
+    stats.write_text(WITHOUT_COLUMNS)
+    result = normcli(command, stats, stats)
+    assert result.code == 0
+    assert "no columns, so nothing can be scaled; fit a table" in result.out.decode() + result.err
+
+
 @pytest.mark.parametrize("command", ["check", "transform", "inverse"])
 def test_statistics_without_columns_are_refused(
     normcli: Cli, data: Path, tmp_path: Path, command: str
 ) -> None:
-    stats, method = tmp_path / "s.json", '{"name": "zscore", "ddof": 0}'
-    stats.write_text(f'{{"normcli": 2, "rows": 3, "method": {method}, "ddof": 0, "columns": {{}}}}')
+    stats = tmp_path / "s.json"
+    stats.write_text(WITHOUT_COLUMNS)
     result = normcli(command, data, "--stats", stats)
     assert result.code == 1
     assert "s.json: the statistics have no columns, so nothing can be" in result.err

@@ -51,7 +51,7 @@ def command(
     from normcli.sidecar.read import load
     from normcli.sidecar.write import dumps
     from normcli.storage import outputs
-    from normcli.views import report
+    from normcli.views import report, show
 
     target = output or "-"
     merged = _merged(sidecars, [load(path, max_sidecar) for path in sidecars])
@@ -63,7 +63,7 @@ def command(
         counts = f"{words.many(merged.rows, 'row')}, merged {words.many(len(sidecars), 'sidecar')}"
         counts += f", took out {words.many(len(without), 'sidecar')}" if without else ""
         saved = [f"saved in {words.name(target)}"] if target != "-" else []
-        table = report.table(merged, verbose=verbose)
+        table = show.without_columns(merged) or report.table(merged, verbose=verbose)
         report.say([*table, *_doubts(merged, verbose=verbose), counts, *saved])
 
 

@@ -53,6 +53,7 @@ def command(sidecars: tuple[str, ...], max_sidecar: int, quiet: bool, **values: 
     pair = len(found) == 2
     grid = show.pair_grid(*found) if pair else show.grid(found[0])
     notes = show.pair_notes(*found) if pair else groups.notes(found[0])
+    notes = show.without_columns(*found) or notes
     if form == "markdown":
         screen.write_text("\n".join(screen.markdown(grid, notes)) + "\n")
     elif quiet:

@@ -36,6 +36,13 @@ def heading(title: str, statistics: Statistics) -> Line:
     return [(name(title), "bold"), (f": {counts}, {method}", "")]
 
 
+def without_columns(*statistics: Statistics) -> list[str]:
+    """A note where the grid of these has no row."""
+    if any(each.columns for each in statistics):
+        return []
+    return ["no columns, so nothing can be scaled; fit a table that has columns of numbers"]
+
+
 def grid(statistics: Statistics) -> Grid:
     """A row for each column: its statistics, and a drawing of them."""
     columns = statistics.columns
