@@ -110,6 +110,7 @@ CHECKED = {
     ("README.md", "sh"): 2,  # the test above; .ci/run, which has the tests run by it
     ("README.md", "text"): 1,  # the test above
     ("architecture.md", "python"): 2,  # test_house.py
+    ("batch-normalization.md", "sh"): 1,  # needs PyTorch; test_import.py, with recorded files
     ("reference.md", "text"): 1 + len(COMMANDS),  # below: what the program says
     ("scaling.md", "sh"): 1,  # test_examples.py
     ("sidecar.md", "csv"): 1,  # test_sidecar.py
