@@ -45,7 +45,7 @@ def test_completion_prints_a_script_for_each_shell(normcli: Cli, shell: str) -> 
         ("transform --stats {stats} --column y=mi", ["y\\=minmax"]),
         ("fit --method z", ["zscore"]),
         ("transform --to pa", ["parquet"]),
-        ("fit --from js", ["jsonl"]),
+        ("fit --from js", ["jsonl", "json"]),
     ],
 )
 def test_commands_options_and_columns_are_completed(
@@ -77,7 +77,7 @@ def test_commands_options_and_columns_are_completed(
         ("-s a", ["-s", "a:b=c"]),
         ("-s it", ["-s", "it's"]),
         ("-s \\*", ["-s", "*"]),
-        ("--column price\\ \\(\\$\\)=m", ["--column", "price ($)=minmax"]),
+        ("--column price\\ \\(\\$\\)=min", ["--column", "price ($)=minmax"]),
         ("--method=min", ["--method=minmax"]),
     ],
 )

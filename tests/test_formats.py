@@ -140,7 +140,7 @@ def test_every_declared_option_has_a_name_of_its_own() -> None:
         ),
         (
             "transform t.parquet --decimal , --stats s.json --output-dir parts",
-            "--decimal is an option of csv, tsv and jsonl, but t.parquet is parquet",
+            "--decimal is an option of csv, tsv, jsonl and json, but t.parquet is parquet",
         ),
         (
             "fit-transform --from parquet --comment # -o t.arrow",

@@ -404,8 +404,8 @@ NOT_OBJECTS = [
     (b'{"x":1e999x}', "not valid JSON"),
     (b'{"x":1e999,"y":-1e999.}', "not valid JSON"),
     (b'{"x":1,}', "not valid JSON"),
-    (b'{"x":1', "not valid JSON"),
-    (b'{"x":"a', "not valid JSON"),
+    (b'{"x":1', "the object is not complete"),
+    (b'{"x":"a', "the object is not complete|not valid JSON"),
     (b"{x:1}", "not valid JSON"),
     (b"{'x':1}", "not valid JSON"),
     (b'{"x":1}\0', "a NUL byte"),
@@ -430,7 +430,7 @@ def test_a_line_that_is_no_object_is_refused_with_its_number(line, message, bloc
         with pytest.raises(DataError) as error:
             transformed(data, [], columns=columns)
         assert str(error.value).startswith("t.jsonl: line 3: ")
-        assert message in str(error.value)
+        assert any(words in str(error.value) for words in message.split("|"))
         assert "--on-bad-row skip" in str(error.value)
 
 
@@ -440,7 +440,7 @@ def test_such_a_line_can_be_skipped_and_the_lines_after_it_keep_their_numbers(li
     chunk = chunk_of(data, skip_bad_rows=True)
     good, bad = chunk.without_bad_rows([0])
     assert [number for number, _ in bad] == [3, 5]
-    assert message in bad[0][1]
+    assert any(words in bad[0][1] for words in message.split("|"))
     assert bad[1][1] == "column 'x': 'b' is not a number"
     assert good.rows == 3
     assert good.place(1, 0) == "t.jsonl: line 4, column 'x': '3'"

@@ -154,15 +154,15 @@ MESSAGES: dict[str, tuple[int, str]] = {
     ),
     "fit --from xls t.csv": (
         2,
-        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, parquet",
+        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, json, parquet",
     ),
     "transform t.csv --stats s.json --to xls": (
         2,
-        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, parquet",
+        "no format 'xls': choose one of arrow, arrows, csv, tsv, jsonl, json, parquet",
     ),
     "fit --from csvv t.csv": (
         2,
-        "no format 'csvv': choose one of arrow, arrows, csv, tsv, jsonl, parquet."
+        "no format 'csvv': choose one of arrow, arrows, csv, tsv, jsonl, json, parquet."
         " Did you mean 'csv'?",
     ),
     "fit --method zscores t.csv": (
@@ -444,7 +444,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "inverse --tabs t.csv --stats s.json": (
         1,
         "t.csv: none of its columns is in the statistics, which have 'x'\n"
-        "Its only column is 'id,x,y'; for several, see --delimiter",
+        "With --delimiter ,, each of the first lines has 3 cells",
     ),
     "transform --exclude x t.csv --stats s.json": (
         2,

@@ -146,3 +146,9 @@ def test_batches_of_any_size_are_those_of_their_rows(size):
 def test_batches_of_decimals_are_in_units_of_the_column():
     _, mean, var = batch_statistics(Numbers(np.array([[100.0, 300.0, 250.0]]), None, 2), 2)
     assert (mean.tolist(), var.tolist()) == ([2.0, 2.5], [1.0, 0.0])
+
+
+def test_a_fit_that_asks_for_running_statistics_names_the_command_that_makes_them(normcli):
+    refused = normcli("fit", "-", "--method", "batch:mode=predict,running", stdin=b"x\n1\n2\n")
+    assert refused.code == 2
+    assert "a fit makes no running statistics" in refused.err

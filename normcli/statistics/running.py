@@ -124,7 +124,11 @@ class RunningRecipe(Recipe):
     def of(self, rows: Rows) -> RunningState:
         """The batches of some rows, which begin with a batch."""
         batching = self.batching
-        assert batching is not None, "running statistics are collected batch by batch"
+        if batching is None:
+            raise UsageError(
+                "a fit makes no running statistics; training does: normcli transform --method "
+                "batch --mode train --save-stats"
+            )
         batches = {key: batching.statistics(x) for key, x in rows.cells()}
         return RunningState(self.momentum, batches, dict.fromkeys(batches, self.start))
 
