@@ -44,7 +44,7 @@ def drift(then: ColumnStatistics, now: ColumnStatistics, ddof: int = 0) -> Drift
 
     >>> nothing = ColumnStatistics()
     >>> drift(nothing, nothing)
-    Drift(mean_shift=None, spread_ratio=None, missing_change=None)
+    Drift(mean_shift=None, spread_ratio=None, missing_change=None, distance=None)
     """
     shift = ratio = change = None
     std, std_now = _std(then, ddof), _std(now, ddof)

@@ -91,7 +91,8 @@ class Head:
         if not unnamed or len(self.names) == 1:
             return {}
         rows = self.opening.rows(self.dialect)[1:]
-        empty = (i for i in unnamed if not any("".join(row[i : i + 1]).strip() for row in rows))
+        seen = unnamed if rows else []  # of a wide table there may be no row at the beginning
+        empty = (i for i in seen if not any("".join(row[i : i + 1]).strip() for row in rows))
         return dict.fromkeys(empty, EMPTY) | ({0: UNNAMED} if not self.names[0] else {})
 
     @property
